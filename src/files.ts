@@ -1,0 +1,143 @@
+/**
+ * Files: atomic writes, hashes, JSON with a schema.
+ *
+ * A file is written under a temporary name in its own folder, flushed to the disk, then renamed:
+ * a reader sees the old content or the new one, never a part.
+ */
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { LarmorError } from './errors.ts'
+import type { z } from 'zod'
+
+/** Writes `data` under `path`, all of it or nothing; makes the folder if it is not there.
+ * @throws machine.diskFull, machine.noPermission */
+export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+  await writeChunksAtomic(path, [data])
+}
+
+/** As `writeFileAtomic`, from pieces: nothing larger than a piece is copied. */
+export async function writeChunksAtomic(
+  path: string,
+  chunks: Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>,
+): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.tmp-${process.pid}-${++writes}`)
+  try {
+    await mkdir(dirname(path), { recursive: true })
+    const file = await open(temporary, 'w')
+    try {
+      for await (const chunk of chunks) await file.writeFile(chunk)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw asDiskFault(error, path)
+  }
+}
+let writes = 0
+
+/** Turns the operating system's word for a full or closed disk into a fault; any other error is returned as it is. */
+export function asDiskFault(error: unknown, path: string): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new LarmorError(
+      {
+        kind: 'machine.diskFull',
+        message: 'The disk is full.',
+        where: `Writing ${path}`,
+        found: 'no space left',
+        expected: 'room for the file',
+        fix: 'Free some space, then run the same command again: what was finished is kept.',
+      },
+      error,
+    )
+  }
+  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') {
+    return new LarmorError(
+      {
+        kind: 'machine.noPermission',
+        message: 'The file cannot be written.',
+        where: `Writing ${path}`,
+        found: String(code),
+        expected: 'a folder that this user may write to',
+        fix: 'Choose another output folder, or change the permissions.',
+      },
+      error,
+    )
+  }
+  return error
+}
+
+export async function writeJson(path: string, value: unknown): Promise<void> {
+  await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`)
+}
+
+/**
+ * Reads a JSON file and checks it against its schema.
+ * @throws input.notFound  no such file
+ * @throws json.refused    not JSON, or not of this schema: every problem at once
+ */
+export async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw new LarmorError(
+      {
+        kind: 'input.notFound',
+        message: 'A file is missing.',
+        where: path,
+        found: 'nothing that can be read',
+        expected: 'a JSON file',
+        fix: 'Check the path; if the command that writes this file was interrupted, run it again.',
+      },
+      error,
+    )
+  })
+  return parseJson(text, path, schema)
+}
+
+/** @throws json.refused  with every problem at once */
+export function parseJson<T>(text: string, where: string, schema: z.ZodType<T>): T {
+  const refuse = (found: string, cause?: unknown): LarmorError =>
+    new LarmorError(
+      {
+        kind: 'json.refused',
+        message: 'A JSON file is not what it should be.',
+        where,
+        found,
+        expected: 'the fields that this version of larmor writes',
+        fix: 'If a newer larmor wrote it, use that one; if it was edited, mend the fields named here; else make it again.',
+      },
+      cause,
+    )
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (error) {
+    throw refuse(`text that is not JSON (${error instanceof Error ? error.message : String(error)})`, error)
+  }
+  const parsed = schema.safeParse(json)
+  if (parsed.success) return parsed.data
+  throw refuse(
+    parsed.error.issues.map((issue) => `${issue.path.join('.') || 'top level'}: ${issue.message}`).join('; '),
+  )
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+export function sha256(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex')
+}
+
+export async function sha256OfFile(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array)
+  return hash.digest('hex')
+}
