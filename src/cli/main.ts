@@ -1,0 +1,150 @@
+#!/usr/bin/env node
+/**
+ * The command line's door: finds the command, runs it, prints its outcome, turns errors into exit codes.
+ * Results go to standard output; progress and faults to standard error. This is one of three places that catch.
+ */
+import { availableParallelism } from 'node:os'
+import { Command as Program, CommanderError, Option } from 'commander'
+import { z } from 'zod'
+import { asDiskFault, version } from '../files.ts'
+import { FAULTS, LarmorError } from '../errors.ts'
+import type { Command, Context, Outcome } from './command.ts'
+import { printFault, renderer } from './render.ts'
+
+/** Loaded one by one, so that a command starts only what it needs: `synthesize` never touches libtorch. */
+const commands: Record<string, () => Promise<Command>> = {
+  doctor: async () => (await import('./doctor.ts')).doctorCommand,
+  import: async () => (await import('./import.ts')).importCommand,
+  cohort: async () => (await import('./cohort.ts')).cohortCommand,
+  register: async () => (await import('./register.ts')).registerCommand,
+  plan: async () => (await import('./plan.ts')).planCommand,
+  train: async () => (await import('./train.ts')).trainCommand,
+  runs: async () => (await import('./runs.ts')).runsCommand,
+  export: async () => (await import('./export.ts')).exportCommand,
+  synthesize: async () => (await import('./synthesize.ts')).synthesizeCommand,
+  evaluate: async () => (await import('./evaluate.ts')).evaluateCommand,
+  phantom: async () => (await import('./phantom.ts')).phantomCommand,
+  demo: async () => (await import('./demo.ts')).demoCommand,
+}
+
+const Common = z.object({
+  json: z.boolean().default(false),
+  quiet: z.boolean().default(false),
+  seed: z.coerce.number().int().min(0).default(1),
+  threads: z.coerce.number().int().min(1).max(1024).default(availableParallelism()),
+  device: z.enum(['cpu', 'cuda']).default('cpu'),
+})
+
+const wantsJson = process.argv.includes('--json')
+
+async function main(argv: readonly string[]): Promise<number> {
+  const interrupt = new AbortController()
+  process.on('SIGINT', () => interrupt.abort())
+  process.on('SIGTERM', () => interrupt.abort())
+  try {
+    return await run(argv, interrupt.signal)
+  } catch (error) {
+    return report(asDiskFault(error, 'a file'))
+  }
+}
+
+async function run(argv: readonly string[], signal: AbortSignal): Promise<number> {
+  const program = new Program('larmor')
+    .description(
+      'Synthetic MRI from the planning CT of head-and-neck patients.\nFor research and as a contouring aid; not for diagnosis or dose.',
+    )
+    .version(version(), '--version')
+    .exitOverride()
+    .configureOutput({ writeErr: (text) => process.stderr.write(text) })
+    .showSuggestionAfterError()
+  const wanted = argv.find((word) => !word.startsWith('-'))
+  const names = wanted !== undefined && wanted in commands ? [wanted] : Object.keys(commands)
+  let exitCode = 0
+  for (const name of names) {
+    const definition = await commands[name]!()
+    addCommand(program, definition, async (options, context) => {
+      const outcome = await definition.run(options, context)
+      print(outcome)
+      exitCode = outcome.exitCode ?? 0
+    }, signal)
+  }
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    return error.exitCode === 0 ? 0 : FAULTS['usage.wrong'].exit
+  }
+  return exitCode
+}
+
+function addCommand(
+  program: Program,
+  definition: Command,
+  action: (options: Record<string, unknown>, context: Context) => Promise<void>,
+  signal: AbortSignal,
+): void {
+  const sub = program.command(definition.name).description(definition.summary)
+  for (const [name, text] of definition.arguments) sub.argument(name, text)
+  for (const [flags, text] of definition.flags) sub.addOption(new Option(flags, text))
+  sub
+    .option('--json', 'print one JSON object on standard output and nothing else there')
+    .option('--quiet', 'no progress')
+    .option('--seed <n>', 'seed of all random numbers (default 1)')
+    .option('--threads <n>', 'threads to compute with (default: all cores)')
+    .addOption(new Option('--device <name>', 'where to compute').choices(['cpu', 'cuda']))
+  sub.action(async () => {
+    const common = check(Common, pick(sub.opts(), Object.keys(Common.shape)))
+    const own = Object.fromEntries(Object.entries(sub.opts()).filter(([key]) => !(key in Common.shape)))
+    const positional = Object.fromEntries(
+      sub.registeredArguments
+        .map((argument, index): [string, unknown] => [camelCase(argument.name()), sub.processedArgs[index]])
+        .filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0)),
+    )
+    const options = check(definition.options, { ...own, ...positional })
+    const report = renderer(process.stderr, { quiet: common.quiet })
+    const { seed, threads, device } = common
+    await action(options, { report, signal, seed, threads, device })
+  })
+}
+
+/** @throws usage.wrong  with every problem at once */
+function check<T>(schema: z.ZodType<T>, options: unknown): T {
+  const parsed = schema.safeParse(options)
+  if (parsed.success) return parsed.data
+  throw new LarmorError({
+    kind: 'usage.wrong',
+    message: 'The command was given wrong options.',
+    where: process.argv.slice(2, 3).join(' '),
+    found: parsed.error.issues.map((issue) => `--${issue.path.join('.')}: ${issue.message}`).join('; '),
+    expected: 'the options that --help lists',
+    fix: `Run: larmor ${process.argv[2]} --help`,
+  })
+}
+
+function pick(from: Record<string, unknown>, keys: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(keys.filter((key) => from[key] !== undefined).map((key) => [key, from[key]]))
+}
+
+function camelCase(name: string): string {
+  return name.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
+}
+
+function print(outcome: Outcome): void {
+  process.stdout.write(wantsJson ? `${JSON.stringify(outcome.json)}\n` : `${outcome.text.trimEnd()}\n`)
+}
+
+/** Prints what went wrong and gives the exit code; an error that is not typed is a fault of ours, so: the whole stack. */
+function report(error: unknown): number {
+  if (error instanceof LarmorError) {
+    if (wantsJson) process.stdout.write(`${JSON.stringify({ refused: [error.fault] })}\n`)
+    printFault(process.stderr, error.fault)
+    return FAULTS[error.fault.kind].exit
+  }
+  process.stderr.write(`larmor failed, and this is a fault of ours. Please report what follows.\n`)
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+  return 1
+}
+
+process.exitCode = await main(process.argv.slice(2))
+// Thread pools of the inference runtime may keep the process alive after the last result is out.
+process.stdout.write('', () => process.exit())
