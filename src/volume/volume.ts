@@ -20,6 +20,12 @@ export function volume<A extends VoxelArray>(grid: Grid, values: A): Volume<A> {
   return { grid, values }
 }
 
+/** An array of the same type, filled with zeros. */
+export function sameKind<A extends VoxelArray>(values: A, length: number): A {
+  // The one place where a generic array is made: its constructor's type cannot say that it gives an A.
+  return new (values.constructor as new (length: number) => A)(length)
+}
+
 /**
  * The same voxels, with axes permuted and flipped so that i runs nearest to Left, j to Posterior, k to the head.
  * No value is interpolated and no voxel moves in the patient: only the order in memory changes.
@@ -45,7 +51,7 @@ export function orientToLps<A extends VoxelArray>(source: Volume<A>): Volume<A> 
 
   const [di, dj, dk] = axes.map(({ axis, flip }) => (flip ? -1 : 1) * sourceStride[axis]) as [number, number, number]
   const start = first[0] * sourceStride[0] + first[1] * sourceStride[1] + first[2] * sourceStride[2]
-  const out = values.slice() as A
+  const out = sameKind(values, values.length)
   let at = 0
   for (let k = 0; k < size[2]; k++)
     for (let j = 0; j < size[1]; j++) {

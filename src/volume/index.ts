@@ -1,0 +1,7 @@
+/** What other rooms use of volume/. */
+export * from './frame.ts'
+export * from './grid.ts'
+export * from './intensity.ts'
+export * from './mask.ts'
+export * from './resample.ts'
+export * from './volume.ts'

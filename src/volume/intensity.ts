@@ -1,0 +1,99 @@
+/**
+ * Intensity mappings: what networks see, and the way back.
+ *
+ * Networks see [−1, 1]. CT goes there by a fixed window in HU, MR by two percentiles of each volume, since its scanner
+ * units mean nothing. The same lines serve the plan, training, synthesis and evaluation.
+ */
+import { LarmorError } from '../errors.ts'
+import type { Mask, Volume, VoxelArray } from './volume.ts'
+
+export type CtMapping = { readonly kind: 'hu-window'; readonly lowHu: number; readonly highHu: number }
+/** How a volume's (low, high) are found: percentiles 0 … 100 of its values inside a mask. */
+export type MrMapping = {
+  readonly kind: 'percentile'
+  readonly lowPercentile: number
+  readonly highPercentile: number
+}
+/** The scanner values of one MR volume that become −1 and 1. */
+export type MrScale = { readonly low: number; readonly high: number }
+
+/** HU → [−1, 1]; beyond the window it is clipped. */
+export function mapCt(valuesHu: VoxelArray, { lowHu, highHu }: CtMapping): Float32Array {
+  return toUnit(valuesHu, lowHu, highHu)
+}
+
+/** [−1, 1] → HU: the inverse of `mapCt` inside the window. */
+export function unmapCt(values: VoxelArray, { lowHu, highHu }: CtMapping): Float32Array {
+  return fromUnit(values, lowHu, highHu)
+}
+
+/** Scanner units → [−1, 1]; beyond low … high it is clipped. */
+export function mapMr(values: VoxelArray, { low, high }: MrScale): Float32Array {
+  return toUnit(values, low, high)
+}
+
+/** [−1, 1] → scanner units: the inverse of `mapMr` between low and high. */
+export function unmapMr(values: VoxelArray, { low, high }: MrScale): Float32Array {
+  return fromUnit(values, low, high)
+}
+
+/**
+ * The (low, high) of one volume: its percentiles inside the mask.
+ * @param mask  body ∩ field of view, on the grid of `mr`
+ * @throws input.badValue  the mask is empty, a value inside is not a number, or both percentiles are the same value
+ */
+export function mrScaleOf(mr: Volume, mask: Mask, { lowPercentile, highPercentile }: MrMapping): MrScale {
+  const sorted = valuesInside(mr, mask).sort()
+  if (sorted.length === 0) throw unusable('an empty mask', 'the patient inside the field of view')
+  // Typed arrays sort NaN to the end.
+  if (Number.isNaN(sorted.at(-1))) throw unusable('NaN inside the body', 'numbers')
+  const low = percentileOfSorted(sorted, lowPercentile)
+  const high = percentileOfSorted(sorted, highPercentile)
+  if (!(high > low)) throw unusable(`the value ${low} at both percentiles`, 'an image with contrast')
+  return { low, high }
+}
+
+/**
+ * Percentile by linear interpolation between the closest ranks (numpy's default, Hyndman and Fan's definition 7).
+ * @param sorted  rising, not empty
+ */
+export function percentileOfSorted(sorted: ArrayLike<number>, percentile: number): number {
+  const rank = (percentile / 100) * (sorted.length - 1)
+  const below = Math.floor(rank)
+  const above = Math.min(below + 1, sorted.length - 1)
+  return sorted[below]! + (sorted[above]! - sorted[below]!) * (rank - below)
+}
+
+/** The values where the mask is 1, in memory order. */
+export function valuesInside({ values }: Volume, mask: Mask): Float32Array {
+  let count = 0
+  for (const inside of mask.values) count += inside
+  const out = new Float32Array(count)
+  for (let at = 0, to = 0; at < values.length; at++) if (mask.values[at] === 1) out[to++] = values[at]!
+  return out
+}
+
+function toUnit(values: VoxelArray, low: number, high: number): Float32Array {
+  const out = new Float32Array(values.length)
+  const factor = 2 / (high - low)
+  for (let at = 0; at < values.length; at++) out[at] = Math.min(1, Math.max(-1, (values[at]! - low) * factor - 1))
+  return out
+}
+
+function fromUnit(values: VoxelArray, low: number, high: number): Float32Array {
+  const out = new Float32Array(values.length)
+  const factor = (high - low) / 2
+  for (let at = 0; at < values.length; at++) out[at] = low + (values[at]! + 1) * factor
+  return out
+}
+
+function unusable(found: string, expected: string): LarmorError {
+  return new LarmorError({
+    kind: 'input.badValue',
+    message: 'The MR cannot be brought to a common scale.',
+    where: 'Inside the body mask of the MR',
+    found,
+    expected,
+    fix: 'Look at the MR and its registration; if it does not show the patient, exclude this patient.',
+  })
+}

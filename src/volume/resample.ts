@@ -1,0 +1,181 @@
+/**
+ * Resampling: the values of one volume on the grid of another.
+ *
+ * Frame       `movingFromFixedMm` takes a point of the target grid (fixed) to the same anatomy in the source (moving), LPS mm.
+ * Coverage    a voxel is a box: a volume has data from half a voxel before its first centre to half a voxel behind its
+ *             last one. In that outer half voxel the edge value holds; beyond it `outside` is written.
+ * Shrinking   where a target voxel is more than 1.5 source voxels wide along one of its axes, its value is the mean of
+ *             evenly spread samples over its extent, so that nothing finer than the target grid can alias.
+ */
+import type { Affine, Grid, Vec3 } from './grid.ts'
+import { add, apply, centreMm, compose, indexFromMm, mmFromIndex, scale, subtract, voxelCount } from './grid.ts'
+import type { Mask, Volume, VoxelArray } from './volume.ts'
+import { sameKind, volume } from './volume.ts'
+
+/** Above this many source voxels a step the samples are averaged. */
+const AVERAGE_ABOVE = 1.5
+
+/**
+ * Trilinear values of `moving` on the grid `onto`; averaged where the grid shrinks (see the head).
+ * @param outside  what is written where `moving` has no data
+ */
+export function resampleLinear(
+  moving: Volume,
+  onto: Grid,
+  movingFromFixedMm: Affine,
+  outside: number,
+): Volume<Float32Array> {
+  const steps = indexSteps(moving.grid, onto, movingFromFixedMm)
+  const offsets = subsamples(steps)
+  const share = 3 / offsets.length
+  const [dx, dy, dz] = steps.along[0]
+  const { values } = moving
+  const [sx, sy, sz] = moving.grid.size
+  const out = new Float32Array(voxelCount(onto)).fill(outside)
+
+  eachInsideRun(moving.grid, onto, steps, (first, count, x0, y0, z0) => {
+    for (let n = 0; n < count; n++) {
+      let sum = 0
+      for (let s = 0; s < offsets.length; s += 3) {
+        const x = clamp(x0 + n * dx + offsets[s]!, sx - 1)
+        const y = clamp(y0 + n * dy + offsets[s + 1]!, sy - 1)
+        const z = clamp(z0 + n * dz + offsets[s + 2]!, sz - 1)
+        const i = x | 0
+        const j = y | 0
+        const k = z | 0
+        const right = i + 1 < sx ? 1 : 0
+        const below = j + 1 < sy ? sx : 0
+        const a = i + sx * (j + sy * k)
+        const b = k + 1 < sz ? a + sx * sy : a
+        const fx = x - i
+        const fy = y - j
+        const front = mix(
+          mix(values[a]!, values[a + right]!, fx),
+          mix(values[a + below]!, values[a + below + right]!, fx),
+          fy,
+        )
+        const back = mix(
+          mix(values[b]!, values[b + right]!, fx),
+          mix(values[b + below]!, values[b + below + right]!, fx),
+          fy,
+        )
+        sum += mix(front, back, z - k)
+      }
+      out[first + n] = sum * share
+    }
+  })
+  return volume(onto, out)
+}
+
+/** The value of the nearest voxel, in the array type of `moving`: for masks and labels. */
+export function resampleNearest<A extends VoxelArray>(
+  moving: Volume<A>,
+  onto: Grid,
+  movingFromFixedMm: Affine,
+  outside: number,
+): Volume<A> {
+  const steps = indexSteps(moving.grid, onto, movingFromFixedMm)
+  const [dx, dy, dz] = steps.along[0]
+  const [sx, sy, sz] = moving.grid.size
+  const { values } = moving
+  const out = sameKind(values, voxelCount(onto))
+  out.fill(outside)
+  eachInsideRun(moving.grid, onto, steps, (first, count, x0, y0, z0) => {
+    for (let n = 0; n < count; n++) {
+      // Not negative after the clamp, so that adding a half and cutting off rounds to nearest.
+      const i = (clamp(x0 + n * dx, sx - 1) + 0.5) | 0
+      const j = (clamp(y0 + n * dy, sy - 1) + 0.5) | 0
+      const k = (clamp(z0 + n * dz, sz - 1) + 0.5) | 0
+      out[first + n] = values[i + sx * (j + sy * k)]!
+    }
+  })
+  return volume(onto, out)
+}
+
+/** 1 on the voxels of `onto` whose centre lies where `moving` has data (see Coverage in the head). */
+export function fieldOfView(moving: Grid, onto: Grid, movingFromFixedMm: Affine): Mask {
+  const out = new Uint8Array(voxelCount(onto))
+  const steps = indexSteps(moving, onto, movingFromFixedMm)
+  eachInsideRun(moving, onto, steps, (first, count) => out.fill(1, first, first + count))
+  return volume(onto, out)
+}
+
+/**
+ * The same field of view and axes with another voxel size. The centre of the field of view stays where it is; its edges
+ * stay too where the extent is a whole number of new voxels, and otherwise move by a quarter of a new voxel at most.
+ */
+export function gridWithSpacing(grid: Grid, spacingMm: Vec3): Grid {
+  const count = (axis: 0 | 1 | 2): number =>
+    Math.max(1, Math.round((grid.size[axis] * grid.spacingMm[axis]) / spacingMm[axis]))
+  const sized: Grid = { ...grid, size: [count(0), count(1), count(2)], spacingMm }
+  return { ...sized, originMm: add(grid.originMm, subtract(centreMm(grid), centreMm(sized))) }
+}
+
+/** Source index = first + i · along[0] + j · along[1] + k · along[2] for target index (i, j, k). */
+type Steps = { first: Vec3; along: readonly [Vec3, Vec3, Vec3] }
+
+function indexSteps(moving: Grid, onto: Grid, movingFromFixedMm: Affine): Steps {
+  const { linear, offset } = compose(indexFromMm(moving), compose(movingFromFixedMm, mmFromIndex(onto)))
+  return { first: offset, along: linear }
+}
+
+/**
+ * For each target row calls `visit` once with the voxels whose centres lie inside the source: `count` of them from
+ * memory position `first` on, the first one at source index (x, y, z).
+ */
+function eachInsideRun(
+  moving: Grid,
+  onto: Grid,
+  { first, along }: Steps,
+  visit: (first: number, count: number, x: number, y: number, z: number) => void,
+): void {
+  const [ni, nj, nk] = onto.size
+  const step = along[0]
+  for (let k = 0; k < nk; k++)
+    for (let j = 0; j < nj; j++) {
+      const row = apply({ linear: along, offset: first }, [0, j, k])
+      let [from, to] = [0, ni - 1]
+      for (const axis of [0, 1, 2] as const) {
+        const toLowest = -0.5 - ROUNDING - row[axis]
+        const toHighest = moving.size[axis] - 0.5 + ROUNDING - row[axis]
+        if (step[axis] === 0) {
+          if (toLowest > 0 || toHighest < 0) to = -1
+          continue
+        }
+        const ends = [toLowest / step[axis], toHighest / step[axis]] as const
+        from = Math.max(from, Math.ceil(Math.min(...ends)))
+        to = Math.min(to, Math.floor(Math.max(...ends)))
+      }
+      if (from > to) continue
+      const [x, y, z] = add(row, scale(step, from))
+      visit(from + ni * (j + nj * k), to - from + 1, x, y, z)
+    }
+}
+/** In voxels: a centre that lies on the edge but for rounding counts as inside, on either side. */
+const ROUNDING = 1e-6
+
+/** Offsets (x, y, z, in source voxels) of the samples whose mean is a target voxel; one, at its centre, if not shrinking. */
+function subsamples({ along }: Steps): Float64Array {
+  const counts = along.map((step) => {
+    const width = Math.max(...step.map(Math.abs))
+    return width > AVERAGE_ABOVE ? Math.ceil(width) : 1
+  })
+  const [ci, cj, ck] = counts as [number, number, number]
+  const offsets: number[] = []
+  const shift = (n: number, count: number): number => (n + 0.5) / count - 0.5
+  for (let c = 0; c < ck; c++)
+    for (let b = 0; b < cj; b++)
+      for (let a = 0; a < ci; a++)
+        offsets.push(
+          ...add(add(scale(along[0], shift(a, ci)), scale(along[1], shift(b, cj))), scale(along[2], shift(c, ck))),
+        )
+  return Float64Array.from(offsets)
+}
+
+function mix(a: number, b: number, weightOfB: number): number {
+  return a + (b - a) * weightOfB
+}
+
+function clamp(x: number, highest: number): number {
+  return x < 0 ? 0 : x > highest ? highest : x
+}
