@@ -62,7 +62,7 @@ export function asDiskFault(error: unknown, path: string): unknown {
         kind: 'machine.noPermission',
         message: 'The file cannot be written.',
         where: `Writing ${path}`,
-        found: String(code),
+        found: code,
         expected: 'a folder that this user may write to',
         fix: 'Choose another output folder, or change the permissions.',
       },
@@ -144,6 +144,8 @@ export async function sha256OfFile(path: string): Promise<string> {
 
 /** The version in package.json: one place says it. */
 export function version(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
   return version
 }

@@ -78,7 +78,11 @@ test('what a laptop without libtorch runs never reaches the tensor engine', () =
   for (const room of WITHOUT_LIBTORCH) {
     const seen = new Set<string>()
     for (const file of files) if (roomOf(file) === room) reaches(file, seen)
-    assert.deepEqual([...seen].filter((file) => roomOf(file) === 'tensor'), [], `${room} reaches the tensor engine`)
+    assert.deepEqual(
+      [...seen].filter((file) => roomOf(file) === 'tensor'),
+      [],
+      `${room} reaches the tensor engine`,
+    )
   }
 })
 

@@ -62,11 +62,16 @@ async function run(argv: readonly string[], signal: AbortSignal): Promise<number
   let exitCode = 0
   for (const name of names) {
     const definition = await commands[name]!()
-    addCommand(program, definition, async (options, context) => {
-      const outcome = await definition.run(options, context)
-      print(outcome)
-      exitCode = outcome.exitCode ?? 0
-    }, signal)
+    addCommand(
+      program,
+      definition,
+      async (options, context) => {
+        const outcome = await definition.run(options, context)
+        print(outcome)
+        exitCode = outcome.exitCode ?? 0
+      },
+      signal,
+    )
   }
   try {
     await program.parseAsync(argv, { from: 'user' })
