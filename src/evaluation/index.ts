@@ -1,0 +1,7 @@
+export type { ImagePair, Pixels, RangedPair } from './image-pair.ts'
+export { mae, psnr, rmse } from './point-metrics.ts'
+export { msSsim2d, msSsimSmallestSide, ssim2d, ssimScores, ssimScratch } from './ssim.ts'
+export type { ScaleMeans, SsimScores, SsimScratch } from './ssim.ts'
+export { nmi } from './mutual-information.ts'
+export { sharpness } from './sharpness.ts'
+export type { Sharpness } from './sharpness.ts'
