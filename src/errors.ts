@@ -39,6 +39,7 @@ export const FAULTS = {
   'registration.failed': { exit: 3, http: 422 },
   'plan.tooFewPatients': { exit: 3, http: 422 },
   'plan.noUsableSlices': { exit: 3, http: 422 },
+  'plan.leak': { exit: 3, http: 422 },
   'store.damaged': { exit: 3, http: 422 },
   'run.damaged': { exit: 3, http: 422 },
   'run.mismatch': { exit: 3, http: 422 },

@@ -1,0 +1,4 @@
+/** What other rooms use of plan/. */
+export { makePlan, type PlanOptions } from './make-plan.ts'
+export { planSha256, readPlan, splitOf, writePlan, type Plan, type Split, type SplitName } from './plan.ts'
+export { readPair, sourceHashes, type Pair } from './pair.ts'

@@ -1,0 +1,151 @@
+/** From a cohort to a plan: look at every patient, leave out what cannot be used, decide, write nothing. */
+import { readdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { openCohort } from '../cohort/index.ts'
+import { LarmorError, throwIfAborted } from '../errors.ts'
+import type { Report } from '../progress.ts'
+import { chooseFrame, type FrameWishes } from './frame-choice.ts'
+import { huToMrTable } from './hu-to-mr.ts'
+import { pairFiles, readPair, sourceHashes } from './pair.ts'
+import type { Plan } from './plan.ts'
+import { checkNoLeak, splitPatients, type SplitWishes } from './split.ts'
+import { surveyPair, type Survey } from './survey.ts'
+
+export type PlanOptions = FrameWishes &
+  SplitWishes & {
+    target?: string | undefined
+    neighbours?: number | undefined
+    seed: number
+    report: Report
+    signal?: AbortSignal | undefined
+  }
+
+/**
+ * −1000 HU is air, and what lies below (padding at −1024 or −2000) is air too. Above 1500 HU there are only teeth, metal
+ * and the densest bone, all of them dark in MR: a wider window would spend contrast on differences that MR does not show.
+ */
+const CT_MAPPING = { kind: 'hu-window', lowHu: -1000, highHu: 1500 } as const
+/** One voxel in two hundred may be clipped at each end: vessels' flow artefacts and coil hot spots, not tissue. */
+const MR_MAPPING = { kind: 'percentile', lowPercentile: 0.5, highPercentile: 99.5 } as const
+/** Smaller sections are crown or chin; below half the MR would be guessed by what surrounds it. */
+const USABLE = { bodyCm2: 10, mrShare: 0.5 } as const
+
+/**
+ * Reads every patient once. One that is refused is reported, listed in `leftOut`, and the others go on.
+ * @throws usage.wrong           several MR sequences could be meant
+ * @throws cohort.incomplete     no patient has a registered MR
+ * @throws plan.tooFewPatients, plan.leak, config.refused
+ */
+export async function makePlan(cohortDir: string, options: PlanOptions): Promise<Plan> {
+  const { seed, report, signal } = options
+  const cohort = await openCohort(cohortDir)
+  const ids = cohort.patients.filter(({ excluded }) => excluded === null).map(({ id }) => id)
+  const target = await chooseTarget(cohortDir, ids, options.target)
+  const { surveys, hashes, leftOut } = await surveyAll(cohortDir, ids, target, report, signal)
+
+  const fingerprints = surveys.map(({ fingerprint }) => fingerprint)
+  const split = splitPatients(
+    fingerprints.map(({ id }) => id),
+    options,
+    seed,
+  )
+  checkNoLeak(split, hashes)
+  const training = surveys.filter(({ fingerprint }) => split.train.includes(fingerprint.id))
+  const huToMr = huToMrTable(
+    training.map(({ huSums }) => huSums),
+    CT_MAPPING,
+  )
+  return {
+    schema: 'larmor/plan@1',
+    seed,
+    target,
+    ...chooseFrame(fingerprints, options),
+    neighbours: options.neighbours ?? 1,
+    ct: CT_MAPPING,
+    mr: MR_MAPPING,
+    usable: USABLE,
+    huToMr,
+    batch: 4,
+    split,
+    leftOut,
+    fingerprint: { patients: fingerprints },
+  }
+}
+
+type Surveyed = { surveys: Survey[]; hashes: Map<string, string[]>; leftOut: Plan['leftOut'] }
+
+/** One of the three places that catch: one patient is refused, not all. */
+async function surveyAll(
+  cohortDir: string,
+  ids: readonly string[],
+  target: Plan['target'],
+  report: Report,
+  signal: AbortSignal | undefined,
+): Promise<Surveyed> {
+  const found: Surveyed = { surveys: [], hashes: new Map(), leftOut: [] }
+  for (const [n, id] of ids.entries()) {
+    throwIfAborted(signal, 'Looking at the patients')
+    report({ at: 'progress', task: 'looking at patients', done: n, of: ids.length, unit: 'patients' })
+    try {
+      found.surveys.push(surveyPair(id, await readPair(cohortDir, id, target), { ct: CT_MAPPING, mr: MR_MAPPING }))
+      const { ct, mr } = await sourceHashes(cohortDir, id, target)
+      found.hashes.set(id, [ct, mr])
+    } catch (error) {
+      if (!(error instanceof LarmorError)) throw error
+      report({ at: 'case.refused', caseId: id, fault: error.fault })
+      found.leftOut.push({ id, kind: error.fault.kind, reason: error.message })
+    }
+  }
+  report({ at: 'progress', task: 'looking at patients', done: ids.length, of: ids.length, unit: 'patients' })
+  return found
+}
+
+/** The MR sequence that all patients have; where several could be meant, the person who plans must say which. */
+async function chooseTarget(
+  cohortDir: string,
+  ids: readonly string[],
+  wished: string | undefined,
+): Promise<Plan['target']> {
+  const having = new Map<string, number>()
+  for (const id of ids)
+    for (const role of await registeredRoles(cohortDir, id)) having.set(role, (having.get(role) ?? 0) + 1)
+  const found = [...having].map(([role, count]) => `${role} (${count} of ${ids.length})`).join(', ')
+  const complete = [...having.keys()].filter((role) => having.get(role) === ids.length)
+  const target =
+    wished ?? (complete.length === 1 ? complete[0]! : having.size === 1 ? [...having.keys()][0]! : undefined)
+  if (having.size === 0 || (wished !== undefined && !having.has(wished))) throw noMr(cohortDir, wished, found)
+  if (target === undefined || !isMrRole(target)) throw ambiguous(cohortDir, found)
+  return target
+}
+
+async function registeredRoles(cohortDir: string, id: string): Promise<string[]> {
+  const folder = dirname(pairFiles(cohortDir, id, 'mr_').mr)
+  const names = await readdir(folder).catch(() => [])
+  return names.filter((name) => /^mr_.+\.nii\.gz$/.test(name)).map((name) => name.slice(0, -'.nii.gz'.length))
+}
+
+function isMrRole(role: string): role is `mr_${string}` {
+  return /^mr_./.test(role)
+}
+
+function noMr(cohortDir: string, wished: string | undefined, found: string): LarmorError {
+  return new LarmorError({
+    kind: 'cohort.incomplete',
+    message: 'There is no registered MR to learn from.',
+    where: cohortDir,
+    found: found || 'no patient with a registered MR',
+    expected: wished ?? 'an MR registered onto the CT, for each patient',
+    fix: 'Run: larmor register <cohort>; or name another sequence with --target.',
+  })
+}
+
+function ambiguous(cohortDir: string, found: string): LarmorError {
+  return new LarmorError({
+    kind: 'usage.wrong',
+    message: 'Several MR sequences could be the target.',
+    where: cohortDir,
+    found,
+    expected: 'the name of one of them',
+    fix: 'Name it with --target.',
+  })
+}

@@ -1,0 +1,136 @@
+/**
+ * One patient's pair as it lies in the cohort: CT, the MR registered onto its grid, the body, and where the MR has data.
+ *
+ * All four on one grid, turned so that row 0 is anterior, column 0 the patient's right and k runs to the head.
+ */
+import { join } from 'node:path'
+import { LarmorError } from '../errors.ts'
+import { exists, sha256OfFile } from '../files.ts'
+import { readNifti } from '../formats/index.ts'
+import { bodyMask, gridDistanceMm, intersect, orientToLps, volume } from '../volume/index.ts'
+import type { CtVolume, Mask, MrVolume, Volume } from '../volume/index.ts'
+
+export type Pair = {
+  readonly ct: CtVolume
+  readonly mr: MrVolume
+  readonly body: Mask
+  /** Body ∩ where the MR has data. */
+  readonly inside: Mask
+}
+
+/** Two grids are one where no corner is farther apart: NIfTI keeps its matrix in float32. */
+const SAME_GRID_MM = 0.05
+
+export type PairFiles = { ct: string; mr: string; valid: string }
+
+export function pairFiles(cohortDir: string, patientId: string, target: string): PairFiles {
+  const folder = join(cohortDir, 'patients', patientId)
+  const registration = join(folder, 'registration')
+  return {
+    ct: join(folder, 'ct.nii.gz'),
+    mr: join(registration, `${target}.nii.gz`),
+    valid: join(registration, 'valid.nii.gz'),
+  }
+}
+
+/**
+ * @throws cohort.incomplete       the CT or the registered MR is not there
+ * @throws geometry.gridsDiffer    the MR is not on the CT's grid
+ * @throws input.badValue          the CT is not in HU, holds no body, or a volume holds values that are not numbers
+ */
+export async function readPair(cohortDir: string, patientId: string, target: string): Promise<Pair> {
+  const files = pairFiles(cohortDir, patientId, target)
+  for (const path of Object.values(files)) if (!(await exists(path))) throw incomplete(patientId, path)
+  const [ctRead, mrRead, validRead] = [
+    await readNifti(files.ct),
+    await readNifti(files.mr),
+    await readNifti(files.valid),
+  ]
+  checkSameGrid(ctRead, mrRead, patientId, 'the registered MR')
+  checkSameGrid(ctRead, validRead, patientId, "the mask of the MR's field of view")
+  checkNumbers(mrRead, patientId)
+
+  const ct = orientToLps(volume(ctRead.grid, toInt16(ctRead, patientId)))
+  const mr = orientToLps(volume(mrRead.grid, Float32Array.from(mrRead.values)))
+  const valid = orientToLps(
+    volume(
+      validRead.grid,
+      Uint8Array.from(validRead.values, (value) => (value > 0 ? 1 : 0)),
+    ),
+  )
+  const body = bodyMask(ct)
+  checkHu(ct, body, patientId)
+  return { ct, mr, body, inside: intersect(body, valid) }
+}
+
+/** The images' content by hash: what a store was made of, and what must not be on two sides of a split. */
+export async function sourceHashes(cohortDir: string, patientId: string, target: string): Promise<PairFiles> {
+  const { ct, mr, valid } = pairFiles(cohortDir, patientId, target)
+  return { ct: await sha256OfFile(ct), mr: await sha256OfFile(mr), valid: await sha256OfFile(valid) }
+}
+
+function checkSameGrid(ct: Volume, other: Volume, patientId: string, what: string): void {
+  const apartMm = gridDistanceMm(ct.grid, other.grid)
+  if (apartMm <= SAME_GRID_MM) return
+  throw new LarmorError({
+    kind: 'geometry.gridsDiffer',
+    message: 'CT and MR are not on one grid.',
+    where: `Patient ${patientId}, ${what}`,
+    found: Number.isFinite(apartMm)
+      ? `corners ${apartMm.toFixed(2)} mm apart`
+      : `${other.grid.size.join(' × ')} voxels beside ${ct.grid.size.join(' × ')}`,
+    expected: `the CT's own grid within ${SAME_GRID_MM} mm`,
+    fix: 'Register this patient again: larmor register <cohort>.',
+  })
+}
+
+function checkNumbers({ values }: Volume, patientId: string): void {
+  const at = values.findIndex((value) => !Number.isFinite(value))
+  if (at >= 0) throw bad(patientId, 'the registered MR', `${values[at]} at voxel ${at}`, 'numbers everywhere')
+}
+
+function toInt16({ values }: Volume, patientId: string): Int16Array {
+  if (values instanceof Int16Array) return values
+  const rounded = new Int16Array(values.length)
+  for (let at = 0; at < values.length; at++) {
+    const hu = Math.round(values[at]!)
+    if (!(hu >= -32768 && hu <= 32767)) throw bad(patientId, 'the CT', `${values[at]} at voxel ${at}`, 'HU in 16 bits')
+    rounded[at] = hu
+  }
+  return rounded
+}
+
+/** A CT without its rescale intercept, or an MR in its place, gives itself away by the median of the body. */
+function checkHu(ct: CtVolume, body: Mask, patientId: string): void {
+  const inside = Int16Array.from(sampled(ct.values, (at) => body.values[at] === 1)).sort()
+  const medianHu = inside[Math.floor(inside.length / 2)]!
+  if (medianHu < -200 || medianHu > 250)
+    throw bad(patientId, 'the CT', `a median of ${medianHu} HU inside the body`, 'soft tissue, −200 to 250 HU')
+}
+
+/** Every seventh voxel that passes: enough for a median, whatever the size. */
+function* sampled(values: Int16Array, passes: (at: number) => boolean): Generator<number> {
+  for (let at = 0, seen = 0; at < values.length; at++) if (passes(at) && seen++ % 7 === 0) yield values[at]!
+}
+
+function bad(patientId: string, what: string, found: string, expected: string): LarmorError {
+  return new LarmorError({
+    kind: 'input.badValue',
+    message: 'An image is not what it should be.',
+    where: `Patient ${patientId}, ${what}`,
+    found,
+    expected,
+    fix: 'Import this patient again from its source, or exclude it.',
+  })
+}
+
+function incomplete(patientId: string, path: string): LarmorError {
+  return new LarmorError({
+    kind: 'cohort.incomplete',
+    message: 'A patient lacks an image.',
+    where: `Patient ${patientId}`,
+    found: `no ${path}`,
+    expected: 'a CT and an MR registered onto it',
+    fix: 'Run: larmor register <cohort>; or exclude this patient.',
+  })
+}

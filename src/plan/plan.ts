@@ -1,0 +1,109 @@
+/**
+ * The plan: every choice that turns registered pairs into training slices, in one file that a person can read and edit.
+ *
+ * Its hash names the slice store: a changed plan makes a new store, never a mixed one.
+ * Millimetres, HU, percentiles 0 … 100; `huToMr` in what networks see, [−1, 1] on both sides.
+ */
+import { z } from 'zod'
+import { readJson, sha256, writeJson } from '../files.ts'
+
+const Range = z.tuple([z.number(), z.number()])
+const Ids = z.array(z.string())
+
+/** What was found in one patient, on the CT's own grid. */
+const PatientFingerprint = z.strictObject({
+  id: z.string(),
+  size: z.tuple([z.int(), z.int(), z.int()]),
+  spacingMm: z.tuple([z.number(), z.number(), z.number()]),
+  /** Width and depth of the body's bounding box. */
+  bodyExtentMm: Range,
+  /** Share of the body's voxels where the MR has data. */
+  mrCoverage: z.number(),
+  /** Percentiles 0.5, 50, 99.5 inside the body. */
+  bodyHu: z.tuple([z.number(), z.number(), z.number()]),
+  /** The scanner values that become −1 and 1. */
+  mrScale: z.strictObject({ low: z.number(), high: z.number() }),
+})
+export type PatientFingerprint = z.infer<typeof PatientFingerprint>
+
+const Split = z.discriminatedUnion('by', [
+  z.strictObject({ by: z.literal('patient'), train: Ids.min(1), validation: Ids.min(1), test: Ids }),
+  /** Neighbouring slices of the same body on both sides: good for trying the chain, worthless as evidence. */
+  z.strictObject({
+    by: z.literal('slice'),
+    train: Ids.min(1),
+    validation: Ids.min(1),
+    test: Ids.max(0),
+    trainSlices: z.enum(['even', 'odd']),
+    warning: z.string(),
+  }),
+])
+export type Split = z.infer<typeof Split>
+export type SplitName = 'train' | 'validation' | 'test'
+
+const PlanSchema = z
+  .strictObject({
+    schema: z.literal('larmor/plan@1'),
+    seed: z.int().min(0),
+    target: z.templateLiteral(['mr_', z.string().min(1)]),
+    spacingMm: z.tuple([z.number().positive(), z.number().positive()]),
+    sliceSize: z.tuple([z.int().positive().multipleOf(32), z.int().positive().multipleOf(32)]),
+    /** Slices of CT on each side of the one that is translated. */
+    neighbours: z.int().min(0).max(4),
+    ct: z.strictObject({ kind: z.literal('hu-window'), lowHu: z.number(), highHu: z.number() }),
+    mr: z.strictObject({
+      kind: z.literal('percentile'),
+      lowPercentile: z.number().min(0).max(100),
+      highPercentile: z.number().min(0).max(100),
+    }),
+    /** A slice is used where its body is at least so large and the MR covers at least this share of it. */
+    usable: z.strictObject({ bodyCm2: z.number().min(0), mrShare: z.number().min(0).max(1) }),
+    /** Mean mapped MR at each mapped CT value, over the training patients: what a network starts from. */
+    huToMr: z.strictObject({ ct: z.array(z.number()).min(2), mr: z.array(z.number()).min(2) }),
+    batch: z.int().positive(),
+    split: Split,
+    leftOut: z.array(z.strictObject({ id: z.string(), kind: z.string(), reason: z.string() })),
+    fingerprint: z.strictObject({ patients: z.array(PatientFingerprint) }),
+  })
+  .refine(({ ct }) => ct.highHu > ct.lowHu, 'ct.highHu must be above ct.lowHu')
+  .refine(({ mr }) => mr.highPercentile > mr.lowPercentile, 'mr.highPercentile must be above mr.lowPercentile')
+  .refine(
+    ({ huToMr: { ct, mr } }) => ct.length === mr.length && ct.every((t, n) => n === 0 || t > ct[n - 1]!),
+    'huToMr.ct must rise, with one huToMr.mr for each',
+  )
+  .refine(({ split }) => split.by === 'slice' || noPatientTwice(split), 'a patient is in two parts of the split')
+export type Plan = z.infer<typeof PlanSchema>
+
+function noPatientTwice({ train, validation, test }: Split): boolean {
+  const all = [...train, ...validation, ...test]
+  return new Set(all).size === all.length
+}
+
+/** @throws input.notFound, json.refused */
+export async function readPlan(path: string): Promise<Plan> {
+  return readJson(path, PlanSchema)
+}
+
+export async function writePlan(path: string, plan: Plan): Promise<void> {
+  await writeJson(path, plan)
+}
+
+/** The plan's name: of its content, so that white space and the order of keys do not matter. */
+export function planSha256(plan: Plan): string {
+  return sha256(
+    JSON.stringify(plan, (_, value: unknown) =>
+      typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+        : value,
+    ),
+  )
+}
+
+/** Which part of the split slice `k` of a patient belongs to. */
+export function splitOf({ split }: Plan, patientId: string, k: number): SplitName | undefined {
+  if (split.by === 'slice') {
+    if (!split.train.includes(patientId)) return undefined
+    return (k % 2 === 0) === (split.trainSlices === 'even') ? 'train' : 'validation'
+  }
+  return (['train', 'validation', 'test'] as const).find((name) => split[name].includes(patientId))
+}

@@ -1,0 +1,53 @@
+/** What one patient is like, and what it adds to the table HU → MR; refuses a pair that cannot be trained on. */
+import { LarmorError } from '../errors.ts'
+import { boundingBox, countVoxels, mrScaleOf, percentileOfSorted, valuesInside } from '../volume/index.ts'
+import type { CtMapping, MrMapping } from '../volume/index.ts'
+import { huSums, type HuSums } from './hu-to-mr.ts'
+import type { Pair } from './pair.ts'
+import type { PatientFingerprint } from './plan.ts'
+
+export type Survey = { fingerprint: PatientFingerprint; huSums: HuSums }
+
+/**
+ * @throws plan.noUsableSlices  the MR covers less than a tenth of the body
+ * @throws input.badValue       the MR is constant inside the body
+ */
+export function surveyPair(id: string, pair: Pair, mappings: { ct: CtMapping; mr: MrMapping }): Survey {
+  const { ct, mr, body, inside } = pair
+  const mrCoverage = countVoxels(inside) / countVoxels(body)
+  if (mrCoverage < LEAST_COVERAGE) throw notCovered(id, mrCoverage)
+  const mrScale = mrScaleOf(mr, inside, mappings.mr)
+  const bodyHu = valuesInside(ct, body).sort()
+  const box = boundingBox(body)!
+  const extentMm = (axis: 0 | 1): number => (box.last[axis] - box.first[axis] + 1) * ct.grid.spacingMm[axis]
+  return {
+    fingerprint: {
+      id,
+      size: [...ct.grid.size],
+      spacingMm: [...ct.grid.spacingMm],
+      bodyExtentMm: [rounded(extentMm(0)), rounded(extentMm(1))],
+      mrCoverage: rounded(mrCoverage),
+      bodyHu: [0.5, 50, 99.5].map((p) => rounded(percentileOfSorted(bodyHu, p))) as [number, number, number],
+      mrScale,
+    },
+    huSums: huSums(ct, mr, inside, mappings.ct, mrScale),
+  }
+}
+
+const LEAST_COVERAGE = 0.1
+
+/** To a thousandth: for reading, not for computing. */
+function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000
+}
+
+function notCovered(id: string, coverage: number): LarmorError {
+  return new LarmorError({
+    kind: 'plan.noUsableSlices',
+    message: 'The MR shows too little of the body.',
+    where: `Patient ${id}`,
+    found: `MR in ${(100 * coverage).toFixed(1)} % of the body`,
+    expected: `at least ${100 * LEAST_COVERAGE} %`,
+    fix: 'Look at the registration; if the MR shows another region, exclude this patient.',
+  })
+}
