@@ -1,0 +1,61 @@
+/**
+ * Voxel bytes: the element types that files and volumes share, and bytes ⇄ typed array.
+ *
+ * Node runs on little-endian machines only; a big-endian file is swapped once, in place, when it is read.
+ */
+import type { VoxelArray } from '../volume/index.ts'
+
+export type ElementType = 'int8' | 'uint8' | 'int16' | 'uint16' | 'int32' | 'float32' | 'float64'
+
+const CONSTRUCTORS = {
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  float32: Float32Array,
+  float64: Float64Array,
+} as const
+
+export function bytesPerElement(type: ElementType): number {
+  return CONSTRUCTORS[type].BYTES_PER_ELEMENT
+}
+
+export function elementTypeOf(values: VoxelArray): ElementType {
+  for (const type of Object.keys(CONSTRUCTORS) as ElementType[]) if (values instanceof CONSTRUCTORS[type]) return type
+  throw new Error('a volume of an unknown element type')
+}
+
+/**
+ * The elements that `bytes` hold, without a copy; big-endian bytes are swapped in place.
+ * @param bytes  a whole buffer of its own (offset 0), a whole number of elements long
+ */
+export function elementsOf(bytes: Uint8Array<ArrayBuffer>, type: ElementType, littleEndian: boolean): VoxelArray {
+  const width = bytesPerElement(type)
+  if (!littleEndian) swapInPlace(bytes, width)
+  return new CONSTRUCTORS[type](bytes.buffer, bytes.byteOffset, bytes.byteLength / width)
+}
+
+/** The little-endian bytes of `values`, without a copy. */
+export function bytesOf(values: VoxelArray): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+}
+
+function swapInPlace(bytes: Uint8Array<ArrayBuffer>, width: number): void {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (width === 2) buffer.swap16()
+  else if (width === 4) buffer.swap32()
+  else if (width === 8) buffer.swap64()
+}
+
+/**
+ * stored · slope + intercept, as float32 where that keeps every stored integer apart, else as float64.
+ * Slope 1 and intercept 0 give the array itself.
+ */
+export function rescaled(values: VoxelArray, slope: number, intercept: number): VoxelArray {
+  if (slope === 1 && intercept === 0) return values
+  const wide = values instanceof Int32Array || values instanceof Float64Array
+  const out = wide ? new Float64Array(values.length) : new Float32Array(values.length)
+  for (let n = 0; n < out.length; n++) out[n] = values[n]! * slope + intercept
+  return out
+}
