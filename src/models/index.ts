@@ -1,0 +1,5 @@
+export * from './unet.ts'
+export * from './patch-critic.ts'
+export * from './pix2pix.ts'
+export * from './residual.ts'
+export * from './refiner.ts'

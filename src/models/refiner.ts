@@ -1,0 +1,193 @@
+/**
+ * The conditional diffusion refiner: EDM (Karras, Aittala, Aila, Laine 2022) on r = MR − stage 1.
+ *
+ * Intensity   CT, MR and stage 1 in [−1, 1]; σ and r on the same scale; `sigmaData` is the SD of r in the training set.
+ * Network     F(c_in · x; c_noise, condition) of equation 7; c_skip and c_out are wired around it by `sampling/`.
+ */
+import {
+  adam,
+  adamStep,
+  clipGradients,
+  ema,
+  emaStep,
+  gradients,
+  initialise,
+  readNumbers,
+  weightedMean,
+  type AdamState,
+  type Ema,
+  type Params,
+  type ParamSpec,
+  type Placement,
+} from '../nn/index.ts'
+import { precondition, trainingSigma, type Precondition } from '../sampling/index.ts'
+import { aten, noGrad, scope, tensor, type Tensor } from '../tensor/index.ts'
+import type { TrainingOptions } from './residual.ts'
+import { bodyMultiple, bodySpec, smallUnet, type BodyOptions } from './small-unet.ts'
+
+export type RefinerOptions = {
+  /** CT slices and the stage-1 output: 2 · neighbours + 2. */
+  conditionChannels: number
+  /** Channels at the finest level, a multiple of 8. */
+  width: number
+  levels: number
+  /** 2 or 4: the network works on a grid this much coarser. */
+  unshuffle: number
+  /** Size of the noise level's code. */
+  embedding: number
+}
+
+/** 4.8 GFLOP an evaluation at 256². */
+export const REFINER_DEFAULTS = { width: 32, levels: 3, unshuffle: 2, embedding: 64 } as const
+
+/** How σ is drawn in training: ln σ ~ N(pMean, pStd²). */
+export type NoiseOptions = { sigmaData: number; pMean: number; pStd: number }
+/** Table 1 of the paper. */
+export const PAPER_NOISE = { pMean: -1.2, pStd: 1.2 } as const
+
+/** H and W have to be multiples of this. */
+export const refinerMultiple = (options: Pick<RefinerOptions, 'unshuffle' | 'levels'>): number => bodyMultiple(options)
+
+/** F: scaled [N, 1, H, W] = c_in · x, noiseLevel [N] = c_noise, condition [N, conditionChannels, H, W] → raw [N, 1, H, W]. */
+export function refine(
+  params: Params,
+  options: RefinerOptions,
+  scaled: Tensor,
+  noiseLevel: Tensor,
+  condition: Tensor,
+): Tensor {
+  return smallUnet(params, bodyOf(options), aten.cat([scaled, condition], 1), noiseLevel)
+}
+
+/** D of equation 7, one σ an image: noisy [N, 1, H, W], condition as above → the expected clean residual [N, 1, H, W]. */
+export function denoised(
+  params: Params,
+  options: RefinerOptions,
+  noisy: Tensor,
+  sigmas: readonly number[],
+  condition: Tensor,
+  sigmaData: number,
+): Tensor {
+  const { cSkip, cOut, cIn, cNoise } = coefficients(sigmas, sigmaData, noisy)
+  const raw = refine(params, options, aten['mul.Tensor'](noisy, cIn), cNoise, condition)
+  return aten['add.Tensor'](aten['mul.Tensor'](noisy, cSkip), aten['mul.Tensor'](raw, cOut))
+}
+
+export function refinerSpec(options: RefinerOptions): ParamSpec[] {
+  return bodySpec(bodyOf(options))
+}
+
+/** Draws the parameters from `generator`. */
+export function initRefiner(options: RefinerOptions, generator: Tensor, placement?: Placement): Params {
+  return initialise(refinerSpec(options), generator, placement)
+}
+
+/** All that training changes. `ema.averaged` is what is validated and exported. */
+export type Refiner = { network: Params; adam: AdamState; ema: Ema }
+
+/** A network with random weights and a fresh optimiser (Adam 0.9, 0.999). */
+export function initRefinerTraining(
+  options: RefinerOptions,
+  { lr, emaDecay }: TrainingOptions,
+  generator: Tensor,
+  device = 'cpu',
+): Refiner {
+  const network = initRefiner(options, generator, { device })
+  return { network, adam: adam(network, { lr }), ema: ema(network, { decay: emaDecay }) }
+}
+
+export type RefinerBatch = {
+  /** [N, C, H, W] */
+  ct: Tensor
+  /** [N, 1, H, W], the first stage's output for `ct`. */
+  stage1: Tensor
+  /** [N, 1, H, W] */
+  mr: Tensor
+  /** [N, 1, H, W], mask · pair quality. */
+  weight: Tensor
+}
+
+export type RefinerLosses = { denoising: number; gradientNorm: number }
+
+const MAX_GRADIENT_NORM = 5
+
+/**
+ * One step (eq. 2 and 8): draw σ and noise, ask D for the clean residual, weigh the squared error by λ(σ) and the mask.
+ * @param random  a CPU generator of this step's own stream: σ first, then the noise. Changes all of `state` in place.
+ */
+export function refinerStep(
+  state: Refiner,
+  options: RefinerOptions,
+  noise: NoiseOptions,
+  { ct, stage1, mr, weight }: RefinerBatch,
+  { generator, lr }: { generator: Tensor; lr?: number },
+): RefinerLosses {
+  return scope(() => {
+    const clean = aten['sub.Tensor'](mr, stage1)
+    const condition = aten.cat([ct, stage1], 1)
+    const sigmas = drawSigmas(ct.shape[0]!, noise, generator)
+    const loss = scope(() => {
+      const noisy = aten['add.Tensor'](clean, aten['mul.Tensor'](normalLike(clean, generator), perImage(sigmas, clean)))
+      return denoisingLoss(state.network, options, { clean, noisy, sigmas, condition, weight, sigmaData: noise.sigmaData })
+    })
+    const grads = gradients(loss, state.network)
+    const gradientNorm = clipGradients(grads, MAX_GRADIENT_NORM)
+    adamStep(state.adam, state.network, grads, lr)
+    emaStep(state.ema, state.network)
+    return readNumbers({ denoising: loss, gradientNorm })
+  })
+}
+
+export type DenoisingCase = {
+  clean: Tensor
+  noisy: Tensor
+  sigmas: readonly number[]
+  condition: Tensor
+  weight: Tensor
+  sigmaData: number
+}
+
+/** λ(σ) · ‖D − r‖², averaged where the weight counts. λ = 1 / c_out², so at the start every σ contributes about 1 (eq. 8). */
+export function denoisingLoss(params: Params, options: RefinerOptions, c: DenoisingCase): Tensor {
+  const error = aten['sub.Tensor'](denoised(params, options, c.noisy, c.sigmas, c.condition, c.sigmaData), c.clean)
+  const { lossWeight } = coefficients(c.sigmas, c.sigmaData, c.noisy)
+  return weightedMean(aten['mul.Tensor'](aten.square(error), lossWeight), c.weight)
+}
+
+/** ln σ ~ N(pMean, pStd²), one for each of n images. */
+export function drawSigmas(n: number, { pMean, pStd }: Pick<NoiseOptions, 'pMean' | 'pStd'>, generator: Tensor): number[] {
+  const normals = noGrad(() => scope(() => aten.normal_(aten.empty([n], { dtype: 'float64' }), 0, 1, { generator }).data()))
+  return Array.from(normals as Float64Array, (normal) => trainingSigma(normal, { pMean, pStd }))
+}
+
+const bodyOf = ({ conditionChannels, width, levels, unshuffle, embedding }: RefinerOptions): BodyOptions => ({
+  inChannels: 1 + conditionChannels,
+  outChannels: 1,
+  width,
+  levels,
+  unshuffle,
+  embedding,
+})
+
+/** Drawn on the CPU and copied, so that every device sees the same noise. */
+function normalLike(x: Tensor, generator: Tensor): Tensor {
+  const drawn = aten.normal_(aten.empty(x.shape, { dtype: x.dtype }), 0, 1, { generator })
+  return x.device === 'cpu' ? drawn : aten['to.device'](drawn, x.device, x.dtype)
+}
+
+/** [N, 1, 1, 1] beside an image tensor. */
+const perImage = (numbers: readonly number[], like: Tensor): Tensor =>
+  tensor(Float64Array.from(numbers), [numbers.length, 1, 1, 1], like.dtype, like.device)
+
+/** Table 1 for every image: [N, 1, 1, 1] each, c_noise [N]. */
+function coefficients(sigmas: readonly number[], sigmaData: number, like: Tensor): Record<keyof Precondition, Tensor> {
+  const each = sigmas.map((sigma) => precondition(sigma, sigmaData))
+  const of = (key: keyof Precondition): Tensor => perImage(each.map((c) => c[key]), like)
+  return {
+    cSkip: of('cSkip'),
+    cOut: of('cOut'),
+    cIn: of('cIn'),
+    cNoise: aten.reshape(of('cNoise'), [-1]),
+    lossWeight: of('lossWeight'),
+  }
+}

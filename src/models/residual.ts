@@ -1,0 +1,141 @@
+/**
+ * The compact residual generator: a small U-Net that adds to the best map from CT to MR intensity.
+ *
+ * Idea        the mean MR for each HU is a strong baseline; the network starts as exactly that table, since its last
+ *             layer starts at zero, and learns what the table cannot know.
+ * Intensity   CT and MR in [−1, 1]; the output is not clipped: whoever writes an image clips.
+ */
+import {
+  adam,
+  adamStep,
+  clipGradients,
+  conv2d,
+  ema,
+  emaStep,
+  gradients,
+  initialise,
+  readNumbers,
+  values,
+  weightedL1,
+  type AdamState,
+  type Ema,
+  type Params,
+  type ParamSpec,
+  type Placement,
+} from '../nn/index.ts'
+import { aten, noGrad, scope, type Tensor } from '../tensor/index.ts'
+import { bodyMultiple, bodySpec, smallUnet, type BodyOptions } from './small-unet.ts'
+
+/** MR over CT, both in [−1, 1]: straight lines between points, flat beyond the ends. `ct` rises strictly. */
+export type Table = { ct: readonly number[]; mr: readonly number[] }
+
+export type ResidualOptions = {
+  /** CT slices, 2 · neighbours + 1; the middle one goes through the table. */
+  inChannels: number
+  /** Channels at the finest level, a multiple of 8; each level down doubles them. */
+  width: number
+  levels: number
+  /** 1 works on the full grid; 2 turns squares of 2 × 2 pixels into channels first: coarser, faster. */
+  unshuffle: number
+  table: Table
+}
+
+export const RESIDUAL_DEFAULTS = { width: 16, levels: 4, unshuffle: 1 } as const
+
+/** H and W have to be multiples of this. */
+export const residualMultiple = (options: Pick<ResidualOptions, 'unshuffle' | 'levels'>): number => bodyMultiple(options)
+
+/** ct [N, inChannels, H, W] → mr [N, 1, H, W] = table(middle slice) + network(ct). */
+export function residual(params: Params, options: ResidualOptions, ct: Tensor): Tensor {
+  const base = noGrad(() => tableMap(params, ct))
+  return aten['add.Tensor'](base, smallUnet(params, bodyOf(options), ct))
+}
+
+/** The table alone, [N, inChannels, H, W] → [N, 1, H, W]: c₀ + Σ sₖ · relu(x − tₖ), written as two 1 × 1 convolutions. */
+export function tableMap(params: Params, ct: Tensor): Tensor {
+  return conv2d(params, 'base.slopes', aten.relu(conv2d(params, 'base.knots', ct)))
+}
+
+/** The names, shapes and starting values; the table is in `base.*`, which no optimiser changes. */
+export function residualSpec(options: ResidualOptions): ParamSpec[] {
+  return [...tableSpec(options), ...bodySpec(bodyOf(options))]
+}
+
+/** Draws the parameters from `generator`. */
+export function initResidual(options: ResidualOptions, generator: Tensor, placement?: Placement): Params {
+  return initialise(residualSpec(options), generator, placement)
+}
+
+/** All that training changes. `ema.averaged` is what is validated and exported. */
+export type Residual = { network: Params; adam: AdamState; ema: Ema }
+
+export type TrainingOptions = { lr: number; emaDecay: number }
+
+/** A network with random weights and a fresh optimiser (Adam 0.9, 0.999). */
+export function initResidualTraining(
+  options: ResidualOptions,
+  { lr, emaDecay }: TrainingOptions,
+  generator: Tensor,
+  device = 'cpu',
+): Residual {
+  const network = initResidual(options, generator, { device })
+  return { network, adam: adam(network, { lr }), ema: ema(network, { decay: emaDecay }) }
+}
+
+export type ResidualLosses = { l1: number; gradientNorm: number }
+
+/** Far above the norm of a healthy step (below 1): it only catches a broken one. */
+const MAX_GRADIENT_NORM = 5
+
+/**
+ * One step: L1 where the weight counts, Adam, average.
+ * ct [N, C, H, W], mr [N, 1, H, W], weight [N, 1, H, W] (mask · pair quality). Changes all of `state` in place.
+ */
+export function residualStep(
+  state: Residual,
+  options: ResidualOptions,
+  { ct, mr, weight }: { ct: Tensor; mr: Tensor; weight: Tensor },
+  { lr }: { lr?: number } = {},
+): ResidualLosses {
+  return scope(() => {
+    const l1 = scope(() => weightedL1(residual(state.network, options, ct), mr, weight))
+    const grads = gradients(l1, state.network)
+    const gradientNorm = clipGradients(grads, MAX_GRADIENT_NORM)
+    adamStep(state.adam, state.network, grads, lr)
+    emaStep(state.ema, state.network)
+    return readNumbers({ l1, gradientNorm })
+  })
+}
+
+const bodyOf = ({ inChannels, width, levels, unshuffle }: ResidualOptions): BodyOptions => ({
+  inChannels,
+  outChannels: 1,
+  width,
+  levels,
+  unshuffle,
+  embedding: 0,
+})
+
+function tableSpec({ inChannels, table: { ct, mr } }: ResidualOptions): ParamSpec[] {
+  const count = ct.length
+  if (count < 2 || mr.length !== count) throw new Error(`a table of ${count} CT and ${mr.length} MR values`)
+  const slope = (k: number): number => (k < 0 || k >= count - 1 ? 0 : (mr[k + 1]! - mr[k]!) / (ct[k + 1]! - ct[k]!))
+  const bends = Array.from(ct, (_, k) => slope(k) - slope(k - 1))
+  const picksMiddle = Array.from({ length: count * inChannels }, (_, i) => (i % inChannels === (inChannels - 1) / 2 ? 1 : 0))
+  const fixed = (name: string, shape: number[], numbers: number[]): ParamSpec => ({
+    name: `base.${name}`,
+    shape,
+    init: values(numbers),
+    role: 'fixed',
+  })
+  return [
+    fixed('knots.weight', [count, inChannels, 1, 1], picksMiddle),
+    fixed(
+      'knots.bias',
+      [count],
+      ct.map((t) => -t),
+    ),
+    fixed('slopes.weight', [1, count, 1, 1], bends),
+    fixed('slopes.bias', [1], [mr[0]!]),
+  ]
+}

@@ -1,0 +1,6 @@
+export * from './params.ts'
+export * from './layers.ts'
+export * from './optimiser.ts'
+export * from './average.ts'
+export * from './schedules.ts'
+export * from './losses.ts'
