@@ -1,0 +1,39 @@
+/** Folders that appear whole or not at all: written under a temporary name beside the target, then renamed. */
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { LarmorError } from '../../errors.ts'
+import { asDiskFault } from '../../files.ts'
+
+/**
+ * Calls `write` with an empty temporary folder and renames that to `folder` when it is done.
+ * Whatever `write` throws, nothing of it is left behind.
+ * @throws usage.outputExists  the folder is there and not empty
+ * @throws machine.diskFull, machine.noPermission
+ */
+export async function writeFolderWhole(folder: string, write: (temporary: string) => Promise<void>): Promise<void> {
+  const target = resolve(folder)
+  await refuseFilled(target)
+  const temporary = join(dirname(target), `.${basename(target)}.tmp-${process.pid}-${++folders}`)
+  try {
+    await mkdir(temporary, { recursive: true })
+    await write(temporary)
+    await rename(temporary, target)
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true })
+    throw asDiskFault(error, target)
+  }
+}
+let folders = 0
+
+async function refuseFilled(folder: string): Promise<void> {
+  const inside = await readdir(folder).catch(() => [])
+  if (inside.length === 0) return
+  throw new LarmorError({
+    kind: 'usage.outputExists',
+    message: 'The output folder is in use.',
+    where: folder,
+    found: `${inside.length} files or folders in it`,
+    expected: 'a folder that is empty or not there',
+    fix: 'Choose another output folder, or move this one away.',
+  })
+}
