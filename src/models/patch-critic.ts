@@ -13,7 +13,7 @@ import {
   type ParamSpec,
   type Placement,
 } from '../nn/index.ts'
-import { aten, type Tensor } from '../tensor/index.ts'
+import { aten, type Generator, type Tensor } from '../tensor/index.ts'
 import { batchNormLines } from './unet.ts'
 
 export type CriticOptions = {
@@ -59,7 +59,7 @@ export function criticSpec({ inChannels, ndf, norm }: CriticOptions): ParamSpec[
 }
 
 /** Draws the parameters from `generator`. */
-export function initCritic(options: CriticOptions, generator: Tensor, placement?: Placement): Params {
+export function initCritic(options: CriticOptions, generator: Generator, placement?: Placement): Params {
   return initialise(criticSpec(options), generator, placement)
 }
 

@@ -10,7 +10,7 @@ import {
   type AdamState,
   type Params,
 } from '../nn/index.ts'
-import { aten, scope, type Tensor } from '../tensor/index.ts'
+import { aten, scope, type Generator, type Tensor } from '../tensor/index.ts'
 import { initCritic, judge, type CriticOptions } from './patch-critic.ts'
 import { generate, initGenerator, type UnetOptions } from './unet.ts'
 
@@ -26,7 +26,7 @@ export const PAPER_ADAM = { lr: 2e-4, beta1: 0.5, beta2: 0.999 } as const
 export const PAPER_LAMBDA_L1 = 100
 
 /** Networks with random weights from `generator` (generator first, then critic) and fresh optimisers. */
-export function initPix2pix(options: Pix2pixOptions, generator: Tensor, device = 'cpu'): Pix2pix {
+export function initPix2pix(options: Pix2pixOptions, generator: Generator, device = 'cpu'): Pix2pix {
   const made = initGenerator(options.unet, generator, { device })
   const critic = initCritic(options.critic, generator, { device })
   return { generator: made, critic, adamG: adam(made, PAPER_ADAM), adamD: adam(critic, PAPER_ADAM) }
@@ -34,7 +34,7 @@ export function initPix2pix(options: Pix2pixOptions, generator: Tensor, device =
 
 export type Pix2pixStep = {
   /** Where dropout's masks come from: a stream of this step alone. */
-  generator: Tensor
+  generator: Generator
   /** Both optimisers' rate in this step; the states' own where none is given. */
   lr?: number
   /** [N, 1, H, W]: where and how much L1 counts; everywhere the same in the paper. */

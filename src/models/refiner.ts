@@ -21,7 +21,7 @@ import {
   type Placement,
 } from '../nn/index.ts'
 import { precondition, trainingSigma, type Precondition } from '../sampling/index.ts'
-import { aten, noGrad, scope, tensor, type Tensor } from '../tensor/index.ts'
+import { aten, noGrad, scope, tensor, type Generator, type Tensor } from '../tensor/index.ts'
 import type { TrainingOptions } from './residual.ts'
 import { bodyMultiple, bodySpec, smallUnet, type BodyOptions } from './small-unet.ts'
 
@@ -78,7 +78,7 @@ export function refinerSpec(options: RefinerOptions): ParamSpec[] {
 }
 
 /** Draws the parameters from `generator`. */
-export function initRefiner(options: RefinerOptions, generator: Tensor, placement?: Placement): Params {
+export function initRefiner(options: RefinerOptions, generator: Generator, placement?: Placement): Params {
   return initialise(refinerSpec(options), generator, placement)
 }
 
@@ -89,7 +89,7 @@ export type Refiner = { network: Params; adam: AdamState; ema: Ema }
 export function initRefinerTraining(
   options: RefinerOptions,
   { lr, emaDecay }: TrainingOptions,
-  generator: Tensor,
+  generator: Generator,
   device = 'cpu',
 ): Refiner {
   const network = initRefiner(options, generator, { device })
@@ -120,7 +120,7 @@ export function refinerStep(
   options: RefinerOptions,
   noise: NoiseOptions,
   { ct, stage1, mr, weight }: RefinerBatch,
-  { generator, lr }: { generator: Tensor; lr?: number },
+  { generator, lr }: { generator: Generator; lr?: number },
 ): RefinerLosses {
   return scope(() => {
     const clean = aten['sub.Tensor'](mr, stage1)
@@ -128,7 +128,14 @@ export function refinerStep(
     const sigmas = drawSigmas(ct.shape[0]!, noise, generator)
     const loss = scope(() => {
       const noisy = aten['add.Tensor'](clean, aten['mul.Tensor'](normalLike(clean, generator), perImage(sigmas, clean)))
-      return denoisingLoss(state.network, options, { clean, noisy, sigmas, condition, weight, sigmaData: noise.sigmaData })
+      return denoisingLoss(state.network, options, {
+        clean,
+        noisy,
+        sigmas,
+        condition,
+        weight,
+        sigmaData: noise.sigmaData,
+      })
     })
     const grads = gradients(loss, state.network)
     const gradientNorm = clipGradients(grads, MAX_GRADIENT_NORM)
@@ -155,8 +162,14 @@ export function denoisingLoss(params: Params, options: RefinerOptions, c: Denois
 }
 
 /** ln σ ~ N(pMean, pStd²), one for each of n images. */
-export function drawSigmas(n: number, { pMean, pStd }: Pick<NoiseOptions, 'pMean' | 'pStd'>, generator: Tensor): number[] {
-  const normals = noGrad(() => scope(() => aten.normal_(aten.empty([n], { dtype: 'float64' }), 0, 1, { generator }).data()))
+export function drawSigmas(
+  n: number,
+  { pMean, pStd }: Pick<NoiseOptions, 'pMean' | 'pStd'>,
+  generator: Generator,
+): number[] {
+  const normals = noGrad(() =>
+    scope(() => aten.normal_(aten.empty([n], { dtype: 'float64' }), 0, 1, { generator }).data()),
+  )
   return Array.from(normals as Float64Array, (normal) => trainingSigma(normal, { pMean, pStd }))
 }
 
@@ -170,7 +183,7 @@ const bodyOf = ({ conditionChannels, width, levels, unshuffle, embedding }: Refi
 })
 
 /** Drawn on the CPU and copied, so that every device sees the same noise. */
-function normalLike(x: Tensor, generator: Tensor): Tensor {
+function normalLike(x: Tensor, generator: Generator): Tensor {
   const drawn = aten.normal_(aten.empty(x.shape, { dtype: x.dtype }), 0, 1, { generator })
   return x.device === 'cpu' ? drawn : aten['to.device'](drawn, x.device, x.dtype)
 }
@@ -182,7 +195,11 @@ const perImage = (numbers: readonly number[], like: Tensor): Tensor =>
 /** Table 1 for every image: [N, 1, 1, 1] each, c_noise [N]. */
 function coefficients(sigmas: readonly number[], sigmaData: number, like: Tensor): Record<keyof Precondition, Tensor> {
   const each = sigmas.map((sigma) => precondition(sigma, sigmaData))
-  const of = (key: keyof Precondition): Tensor => perImage(each.map((c) => c[key]), like)
+  const of = (key: keyof Precondition): Tensor =>
+    perImage(
+      each.map((c) => c[key]),
+      like,
+    )
   return {
     cSkip: of('cSkip'),
     cOut: of('cOut'),

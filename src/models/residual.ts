@@ -23,7 +23,7 @@ import {
   type ParamSpec,
   type Placement,
 } from '../nn/index.ts'
-import { aten, noGrad, scope, type Tensor } from '../tensor/index.ts'
+import { aten, noGrad, scope, type Generator, type Tensor } from '../tensor/index.ts'
 import { bodyMultiple, bodySpec, smallUnet, type BodyOptions } from './small-unet.ts'
 
 /** MR over CT, both in [−1, 1]: straight lines between points, flat beyond the ends. `ct` rises strictly. */
@@ -43,7 +43,8 @@ export type ResidualOptions = {
 export const RESIDUAL_DEFAULTS = { width: 16, levels: 4, unshuffle: 1 } as const
 
 /** H and W have to be multiples of this. */
-export const residualMultiple = (options: Pick<ResidualOptions, 'unshuffle' | 'levels'>): number => bodyMultiple(options)
+export const residualMultiple = (options: Pick<ResidualOptions, 'unshuffle' | 'levels'>): number =>
+  bodyMultiple(options)
 
 /** ct [N, inChannels, H, W] → mr [N, 1, H, W] = table(middle slice) + network(ct). */
 export function residual(params: Params, options: ResidualOptions, ct: Tensor): Tensor {
@@ -62,7 +63,7 @@ export function residualSpec(options: ResidualOptions): ParamSpec[] {
 }
 
 /** Draws the parameters from `generator`. */
-export function initResidual(options: ResidualOptions, generator: Tensor, placement?: Placement): Params {
+export function initResidual(options: ResidualOptions, generator: Generator, placement?: Placement): Params {
   return initialise(residualSpec(options), generator, placement)
 }
 
@@ -75,7 +76,7 @@ export type TrainingOptions = { lr: number; emaDecay: number }
 export function initResidualTraining(
   options: ResidualOptions,
   { lr, emaDecay }: TrainingOptions,
-  generator: Tensor,
+  generator: Generator,
   device = 'cpu',
 ): Residual {
   const network = initResidual(options, generator, { device })
@@ -121,7 +122,9 @@ function tableSpec({ inChannels, table: { ct, mr } }: ResidualOptions): ParamSpe
   if (count < 2 || mr.length !== count) throw new Error(`a table of ${count} CT and ${mr.length} MR values`)
   const slope = (k: number): number => (k < 0 || k >= count - 1 ? 0 : (mr[k + 1]! - mr[k]!) / (ct[k + 1]! - ct[k]!))
   const bends = Array.from(ct, (_, k) => slope(k) - slope(k - 1))
-  const picksMiddle = Array.from({ length: count * inChannels }, (_, i) => (i % inChannels === (inChannels - 1) / 2 ? 1 : 0))
+  const picksMiddle = Array.from({ length: count * inChannels }, (_, i) =>
+    i % inChannels === (inChannels - 1) / 2 ? 1 : 0,
+  )
   const fixed = (name: string, shape: number[], numbers: number[]): ParamSpec => ({
     name: `base.${name}`,
     shape,

@@ -113,7 +113,10 @@ const normLines = (name: string, size: number): ParamSpec[] => [
 
 function blockLines(name: string, size: number, embedding: number): ParamSpec[] {
   // Zero, so that at the start every noise level is treated alike.
-  const modulation = embedding > 0 ? [...dense(`${name}.scale`, size, embedding, zeros), ...dense(`${name}.shift`, size, embedding, zeros)] : []
+  const modulation =
+    embedding > 0
+      ? [...dense(`${name}.scale`, size, embedding, zeros), ...dense(`${name}.shift`, size, embedding, zeros)]
+      : []
   return [
     ...normLines(`${name}.norm1`, size),
     ...conv(`${name}.conv1`, size, size),

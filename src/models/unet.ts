@@ -19,7 +19,7 @@ import {
   type ParamSpec,
   type Placement,
 } from '../nn/index.ts'
-import { aten, type Tensor } from '../tensor/index.ts'
+import { aten, type Generator, type Tensor } from '../tensor/index.ts'
 
 export type UnetOptions = {
   inChannels: number
@@ -35,7 +35,7 @@ export type UnetOptions = {
 }
 
 /** Whether batch statistics and dropout are at work, and where dropout's masks come from. */
-export type Pass = { training: false } | { training: true; generator: Tensor }
+export type Pass = { training: false } | { training: true; generator: Generator }
 
 export const PAPER_UNET = { outChannels: 1, ngf: 64, downs: 8, norm: 'batch', dropout: 0.5 } as const
 
@@ -89,7 +89,7 @@ function levelSpec(options: UnetOptions, k: number): ParamSpec[] {
 }
 
 /** Draws the parameters from `generator`. */
-export function initGenerator(options: UnetOptions, generator: Tensor, placement?: Placement): Params {
+export function initGenerator(options: UnetOptions, generator: Generator, placement?: Placement): Params {
   return initialise(unetSpec(options), generator, placement)
 }
 

@@ -14,7 +14,11 @@ export type Ema = {
 export function ema(params: Params, { decay, updates = 0 }: { decay: number; updates?: number }): Ema {
   const copies = new Map<string, Tensor>()
   noGrad(() => {
-    for (const [name, t] of params.tensors) copies.set(name, scope(() => aten.clone(aten.detach(t))))
+    for (const [name, t] of params.tensors)
+      copies.set(
+        name,
+        scope(() => aten.clone(aten.detach(t))),
+      )
   })
   return { averaged: untrained(copies), updates, decay }
 }

@@ -5,7 +5,7 @@
  * Export      every function is one or a few operators with a simple ONNX counterpart, with no size taken from the
  *             input, so that a traced network keeps N, H and W open.
  */
-import { aten, type Tensor } from '../tensor/index.ts'
+import { aten, type Generator, type Tensor } from '../tensor/index.ts'
 import type { Params } from './params.ts'
 
 export type ConvOptions = { stride?: number; padding?: number }
@@ -56,7 +56,7 @@ export function groupNorm(params: Params, name: string, x: Tensor, groups: numbe
  * Inverted dropout: each value is 0 with probability `rate`, otherwise divided by 1 − rate.
  * The mask comes from `generator`: aten's own dropout draws from global state.
  */
-export function dropout(x: Tensor, rate: number, generator: Tensor): Tensor {
+export function dropout(x: Tensor, rate: number, generator: Generator): Tensor {
   const mask = aten['bernoulli_.float'](aten.empty_like(aten.detach(x)), 1 - rate, { generator })
   return aten['mul.Tensor'](x, aten['mul_.Scalar'](mask, 1 / (1 - rate)))
 }

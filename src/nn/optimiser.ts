@@ -5,7 +5,16 @@
  * State is plain: two tensors a parameter and one step count, named and saved like weights.
  */
 import { LarmorError } from '../errors.ts'
-import { aten, noGrad, scope, tensor, gradients as gradientsOf, type DType, type Tensor } from '../tensor/index.ts'
+import {
+  aten,
+  gradients as gradientsOf,
+  noGrad,
+  operator,
+  scope,
+  tensor,
+  type DType,
+  type Tensor,
+} from '../tensor/index.ts'
 import type { Params } from './params.ts'
 
 /** Gradients by the parameter's name, in the parameters' order. */
@@ -35,9 +44,7 @@ const ADAM = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0 }
 
 /** ∂loss/∂parameter for the trained ones. The graph is freed. */
 export function gradients(loss: Tensor, params: Params): Grads {
-  const names = [...params.trained.keys()]
-  const found: Tensor[] = gradientsOf(loss, [...params.trained.values()])
-  return new Map(names.map((name, i) => [name, found[i]!]))
+  return gradientsOf(loss, params.trained)
 }
 
 /** Moments at zero, step 0. */
@@ -57,7 +64,12 @@ export function adam(params: Params, options: AdamOptions): AdamState {
 /** One update of the trained parameters and of `state`, in place. `lr` overrides the state's own (a schedule's value). */
 export function adamStep(state: AdamState, params: Params, grads: Grads, lr = state.options.lr): void {
   state.step++
-  const lists = [[...params.trained.values()], ordered(params, grads), ordered(params, state.mean), ordered(params, state.square)]
+  const lists = [
+    [...params.trained.values()],
+    ordered(params, grads),
+    ordered(params, state.mean),
+    ordered(params, state.square),
+  ]
   noGrad(() => scope(() => (state.fused ? fusedUpdate : plainUpdate)(state, lists, lr)))
 }
 
@@ -99,15 +111,37 @@ export function clipGradients(grads: Grads, maxNorm: number): Tensor {
   )
 }
 
+// By name, since libtorch 1.13 runs them on a GPU only.
+const fusedAdam = operator('_fused_adam_')
+const fusedAdamW = operator('_fused_adamw_')
+
 type Lists = readonly (readonly Tensor[])[]
 
-function fusedUpdate({ options, step }: Pick<AdamState, 'options' | 'step'>, [weights, grads, mean, square]: Lists, lr: number): void {
+function fusedUpdate(
+  { options, step }: Pick<AdamState, 'options' | 'step'>,
+  [weights, grads, mean, square]: Lists,
+  lr: number,
+): void {
   const { beta1, beta2, eps, weightDecay } = options
   const steps = tensor(Float32Array.of(step), [], 'float32', weights![0]!.device)
-  const operator = weightDecay === 0 ? aten._fused_adam_ : aten._fused_adamw_
-  operator(weights, grads, mean, square, [], weights!.map(() => steps), {
-    lr, beta1, beta2, weight_decay: weightDecay, eps, amsgrad: false, maximize: false,
-  })
+  const update = weightDecay === 0 ? fusedAdam : fusedAdamW
+  update(
+    weights,
+    grads,
+    mean,
+    square,
+    [],
+    weights!.map(() => steps),
+    {
+      lr,
+      beta1,
+      beta2,
+      weight_decay: weightDecay,
+      eps,
+      amsgrad: false,
+      maximize: false,
+    },
+  )
 }
 
 function plainUpdate({ options, step }: AdamState, [weights, grads, mean, square]: Lists, lr: number): void {
@@ -136,7 +170,9 @@ const ordered = (params: Params, byName: ReadonlyMap<string, Tensor>): Tensor[] 
 function hasFusedAdam(dtype: DType, device: string): boolean {
   const one = (): Tensor => aten.zeros([1], { dtype, device })
   try {
-    noGrad(() => scope(() => fusedUpdate({ options: { ...ADAM, lr: 0 }, step: 1 }, [[one()], [one()], [one()], [one()]], 0)))
+    noGrad(() =>
+      scope(() => fusedUpdate({ options: { ...ADAM, lr: 0 }, step: 1 }, [[one()], [one()], [one()], [one()]], 0)),
+    )
     return true
   } catch (error) {
     if (error instanceof LarmorError && error.fault.kind === 'native.torch') return false

@@ -6,7 +6,7 @@
  * Lifetime    parameters outlive every scope; whoever made them calls `dispose`.
  */
 import { LarmorError } from '../errors.ts'
-import { aten, noGrad, scope, tensor, type DType, type Tensor } from '../tensor/index.ts'
+import { aten, noGrad, scope, tensor, type DType, type Generator, type Tensor } from '../tensor/index.ts'
 
 export type Role = 'trained' | 'statistic' | 'fixed'
 
@@ -43,7 +43,7 @@ export const values = (numbers: ArrayLike<number>): Init => ({ kind: 'values', v
  * Makes the parameters of a list. Random ones are drawn one after the other from `generator` (a CPU generator: the same
  * seed gives the same weights on every device).
  */
-export function initialise(spec: readonly ParamSpec[], generator: Tensor, placement: Placement = {}): Params {
+export function initialise(spec: readonly ParamSpec[], generator: Generator, placement: Placement = {}): Params {
   const { dtype = 'float32', device = 'cpu' } = placement
   return paramsOf(
     spec,
@@ -122,7 +122,7 @@ function view(tensors: ReadonlyMap<string, Tensor>, trained: ReadonlyMap<string,
   }
 }
 
-function start({ name, shape, init }: ParamSpec, generator: Tensor, dtype: DType): Tensor {
+function start({ name, shape, init }: ParamSpec, generator: Generator, dtype: DType): Tensor {
   switch (init.kind) {
     case 'constant':
       return aten.full(shape, init.value, { dtype })
