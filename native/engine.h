@@ -1,0 +1,183 @@
+// What one JavaScript environment holds: tensors and generators in slots, open scopes, digested operators.
+//
+// JavaScript gets an external that carries a slot's number and generation, never a pointer: a handle that
+// was freed is an error message, not a crash. Inside a scope a tensor costs no finaliser; only what outlives
+// every scope gets one, and only that is reported to V8 as external memory.
+#pragma once
+
+#include <unordered_set>
+#include <vector>
+
+#include "js.h"
+#include "torch.h"
+
+namespace larmor {
+
+using at::Tensor;
+using c10::IValue;
+
+/// One parameter of an operator, digested once so that a call walks no types.
+struct Parameter {
+  std::string name;
+  c10::TypeKind kind;          // of the element if `isList`
+  bool isOptional = false;     // T?
+  bool isList = false;         // T[]
+  bool hasHoles = false;       // T?[]
+  int repeats = 1;             // int[2] takes one number, twice
+  c10::TypePtr elementType;
+  bool hasDefault = false;
+  IValue defaultValue;
+};
+
+struct Operator {
+  c10::OperatorHandle handle;
+  std::string name;            // "aten::add.Tensor"
+  std::vector<Parameter> parameters;
+};
+
+using Handle = uint64_t;       // generation << 24 | slot + 1: below 2⁴⁷, so it fits a pointer
+
+struct Slot {
+  IValue value;                // a Tensor or a Generator
+  uint32_t generation = 0;
+  bool isPinned = false;       // outlives the scope it was made in
+  bool isLeaving = false;      // is a result of the scope that ends now
+  int64_t reportedBytes = 0;
+};
+
+class Engine {
+ public:
+  std::vector<std::vector<Handle>> scopes;
+  std::vector<Operator> operators;
+  std::unordered_map<std::string, uint32_t> operatorIndex;
+  napi_ref makeFault = nullptr;
+
+  Handle add(IValue value) {
+    uint32_t i;
+    if (freeSlots_.empty()) {
+      if (slots_.size() >= slotMask) throw std::runtime_error("more than 16 million tensors are alive");
+      i = uint32_t(slots_.size());
+      slots_.emplace_back();
+    } else {
+      i = freeSlots_.back();
+      freeSlots_.pop_back();
+    }
+    slots_[i].value = std::move(value);
+    live_++;
+    return Handle(slots_[i].generation & generationMask) << 24 | (i + 1);
+  }
+
+  /// nullptr if what the handle named was freed.
+  Slot* find(Handle handle) {
+    const size_t i = size_t(handle & slotMask) - 1;
+    if (i >= slots_.size()) return nullptr;
+    Slot& slot = slots_[i];
+    return (slot.generation & generationMask) == handle >> 24 && !slot.value.isNone() ? &slot : nullptr;
+  }
+
+  void release(Slot& slot) {
+    slot.value = IValue();
+    slot.generation++;
+    slot.isPinned = slot.isLeaving = false;
+    slot.reportedBytes = 0;
+    freeSlots_.push_back(uint32_t(&slot - slots_.data()));
+    live_--;
+  }
+
+  size_t live() const { return live_; }
+
+  /// Bytes of all storages that live tensors refer to, each counted once.
+  size_t bytes() const {
+    std::unordered_set<const void*> seen;
+    size_t sum = 0;
+    for (const Slot& slot : slots_) {
+      if (!slot.value.isTensor() || !slot.value.toTensor().has_storage()) continue;
+      const at::Storage& storage = slot.value.toTensor().storage();
+      if (seen.insert(storage.unsafeGetStorageImpl()).second) sum += storage.nbytes();
+    }
+    return sum;
+  }
+
+ private:
+  static constexpr Handle slotMask = 0xffffff;
+  static constexpr uint32_t generationMask = 0x7fffff;
+  std::vector<Slot> slots_;
+  std::vector<uint32_t> freeSlots_;
+  size_t live_ = 0;
+};
+
+inline Engine& engineOf(napi_env env) {
+  void* data = nullptr;
+  check(napi_get_instance_data(env, &data));
+  return *static_cast<Engine*>(data);
+}
+
+inline void reportBytes(napi_env env, int64_t change) {
+  int64_t total;
+  check(napi_adjust_external_memory(env, change, &total));
+}
+
+inline Handle handleOf(napi_env env, napi_value v) {
+  if (typeOf(env, v) != napi_external) refuse(env, v, "a tensor or generator");
+  void* data = nullptr;
+  check(napi_get_value_external(env, v, &data));
+  return Handle(reinterpret_cast<uintptr_t>(data));
+}
+
+inline Slot& slotOf(napi_env env, Engine& engine, napi_value v) {
+  Slot* slot = engine.find(handleOf(env, v));
+  if (!slot) throw BadArgument("it was freed: its scope ended, or dispose() was called");
+  return *slot;
+}
+
+inline const Tensor& tensorOf(napi_env env, Engine& engine, napi_value v) {
+  const IValue& value = slotOf(env, engine, v).value;
+  if (!value.isTensor()) throw BadArgument("expected a tensor, got a generator");
+  return value.toTensor();
+}
+
+inline at::Generator generatorOf(napi_env env, Engine& engine, napi_value v) {
+  const IValue& value = slotOf(env, engine, v).value;
+  if (!value.isGenerator()) throw BadArgument("expected a generator, got a tensor");
+  return value.toGenerator();
+}
+
+/// Runs when the garbage collector drops the handle of a pinned tensor, or when the environment closes.
+/// The engine, set first, goes last: N-API finalises in the reverse order of creation.
+inline void onCollected(napi_env env, void* data, void*) {
+  void* instance = nullptr;
+  if (napi_get_instance_data(env, &instance) != napi_ok || !instance) return;
+  Engine& engine = *static_cast<Engine*>(instance);
+  Slot* slot = engine.find(Handle(reinterpret_cast<uintptr_t>(data)));
+  if (!slot) return;
+  int64_t total;
+  napi_adjust_external_memory(env, -slot->reportedBytes, &total);
+  engine.release(*slot);
+}
+
+/// From here on the tensor lives as long as its JavaScript handle.
+inline void pin(napi_env env, Engine& engine, napi_value external) {
+  const Handle handle = handleOf(env, external);
+  Slot* slot = engine.find(handle);
+  if (!slot || slot->isPinned) return;
+  slot->isPinned = true;
+  slot->reportedBytes = 64;  // the handle itself
+  if (slot->value.isTensor()) {
+    const Tensor& t = slot->value.toTensor();
+    if (t.has_storage() && !t.is_view()) slot->reportedBytes += int64_t(t.storage().nbytes());
+  }
+  reportBytes(env, slot->reportedBytes);
+  void* data = reinterpret_cast<void*>(uintptr_t(handle));
+  check(napi_add_finalizer(env, external, data, onCollected, nullptr, nullptr));
+}
+
+inline napi_value wrap(napi_env env, Engine& engine, IValue value) {
+  const Handle handle = engine.add(std::move(value));
+  napi_value external;
+  check(napi_create_external(env, reinterpret_cast<void*>(uintptr_t(handle)), nullptr, nullptr, &external));
+  if (engine.scopes.empty()) pin(env, engine, external);
+  else engine.scopes.back().push_back(handle);
+  return external;
+}
+
+}  // namespace larmor

@@ -1,0 +1,75 @@
+/**
+ * Sets everything up: packages, libtorch, the addon. Idempotent; `npm run demo` and `npm test` call it first.
+ *
+ * Runs on any Node from 18 on and without node_modules, so it is plain JavaScript on Node's own modules.
+ * Second run: reads the lock file and the addon's sources, finds that all is there, and ends (well under a second).
+ * Exit code 0, also where no libtorch is to be had: then it says so, and what needs none works. 4: a person must help.
+ *
+ *   node scripts/setup.mjs [--fresh]     --fresh searches and builds again, whatever is there
+ *   LARMOR_LIBTORCH=<folder>             this libtorch (it holds include/ and lib/) and no other
+ *   LARMOR_LIBTORCH=debian | wheel       the distribution's libtorch-dev | the wheel of pip; 'none': no engine
+ */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { addonFor, sourceKey } from './setup/addon.mjs'
+import { installed as debianInstalled } from './setup/debian.mjs'
+import { findLibtorch } from './setup/libtorch.mjs'
+import { withLock } from './setup/lock.mjs'
+import { installPackages, linkCommands, packagesFit } from './setup/packages.mjs'
+import { Problem, projectCache, say, writeAtomic } from './setup/ground.mjs'
+
+const engineFile = join(projectCache, 'engine.json')
+const RETRY_AFTER_MS = 3_600_000
+
+function main() {
+  const fresh = process.argv.includes('--fresh')
+  const wish = process.env.LARMOR_LIBTORCH ?? ''
+  mkdirSync(projectCache, { recursive: true })
+  if (fresh || !packagesFit() || !engineFits(readEngine(), wish)) {
+    withLock(join(projectCache, 'setup.lock'), () => {
+      if (!packagesFit()) installPackages()
+      if (fresh || !engineFits(readEngine(), wish)) setUpEngine(wish, fresh)
+    })
+  }
+  linkCommands()
+  report(readEngine())
+}
+
+function readEngine() {
+  try {
+    return JSON.parse(readFileSync(engineFile, 'utf8'))
+  } catch {
+    return undefined // not there or damaged: made again
+  }
+}
+
+/** Whether what an earlier run wrote still holds: same sources, same wish, and the files are there. */
+function engineFits(engine, wish) {
+  if (engine === undefined || engine.sources !== sourceKey() || engine.wish !== wish) return false
+  if (engine.addon !== null) return existsSync(engine.addon) && existsSync(engine.libtorch.folder)
+  // No libtorch last time: look again now and then, and at once if the distribution's has appeared.
+  return wish === 'none' || (Date.now() - engine.searchedAtMs < RETRY_AFTER_MS && !debianInstalled())
+}
+
+function setUpEngine(wish, fresh) {
+  const common = { schema: 'larmor/engine@1', sources: sourceKey(), wish, searchedAtMs: Date.now() }
+  const found = findLibtorch(wish, (libtorch) => addonFor(libtorch, fresh))
+  writeAtomic(engineFile, JSON.stringify({ ...common, ...found }, null, 2))
+}
+
+function report({ libtorch, missing }) {
+  if (libtorch !== null) return say(`ready: libtorch ${libtorch.version} (${libtorch.origin})`)
+  say(
+    'ready, but without libtorch: synthesize, evaluate, import and convert work; training, registration and export do not.',
+  )
+  say(`  found: ${missing.message}`)
+  say(`  to get it: ${missing.fix}`)
+}
+
+try {
+  main()
+} catch (error) {
+  if (!(error instanceof Problem)) throw error
+  for (const line of error.lines()) console.error(line)
+  process.exitCode = 4
+}

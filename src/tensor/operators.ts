@@ -1,0 +1,144 @@
+/**
+ * Every operator of ATen, by name and overload: `operator('conv2d')`, `operator('add.Tensor')`, `aten.conv2d`.
+ *
+ * Arguments are positional as in the operator's schema; those by name come last, in one plain object:
+ * `aten.conv2d(x, weight, bias, { stride: 2 })`. A number stands for a scalar or, where a tensor is meant, for a
+ * 0-d one that takes no part in type promotion. Whole numbers are integers: give a dtype when making tensors.
+ */
+import { LarmorError } from '../errors.ts'
+import { loadNative } from './native.ts'
+import { Generator, Tensor } from './tensor.ts'
+import type { AtenName } from './aten-names.ts'
+import type { Handle, Schema } from './native.ts'
+
+type Single = Tensor | Generator | number | bigint | boolean | string | null | undefined
+export type Argument = Single | readonly Single[]
+export type NamedArguments = { readonly [name: string]: Argument }
+
+/** Most operators return one tensor; say what others return: `aten['max.dim']<[Tensor, Tensor]>(x, 0)`. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the schema is known only at run time
+export type Operator = <Result = Tensor>(...values: (Argument | NamedArguments)[]) => Result
+
+/** One operator call as it was made, with every parameter by name, defaults filled in (null where none). */
+export type OperatorCall = {
+  /** 'conv2d', 'add.Tensor' */
+  name: string
+  arguments: Record<string, Argument>
+  result: unknown
+}
+export type Listener = (call: OperatorCall) => void
+
+let listener: Listener | undefined
+
+/** Runs `body` and tells `to` of every operator that it calls, in order. Listening may be nested: the inner hears. */
+export function listen<T>(to: Listener, body: () => T): T {
+  const before = listener
+  listener = to
+  try {
+    return body()
+  } finally {
+    listener = before
+  }
+}
+
+/**
+ * The operator of this name; looked up at its first call, so that a constant at the top of a file loads nothing.
+ * Without an overload the usual ones are tried ('', Tensor, input, …).
+ */
+export function operator(name: string): Operator {
+  let index = -1
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the schema is known only at run time
+  return <Result>(...values: (Argument | NamedArguments)[]) => {
+    if (index < 0) index = indexOf(name)
+    return callOperator(index, values) as Result
+  }
+}
+
+function callOperator(index: number, values: (Argument | NamedArguments)[]): unknown {
+  const native = loadNative()
+  const last = values.at(-1)
+  const given = isNamed(last) ? byPosition(native.schema(index), values.slice(0, -1) as Argument[], last) : values
+  const result = wrapped(native.call(index, ...given.map(unwrapped)))
+  if (listener) listener(asCall(native.schema(index), given as Argument[], result))
+  return result
+}
+
+/** Whether this libtorch has the operator at all; a name is no promise that it runs on a device. */
+export function hasOperator(name: string): boolean {
+  return loadNative().find(name) >= 0
+}
+
+/** 'aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor' */
+export function schemaOf(name: string): string {
+  return loadNative().schema(indexOf(name)).text
+}
+
+const USUAL_OVERLOADS = ['', '.Tensor', '.input', '.memory_format', '.Tensor_Scalar', '.self']
+
+function indexOf(name: string): number {
+  const native = loadNative()
+  for (const overload of name.includes('.') ? [''] : USUAL_OVERLOADS) {
+    const index = native.find(name + overload)
+    if (index >= 0) return index
+  }
+  throw new LarmorError({
+    kind: 'native.argument',
+    message: 'An operator is not there.',
+    where: `libtorch ${native.version}`,
+    found: `no operator '${name}'`,
+    expected: 'an operator of ATen, with its overload where it has several',
+    fix: 'This is a fault of the program: please report it with this text.',
+  })
+}
+
+/** Every operator that both libtorch 1.13 and 2.13 have, as a property; for any other name there is `operator`. */
+export const aten: Readonly<Record<AtenName, Operator>> = new Proxy({} as Record<AtenName, Operator>, {
+  get: (known, name) => (known[name as AtenName] ??= operator(String(name))),
+})
+
+function isNamed(value: Argument | NamedArguments): value is NamedArguments {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !(value instanceof Tensor) &&
+    !Array.isArray(value) &&
+    !(value instanceof Generator)
+  )
+}
+
+function byPosition(schema: Schema, values: Argument[], named: NamedArguments): Argument[] {
+  for (const [name, value] of Object.entries(named)) {
+    const at = schema.parameters.findIndex((parameter) => parameter.name === name)
+    if (at < 0) throw noParameter(schema, name)
+    while (values.length < at) values.push(undefined)
+    values[at] = value
+  }
+  return values
+}
+
+function noParameter(schema: Schema, name: string): LarmorError {
+  return new LarmorError({
+    kind: 'native.argument',
+    message: 'An operator was called with an argument that it does not have.',
+    where: schema.name,
+    found: `'${name}'`,
+    expected: schema.text,
+    fix: 'This is a fault of the program: please report it with this text.',
+  })
+}
+
+function asCall(schema: Schema, given: Argument[], result: unknown): OperatorCall {
+  const all = schema.parameters.map((parameter, i) => [parameter.name, given[i] ?? (parameter.default as Argument)])
+  return { name: schema.name.replace('aten::', ''), arguments: Object.fromEntries(all), result }
+}
+
+function unwrapped(value: Argument | NamedArguments): unknown {
+  if (value instanceof Tensor || value instanceof Generator) return value.handle
+  return Array.isArray(value) ? value.map(unwrapped) : value
+}
+
+/** What comes back as an object is a list, or the handle of a tensor: no operator returns a generator. */
+function wrapped(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  return Array.isArray(value) ? value.map(wrapped) : new Tensor(value as Handle)
+}

@@ -1,0 +1,69 @@
+/** The library as a whole: generators, threads, memory, devices. */
+import { LarmorError } from '../errors.ts'
+import { loadNative } from './native.ts'
+import { Generator, Tensor } from './tensor.ts'
+import type { DeviceMemory } from './native.ts'
+
+/** A generator of its own, which shares nothing with any other. `seed`: a whole number from 0 to 2⁵³ − 1. */
+export function generator(seed: number, device = 'cpu'): Generator {
+  return new Generator(loadNative().generator(device, seed))
+}
+
+/** All that a generator is, as a uint8 tensor on the CPU: what a checkpoint keeps. */
+export function generatorState(of: Generator): Tensor {
+  return new Tensor(loadNative().generatorState(of.handle))
+}
+
+/** Puts the generator where another of the same device was. */
+export function setGeneratorState(of: Generator, state: Tensor): void {
+  loadNative().setGeneratorState(of.handle, state.handle)
+}
+
+/** How many threads one operator uses; the sums of a reduction, and so the last bits, depend on it. */
+export function threads(): number {
+  return loadNative().threads()
+}
+
+export function setThreads(count: number): void {
+  loadNative().threads(count)
+}
+
+/** How many tensors and generators are alive in this thread. */
+export function liveTensors(): number {
+  return loadNative().liveTensors()
+}
+
+/** What is alive in this thread, each storage counted once. Views and what autograd saved are not counted. */
+export function memory(): { tensors: number; bytes: number } {
+  return loadNative().memory()
+}
+
+/** Bytes on a GPU; undefined where this libtorch does not tell (before 2.9, or without a GPU). */
+export function deviceMemory(device: string): DeviceMemory | undefined {
+  return loadNative().deviceMemory(device) ?? undefined
+}
+
+/** @throws machine.noCuda  'cuda' was asked for and is not there */
+export function requireDevice(device: 'cpu' | 'cuda'): void {
+  const native = loadNative()
+  if (device === 'cpu' || native.hasCuda) return
+  throw new LarmorError({
+    kind: 'machine.noCuda',
+    message: 'There is no GPU that can be used.',
+    where: '--device cuda',
+    found: `libtorch ${native.version} without CUDA, or no NVIDIA driver`,
+    expected: 'a CUDA build of libtorch and a GPU',
+    fix: 'Run with --device cpu, or set LARMOR_LIBTORCH to the folder of a CUDA libtorch and run: npm run setup',
+  })
+}
+
+/** The version and build of the libtorch in use, in its own words. */
+export function libtorchInfo(): { version: string; hasCuda: boolean; build: string } {
+  const native = loadNative()
+  return { version: native.version, hasCuda: native.hasCuda, build: native.buildInfo() }
+}
+
+/** Only algorithms that give the same bits each time; where there is none the operator refuses. */
+export function deterministic(on: boolean): void {
+  loadNative().flag('deterministic', on)
+}
