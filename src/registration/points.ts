@@ -1,0 +1,29 @@
+/** Points: where in the fixed image the two are compared. Drawn once per level, from the body and its surroundings. */
+import type { Random } from '../random.ts'
+import type { Mask, Vec3 } from '../volume/index.ts'
+import { apply, mmFromIndex } from '../volume/index.ts'
+
+/**
+ * `count` random points, uniform over the voxels of the region (inside a voxel too: positions between the grid's
+ * planes keep the measure from preferring them).
+ * @returns LPS mm
+ */
+export function drawPoints(region: Mask, count: number, random: Random): Vec3[] {
+  const toMm = mmFromIndex(region.grid)
+  const [ni, nj] = region.grid.size
+  const inside = indicesInside(region)
+  return Array.from({ length: count }, () => {
+    const at = inside[random.below(inside.length)]!
+    const jitter = (): number => random.uniform() - 0.5
+    const [i, j, k] = [at % ni, Math.floor(at / ni) % nj, Math.floor(at / (ni * nj))]
+    return apply(toMm, [i + jitter(), j + jitter(), k + jitter()])
+  })
+}
+
+function indicesInside({ values }: Mask): Int32Array {
+  let count = 0
+  for (const inside of values) count += inside
+  const out = new Int32Array(count)
+  for (let at = 0, to = 0; at < values.length; at++) if (values[at] === 1) out[to++] = at
+  return out
+}

@@ -1,0 +1,178 @@
+/**
+ * Preparation: what both images look like to the similarity measure.
+ *
+ * Units   millimetres (LPS); values from 0 to 1.
+ * Levels  isotropic voxels of 8, 4 and 2.5 mm, oriented to LPS, averaged so that nothing finer aliases.
+ * CT      soft tissue takes most of the range and what is not the patient (couch, mask) becomes air: no MR shows it.
+ * MR      divided by a wide mean of its own foreground, since a coil's sensitivity is not anatomy.
+ */
+import { LarmorError } from '../errors.ts'
+import type { Mask, Volume } from '../volume/index.ts'
+import {
+  aboveThreshold,
+  bodyMask,
+  countVoxels,
+  dilate,
+  erode,
+  fillHoles,
+  gaussianBlur,
+  gridWithSpacing,
+  identityAffine,
+  largestComponent,
+  orientToLps,
+  percentileOfSorted,
+  resampleLinear,
+  valuesInside,
+  volume,
+} from '../volume/index.ts'
+
+export const LEVELS_MM = [8, 4, 2.5] as const
+export type LevelMm = (typeof LEVELS_MM)[number]
+const FINEST_MM = 2.5
+
+/** One image, ready to be compared. `body` is on the grid of the finest level. */
+export type Prepared = {
+  readonly name: 'CT' | 'MR'
+  readonly levels: Readonly<Record<LevelMm, Volume<Float32Array>>>
+  readonly body: Mask
+  /** The finest level before its values were mapped, and the value at which the body's surface lies in it. */
+  readonly plain: Volume<Float32Array>
+  readonly surfaceValue: number
+}
+
+/** HU → [0, 1], linear between knots: fat and muscle spread out, bone kept apart from them, air and lung pressed together. */
+const CT_KNOTS_HU = [-1000, -200, 200, 1600] as const
+const CT_KNOTS = [0, 0.15, 0.7, 1] as const
+const CT_SURFACE_HU = -350
+/** Air beyond the skin that still counts as surroundings: the skin itself is what aligns necks best. */
+const RIM_MM = 10
+
+/** @throws input.badValue  not a number somewhere, too small, constant, or no body to be seen */
+export function prepareCt(ct: Volume): Prepared {
+  checkUsable(ct, 'CT')
+  const plain = isotropic(ct, -1000)
+  const body = bodyMask(plain)
+  const near = dilate(body, RIM_MM)
+  const mapped = plain.values.map((hu, at) => (near.values[at] === 1 ? mapHu(hu) : 0))
+  return { name: 'CT', levels: levelsOf(volume(plain.grid, mapped)), body, plain, surfaceValue: CT_SURFACE_HU }
+}
+
+/** @throws input.badValue  not a number somewhere, too small, constant, or no foreground to be seen */
+export function prepareMr(mr: Volume): Prepared {
+  checkUsable(mr, 'MR')
+  const plain = isotropic(mr, 0)
+  const smooth = gaussianBlur(plain, FINEST_MM)
+  const surfaceValue = backgroundThreshold(smooth)
+  const body = mrForeground(smooth, surfaceValue)
+  const even = withoutBias(plain, body)
+  const top = percentileOfSorted(valuesInside(even, body).sort(), 99.5)
+  const mapped = even.values.map((value) => Math.min(1, Math.max(0, value / top)))
+  return { name: 'MR', levels: levelsOf(volume(plain.grid, mapped)), body, plain: smooth, surfaceValue }
+}
+
+function isotropic(source: Volume, outside: number): Volume<Float32Array> {
+  const onto = gridWithSpacing(source.grid, [FINEST_MM, FINEST_MM, FINEST_MM])
+  return orientToLps(resampleLinear(source, onto, identityAffine, outside))
+}
+
+function levelsOf(finest: Volume<Float32Array>): Prepared['levels'] {
+  const at = (mm: number) => resampleLinear(finest, gridWithSpacing(finest.grid, [mm, mm, mm]), identityAffine, 0)
+  return { 8: at(8), 4: at(4), 2.5: finest }
+}
+
+function mapHu(hu: number): number {
+  if (hu <= CT_KNOTS_HU[0]) return CT_KNOTS[0]
+  for (const segment of [0, 1, 2] as const) {
+    const [low, high] = [CT_KNOTS_HU[segment], CT_KNOTS_HU[segment + 1]!]
+    const [from, to] = [CT_KNOTS[segment], CT_KNOTS[segment + 1]!]
+    if (hu < high) return from + ((hu - low) / (high - low)) * (to - from)
+  }
+  return CT_KNOTS[3]
+}
+
+/** Half of Otsu's threshold (1979): between noise and tissue, low enough for tissue far from the coil. */
+function backgroundThreshold(smooth: Volume<Float32Array>): number {
+  const sorted = smooth.values.filter((_, at) => at % 7 === 0).sort()
+  const [low, high] = [percentileOfSorted(sorted, 1), percentileOfSorted(sorted, 98)]
+  const bins = 128
+  const histogram = new Float64Array(bins)
+  for (const value of sorted) {
+    histogram[Math.min(bins - 1, Math.max(0, Math.floor(((value - low) / (high - low)) * bins)))]!++
+  }
+  const total = sorted.length
+  const sumAll = histogram.reduce((sum, count, bin) => sum + count * bin, 0)
+  let [best, bestBin, below, sumBelow] = [-1, 0, 0, 0]
+  for (let bin = 0; bin < bins - 1; bin++) {
+    below += histogram[bin]!
+    sumBelow += histogram[bin]! * bin
+    if (below === 0 || below === total) continue
+    const between = (sumAll * (below / total) - sumBelow) ** 2 / (below * (total - below))
+    if (between > best) [best, bestBin] = [between, bin]
+  }
+  return low + 0.5 * ((bestBin + 1) / bins) * (high - low)
+}
+
+function mrForeground(smooth: Volume<Float32Array>, threshold: number): Mask {
+  const bright = largestComponent(aboveThreshold(smooth, threshold))
+  // Bone and flow are as dark as air: closed before holes are filled, so that no channel leads into them.
+  const body = fillHoles(erode(dilate(bright, 6), 6))
+  if (countVoxels(body) < MIN_BODY_VOXELS) throw unusable('MR', 'next to no foreground', 'a patient')
+  return body
+}
+const MIN_BODY_VOXELS = 500
+
+/** Divided by its mean over tens of millimetres, taken inside the foreground alone. */
+function withoutBias(plain: Volume<Float32Array>, body: Mask): Volume<Float32Array> {
+  const coarse = gridWithSpacing(plain.grid, [8, 8, 8])
+  const inside = volume(plain.grid, Float32Array.from(body.values))
+  const masked = volume(
+    plain.grid,
+    plain.values.map((value, at) => value * body.values[at]!),
+  )
+  const wide = (source: Volume) => gaussianBlur(resampleLinear(source, coarse, identityAffine, 0), BIAS_SIGMA_MM)
+  const weight = wide(inside)
+  const sum = wide(masked)
+  const mean = volume(
+    coarse,
+    sum.values.map((value, at) => value / Math.max(0.02, weight.values[at]!)),
+  )
+  const onFine = resampleLinear(mean, plain.grid, identityAffine, 0).values
+  const floor = 0.05 * onFine.reduce((a, b) => Math.max(a, b), 0)
+  return volume(
+    plain.grid,
+    plain.values.map((value, at) => value / Math.max(floor, onFine[at]!)),
+  )
+}
+const BIAS_SIGMA_MM = 30
+
+/** Smaller than this there is nothing that mutual information could align in three dimensions. */
+const MIN_SLICES = 5
+const MIN_EXTENT_MM = 30
+
+function checkUsable({ grid, values }: Volume, name: 'CT' | 'MR'): void {
+  if (grid.size.some((n) => n < MIN_SLICES)) {
+    throw unusable(name, `a volume of ${grid.size.join(' × ')} voxels`, `at least ${MIN_SLICES} along each axis`)
+  }
+  const extent = grid.size.map((n, axis) => n * grid.spacingMm[axis]!)
+  if (extent.some((mm) => mm < MIN_EXTENT_MM)) {
+    throw unusable(name, `${extent.map((mm) => mm.toFixed(0)).join(' × ')} mm`, `${MIN_EXTENT_MM} mm along each axis`)
+  }
+  let [lowest, highest] = [Infinity, -Infinity]
+  for (const value of values) {
+    if (!Number.isFinite(value)) throw unusable(name, 'a value that is not a finite number', 'finite numbers')
+    if (value < lowest) lowest = value
+    if (value > highest) highest = value
+  }
+  if (lowest === highest) throw unusable(name, `the value ${lowest} everywhere`, 'an image')
+}
+
+function unusable(name: 'CT' | 'MR', found: string, expected: string): LarmorError {
+  return new LarmorError({
+    kind: 'input.badValue',
+    message: `The ${name} cannot be registered.`,
+    where: `The ${name} volume`,
+    found,
+    expected,
+    fix: 'Look at the image; import the series again or exclude this patient.',
+  })
+}

@@ -1,0 +1,68 @@
+/**
+ * Starts: the poses from which a rigid search looks for the true one. A bad start never recovers later.
+ *
+ * Rotations  the identity with ±15 and ±30° about each axis, and the 24 ways to put a box into itself (patients lie
+ *            on their back or front, head or feet first, and exports mix up what they say) with 0 and ±30° about each axis:
+ *            168 + 6, no rotation is farther than about 35° from one of them.
+ * Shifts     frames of reference as they are; centres of the grids; centres of the bodies, and these also shifted along
+ *            the patient, since an MR often shows only a part of what the CT shows.
+ */
+import type { Mat3, Vec3 } from '../volume/index.ts'
+import { add, centreMm, dot, cross, identityDirection, mmFromIndex, apply } from '../volume/index.ts'
+import type { Pose } from './pose.ts'
+import { poseThrough, product, rotationAbout } from './pose.ts'
+import type { Prepared } from './prepare.ts'
+
+const RADIANS = Math.PI / 180
+const AXES: Mat3 = identityDirection
+/** Along the patient, in mm: the steps are twice what an 8 mm level finds by climbing. */
+const ALONG_MM = [-90, -45, 0, 45, 90] as const
+
+/** @param centre  of the search: that of the fixed body */
+export function startPoses(fixed: Prepared, moving: Prepared, centre: Vec3): Pose[] {
+  const movingBody = bodyCentreMm(moving)
+  const [fixedGrid, movingGrid] = [centreMm(fixed.plain.grid), centreMm(moving.plain.grid)]
+  return startRotations().flatMap((rotation) => [
+    poseThrough(rotation, centre, centre, centre),
+    poseThrough(rotation, fixedGrid, movingGrid, centre),
+    ...ALONG_MM.map((mm) => poseThrough(rotation, add(centre, [0, 0, mm]), movingBody, centre)),
+  ])
+}
+
+export function startRotations(): Mat3[] {
+  const near = [-30, -15, 15, 30].flatMap((degrees) => AXES.map((axis) => rotationAbout(axis, degrees * RADIANS)))
+  const tilts = [-30, 30].flatMap((degrees) => AXES.map((axis) => rotationAbout(axis, degrees * RADIANS)))
+  const boxes = rightAngles()
+  const tilted = boxes.flatMap((turn) => tilts.map((tilt) => product(tilt, turn)))
+  // ±30° about the identity is among both: the same start twice would only cost time.
+  return [...boxes, ...tilted, ...near.filter((rotation) => !tilted.some((other) => isSame(rotation, other)))]
+}
+
+/** The 24 rotations of a cube: every right-handed choice of two perpendicular axes and their signs. */
+function rightAngles(): Mat3[] {
+  const signed: Vec3[] = AXES.flatMap(([x, y, z]): Vec3[] => [
+    [x, y, z],
+    [-x, -y, -z],
+  ])
+  return signed.flatMap((first) =>
+    signed.filter((second) => dot(first, second) === 0).map((second): Mat3 => [first, second, cross(first, second)]),
+  )
+}
+
+function isSame(a: Mat3, b: Mat3): boolean {
+  return a.every((column, n) => column.every((value, row) => Math.abs(value - b[n]![row]!) < 1e-9))
+}
+
+/** The mean position of the body's voxels, LPS mm. Of the mask, not of the values: HU are no weights. */
+export function bodyCentreMm({ body }: Prepared): Vec3 {
+  const [ni, nj] = body.grid.size
+  let [count, i, j, k] = [0, 0, 0, 0]
+  body.values.forEach((inside, at) => {
+    if (inside === 0) return
+    count++
+    i += at % ni
+    j += Math.floor(at / ni) % nj
+    k += Math.floor(at / (ni * nj))
+  })
+  return apply(mmFromIndex(body.grid), [i / count, j / count, k / count])
+}
