@@ -1,0 +1,99 @@
+/**
+ * The card of a model package, `model.json`: what the graphs expect and give, how they were made, what they are for.
+ * Written by export/, read here; zod does not leave this file.
+ */
+import { z } from 'zod'
+import { parseJson } from '../files.ts'
+import { LarmorError } from '../errors.ts'
+
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/)
+const PixelPair = z.tuple([z.int().positive(), z.int().positive()])
+
+/** The largest |libtorch − ONNX Runtime| in [−1, 1], on random input and on real slices. */
+const Parity = z.strictObject({ random: z.number().nonnegative(), realSlices: z.number().nonnegative() })
+
+const Sampler = z.strictObject({
+  name: z.enum(['dpmpp2m', 'heun', 'euler']),
+  /** Noise levels; for Heun each but the last costs two evaluations. */
+  steps: z.int().positive(),
+  sigmaMin: z.number().positive(),
+  sigmaMax: z.number().positive(),
+  rho: z.number().positive(),
+})
+
+const Card = z.strictObject({
+  schema: z.literal('larmor/model@1'),
+  name: z.string().min(1),
+  createdBy: z.strictObject({ program: z.literal('larmor'), version: z.string() }),
+  createdAt: z.iso.datetime(),
+  intendedUse: z.string().min(1),
+  /** Networks see `channels` = 2 · neighbours + 1 CT slices of `size` [width, height] pixels of `spacingMm`. */
+  input: z.strictObject({
+    channels: z.int().positive(),
+    size: PixelPair,
+    multipleOf: z.int().positive(),
+    spacingMm: z.tuple([z.number().positive(), z.number().positive()]),
+  }),
+  ct: z.strictObject({ kind: z.literal('hu-window'), lowHu: z.number(), highHu: z.number() }),
+  mr: z.strictObject({
+    target: z.string().min(1),
+    mapping: z.strictObject({ kind: z.literal('percentile'), lowPercentile: z.number(), highPercentile: z.number() }),
+    /** What −1 and 1 are written as. */
+    nominal: z.strictObject({ low: z.number(), high: z.number() }),
+  }),
+  stage1: z.strictObject({
+    file: z.string().min(1),
+    sha256: Sha256,
+    generator: z.string().min(1),
+    /** Which statistics the graph normalises by: the question behind most defects of exported pix2pix models. */
+    normalisation: z.string().min(1),
+    weights: z.enum(['ema', 'last step']),
+    parity: Parity,
+  }),
+  refiner: z
+    .strictObject({
+      file: z.string().min(1),
+      sha256: Sha256,
+      sigmaData: z.number().positive(),
+      sampler: Sampler,
+      weights: z.enum(['ema', 'last step']),
+      parity: Parity,
+      /** Of the whole sampled result, all evaluations in a row, on real slices. */
+      sampledParity: z.number().nonnegative(),
+    })
+    .nullable(),
+  training: z.record(z.string(), z.unknown()),
+  fingerprint: z.record(z.string(), z.unknown()),
+  metrics: z.array(
+    z.strictObject({
+      name: z.string(),
+      definition: z.string(),
+      measuredOn: z.string(),
+      mean: z.number(),
+      sd: z.number().nullable(),
+      n: z.int().nonnegative().nullable(),
+    }),
+  ),
+})
+export type ModelCard = z.infer<typeof Card>
+export type SamplerSettings = z.infer<typeof Sampler>
+
+export const INTENDED_USE = 'research; contouring aid beside the CT; not for diagnosis or dose'
+
+/**
+ * @param where  the file's path, for the fault
+ * @throws json.refused    not JSON, or not a card of this schema: every problem at once
+ * @throws model.mismatch  a number of channels that is no slice with neighbours on both sides
+ */
+export function parseCard(text: string, where: string): ModelCard {
+  const card = parseJson(text, where, Card)
+  if (card.input.channels % 2 === 1) return card
+  throw new LarmorError({
+    kind: 'model.mismatch',
+    message: 'The model takes an even number of CT slices.',
+    where,
+    found: `${card.input.channels} channels`,
+    expected: 'an odd number: a slice and as many neighbours on both sides',
+    fix: 'Export the model again.',
+  })
+}

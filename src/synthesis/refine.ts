@@ -1,0 +1,151 @@
+/**
+ * The two networks over the slices of a slab, and the sampling of the refiner around its own. In pixels of the frame;
+ * every image in [−1, 1].
+ *
+ * Tiles   where the frame is larger than the networks' input, every evaluation is one of overlapping tiles, blended:
+ *         the sampler itself sees whole slices, so tiles never drift apart.
+ */
+import {
+  karrasSigmas,
+  oneStep,
+  preconditioned,
+  sampleDpmpp2m,
+  sampleEuler,
+  sampleHeun,
+  type Denoiser,
+} from '../sampling/index.ts'
+import type { SamplerSettings } from './card.ts'
+import type { Array4, Network } from './network.ts'
+import { blend, cut, tilesOver, type Tile } from './tiles.ts'
+
+/** Images of one call of the runtime: more give no speed on a CPU, and a request to stop waits for one call. */
+const BATCH = 2
+
+/** Channels of every slice: stack[n] holds the channels of slice n, each an image of the whole frame. */
+export type Stack = readonly (readonly (Float32Array | Float64Array)[])[]
+
+export type Frame = { size: readonly [number, number]; tiles: readonly Tile[]; tile: readonly [number, number] }
+
+export function frameOf(size: readonly [number, number], tile: readonly [number, number]): Frame {
+  return { size, tiles: tilesOver(size, tile), tile }
+}
+
+/**
+ * A network over whole slices: cut into tiles, run in batches, blended.
+ * @param inputs    named stacks of the same slices
+ * @param numbers   named inputs that are one number, the same for every image
+ * @param onBatch   told before each call of the runtime how many slices (a fraction) it finishes; may throw
+ * @returns the slices one after the other
+ */
+export async function overSlices(
+  network: Network,
+  inputs: Readonly<Record<string, Stack>>,
+  numbers: Readonly<Record<string, number>>,
+  { size, tiles, tile }: Frame,
+  onBatch: (slices: number) => void,
+): Promise<Float64Array> {
+  const perSlice = size[0] * size[1]
+  const perTile = tile[0] * tile[1]
+  const count = Object.values(inputs)[0]!.length
+  const out = new Float64Array(count * perSlice)
+  const jobs = Array.from({ length: count }, (_, slice) => tiles.map((piece) => ({ slice, piece }))).flat()
+  for (let first = 0; first < jobs.length; first += BATCH) {
+    const batch = jobs.slice(first, first + BATCH)
+    onBatch(batch.length / tiles.length)
+    const feeds: Record<string, Array4> = {}
+    for (const [name, stack] of Object.entries(inputs)) feeds[name] = gathered(stack, batch, size[0], tile)
+    for (const [name, value] of Object.entries(numbers))
+      feeds[name] = { values: new Float32Array(batch.length).fill(value), shape: [batch.length] }
+    const made = Object.values(await network.run(feeds))[0]!
+    batch.forEach(({ slice, piece }, n) =>
+      blend(
+        made.subarray(n * perTile, (n + 1) * perTile),
+        out.subarray(slice * perSlice, (slice + 1) * perSlice),
+        size[0],
+        piece,
+      ),
+    )
+  }
+  return out
+}
+
+/** [batch, channels, tile height, tile width] */
+function gathered(
+  stack: Stack,
+  batch: readonly { slice: number; piece: Tile }[],
+  width: number,
+  tile: readonly [number, number],
+): Array4 {
+  const channels = stack[0]!.length
+  const perTile = tile[0] * tile[1]
+  const values = new Float32Array(batch.length * channels * perTile)
+  batch.forEach(({ slice, piece }, n) =>
+    stack[slice]!.forEach((image, c) => cut(image, width, piece, values, (n * channels + c) * perTile)),
+  )
+  return { values, shape: [batch.length, channels, tile[1], tile[0]] }
+}
+
+/** How the refiner is asked: a sample, the mean of several, or one evaluation. */
+export type Mode = 'single' | 'mean' | 'one-step'
+
+/** Network evaluations an image, of which progress is a count. */
+export function evaluationsOf(mode: Mode, samples: number, { name, steps }: SamplerSettings): number {
+  if (mode === 'one-step') return 1
+  const perSample = name === 'heun' ? 2 * steps - 1 : steps
+  return mode === 'mean' ? samples * perSample : perSample
+}
+
+/** D(x; σ) of whole slices, one after the other in x, with CT and stage 1 closed over. */
+export function denoiserOf(
+  refiner: Network,
+  sigmaData: number,
+  condition: Stack,
+  frame: Frame,
+  onBatch: (slices: number) => void,
+): Denoiser {
+  const perSlice = frame.size[0] * frame.size[1]
+  return preconditioned(async (scaled, noiseLevel) => {
+    const images = condition.map((_, n) => [scaled.subarray(n * perSlice, (n + 1) * perSlice)])
+    return overSlices(refiner, { scaled: images, condition }, { noise_level: noiseLevel }, frame, onBatch)
+  }, sigmaData)
+}
+
+/**
+ * The clean residual of the slices.
+ * @param noise  unit noise of sample 0, 1, …, slices one after the other
+ */
+export async function sampleResidual(
+  denoise: Denoiser,
+  noise: (sample: number) => Float64Array,
+  mode: Mode,
+  samples: number,
+  settings: SamplerSettings,
+): Promise<Float64Array> {
+  if (mode === 'one-step') return oneStep(denoise, noise(0), settings.sigmaMax)
+  const first = await sampleOnce(denoise, noise(0), settings)
+  if (mode === 'single') return first
+  const sum = first.slice()
+  for (let sample = 1; sample < samples; sample++) {
+    const next = await sampleOnce(denoise, noise(sample), settings)
+    for (let at = 0; at < sum.length; at++) sum[at]! += next[at]!
+  }
+  return sum.map((value) => value / samples)
+}
+
+function sampleOnce(
+  denoise: Denoiser,
+  noise: Float64Array,
+  { name, ...levels }: SamplerSettings,
+): Promise<Float64Array> {
+  const sigmas = karrasSigmas(levels.steps, levels.sigmaMin, levels.sigmaMax, levels.rho)
+  switch (name) {
+    case 'dpmpp2m':
+      return sampleDpmpp2m(denoise, noise, sigmas)
+    case 'heun':
+      return sampleHeun(denoise, noise, sigmas)
+    case 'euler':
+      return sampleEuler(denoise, noise, sigmas)
+    default:
+      return name satisfies never
+  }
+}

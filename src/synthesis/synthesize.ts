@@ -1,0 +1,167 @@
+/**
+ * From a planning CT to a synthetic MRI on the same grid: orient, find the body, frame it, run the networks by slabs of
+ * slices, map back, and leave air outside the body.
+ *
+ * Intensity  the MR is written from `low` to `high` of the card's nominal scale; low is also the air outside the body.
+ */
+import { LarmorError, throwIfAborted } from '../errors.ts'
+import { silent, type Report } from '../progress.ts'
+import { bodyMask, countVoxels, orientToLps, voxelCount, volume, type Volume } from '../volume/index.ts'
+import type { SamplerSettings } from './card.ts'
+import type { Model } from './model.ts'
+import { noiseField } from './noise.ts'
+import { placeInto } from './orientation.ts'
+import {
+  denoiserOf,
+  evaluationsOf,
+  frameOf,
+  overSlices,
+  sampleResidual,
+  type Frame,
+  type Mode,
+  type Stack,
+} from './refine.ts'
+import { mappedSlices, ontoCt, patientOf, type Patient } from './slices.ts'
+
+export type SynthesisOptions = {
+  /** Left out: 'single' where the model has a refiner, else stage 1 alone, which 'stage-1' asks for in any case. */
+  mode?: Mode | 'stage-1' | undefined
+  /** Evaluations of the refiner; the card's where left out. */
+  steps?: number | undefined
+  /** How many samples 'mean' averages. */
+  samples?: number
+  seed: number
+  report?: Report
+  signal?: AbortSignal
+}
+
+export type Synthesis = {
+  mr: Volume<Float32Array>
+  mode: Mode | 'stage-1'
+  /** Of the refiner, for each slice. */
+  evaluations: number
+  /** Share of the CT's voxels that are in the body, and so were made by the networks. */
+  bodyShare: number
+  /** Tiles a slice: 1 where the body fits the frame of training. */
+  tiles: number
+  seconds: number
+}
+
+/** Slices whose intermediate images are alive at once. */
+const SLAB = 8
+const SAMPLES_OF_MEAN = 4
+
+/**
+ * @param ct  in HU, on any grid (requireCt has let it through)
+ * @returns the MR on exactly the grid of `ct`; the same seed gives the same voxels
+ * @throws model.mismatch  a mode of the refiner, and the model has none
+ * @throws input.badValue  no body
+ * @throws interrupted     the signal, seen between two calls of a network
+ */
+export async function synthesizeMri(model: Model, ct: Volume, options: SynthesisOptions): Promise<Synthesis> {
+  const startedMs = performance.now()
+  const { report = silent, signal } = options
+  const run = planOf(model, options)
+  const oriented = orientToLps(ct)
+  const patient = patientOf(oriented, bodyMask(oriented), model.card)
+  const frame = frameOf([patient.frame.size[0], patient.frame.size[1]], model.card.input.size)
+  const mr = volume(ct.grid, new Float32Array(voxelCount(ct.grid)).fill(model.card.mr.nominal.low))
+
+  const count = patient.frame.size[2]
+  let done = 0
+  const onBatch = (slices: number): void => {
+    throwIfAborted(signal, 'Between two images of the synthesis')
+    report({ at: 'progress', task: 'synthesis', done: Math.floor(done), of: count, unit: 'slices' })
+    done += slices / (1 + run.evaluations)
+  }
+  const noises = Array.from({ length: run.mode === 'mean' ? run.samples : 1 }, (_, sample) =>
+    noiseField(options.seed, sample, frame.size[0] * frame.size[1], oriented.grid.spacingMm[2]),
+  )
+  for (let first = 0; first < count; first += SLAB) {
+    const last = Math.min(count, first + SLAB) - 1
+    const made = await madeSlab(model, patient, frame, run, { first, last, noises, onBatch })
+    placeInto(mr.values, ct.grid, ontoCt(patient, first, made, model.card))
+  }
+  report({ at: 'progress', task: 'synthesis', done: count, of: count, unit: 'slices' })
+  return {
+    mr,
+    mode: run.mode,
+    evaluations: run.evaluations,
+    bodyShare: countVoxels(patient.body) / voxelCount(ct.grid),
+    tiles: frame.tiles.length,
+    seconds: (performance.now() - startedMs) / 1000,
+  }
+}
+
+type Run = { mode: Mode | 'stage-1'; samples: number; evaluations: number; settings: SamplerSettings | undefined }
+
+function planOf({ card }: Model, { mode, steps, samples = SAMPLES_OF_MEAN }: SynthesisOptions): Run {
+  if (!card.refiner) {
+    if (mode !== undefined && mode !== 'stage-1') throw noRefiner(card.name, mode)
+    return { mode: 'stage-1', samples: 0, evaluations: 0, settings: undefined }
+  }
+  if (mode === 'stage-1') return { mode, samples: 0, evaluations: 0, settings: undefined }
+  const settings = { ...card.refiner.sampler, ...(steps === undefined ? {} : { steps }) }
+  const asked = mode ?? 'single'
+  return { mode: asked, samples, evaluations: evaluationsOf(asked, samples, settings), settings }
+}
+
+type Slab = {
+  first: number
+  last: number
+  noises: readonly ((k: number) => Float64Array)[]
+  onBatch: (slices: number) => void
+}
+
+/** Slices first … last on the frame, in [−1, 1], one after the other. */
+async function madeSlab(model: Model, patient: Patient, frame: Frame, run: Run, slab: Slab): Promise<Float32Array> {
+  const { card, stage1, refiner } = model
+  const ct = withNeighbours(patient, slab, card.input.channels, (first, last) =>
+    mappedSlices(patient, first, last, card),
+  )
+  const base = await overSlices(stage1, { ct }, {}, frame, slab.onBatch)
+  if (run.mode === 'stage-1' || !refiner || !card.refiner || !run.settings) return Float32Array.from(base)
+
+  const perSlice = frame.size[0] * frame.size[1]
+  const condition = ct.map((channels, n) => [...channels, base.subarray(n * perSlice, (n + 1) * perSlice)])
+  const denoise = denoiserOf(refiner, card.refiner.sigmaData, condition, frame, slab.onBatch)
+  const noise = (sample: number): Float64Array => joined(slab, perSlice, slab.noises[sample]!)
+  const residual = await sampleResidual(denoise, noise, run.mode, run.samples, run.settings)
+  return Float32Array.from(base, (value, at) => value + residual[at]!)
+}
+
+/** Each slice with as many neighbours on both sides as the channels ask for; beyond the ends the last slice is repeated. */
+function withNeighbours(
+  { frame }: Patient,
+  { first, last }: Slab,
+  channels: number,
+  read: (first: number, last: number) => Float32Array[],
+): Stack {
+  const reach = (channels - 1) / 2
+  const from = Math.max(0, first - reach)
+  const to = Math.min(frame.size[2] - 1, last + reach)
+  const images = read(from, to)
+  return Array.from({ length: last - first + 1 }, (_, n) =>
+    Array.from({ length: channels }, (_, c) => {
+      const k = Math.min(to, Math.max(from, first + n + c - reach))
+      return images[k - from]!
+    }),
+  )
+}
+
+function joined({ first, last }: Slab, perSlice: number, noise: (k: number) => Float64Array): Float64Array {
+  const all = new Float64Array((last - first + 1) * perSlice)
+  for (let k = first; k <= last; k++) all.set(noise(k), (k - first) * perSlice)
+  return all
+}
+
+function noRefiner(name: string, mode: Mode): LarmorError {
+  return new LarmorError({
+    kind: 'model.mismatch',
+    message: 'This model has no refiner.',
+    where: `Model ${name}`,
+    found: `--mode ${mode}, and stage 1 alone in the package`,
+    expected: 'a package of both stages',
+    fix: 'Leave --mode out, or export a run of the second stage.',
+  })
+}
