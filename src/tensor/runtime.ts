@@ -1,7 +1,9 @@
 /** The library as a whole: generators, threads, memory, devices. */
 import { LarmorError } from '../errors.ts'
+import { operator } from './operators.ts'
 import { loadNative } from './native.ts'
-import { Generator, Tensor } from './tensor.ts'
+import { noGrad, scope } from './scope.ts'
+import { Generator, Tensor, tensor } from './tensor.ts'
 import type { DeviceMemory } from './native.ts'
 
 /** A generator of its own, which shares nothing with any other. `seed`: a whole number from 0 to 2⁵³ − 1. */
@@ -66,4 +68,30 @@ export function libtorchInfo(): { version: string; hasCuda: boolean; build: stri
 /** Only algorithms that give the same bits each time; where there is none the operator refuses. */
 export function deterministic(on: boolean): void {
   loadNative().flag('deterministic', on)
+}
+
+const fusedAdam = operator('_fused_adam_')
+const fusedAdamOn = new Map<string, boolean>()
+
+/** Whether `_fused_adam_` runs on this device: libtorch 1.13 has its name on the CPU, but no kernel. Found by trying. */
+export function canFusedAdam(device = 'cpu'): boolean {
+  const known = fusedAdamOn.get(device) ?? tryFusedAdam(device)
+  fusedAdamOn.set(device, known)
+  return known
+}
+
+function tryFusedAdam(device: string): boolean {
+  const settings = { lr: 1e-3, beta1: 0.9, beta2: 0.999, weight_decay: 0, eps: 1e-8, amsgrad: false, maximize: false }
+  return noGrad(() =>
+    scope(() => {
+      const [weight, grad, mean, square, step] = [1, 1, 0, 0, 1].map((x) => [tensor([x], [1], 'float32', device)])
+      try {
+        fusedAdam(weight, grad, mean, square, [], step, settings)
+        return true
+      } catch (error) {
+        if (error instanceof LarmorError) return false
+        throw error
+      }
+    }),
+  )
 }
