@@ -1,0 +1,57 @@
+/**
+ * Batches: stored slices as tensors [N, C, h, w].
+ *
+ * The mapping is `mapCt`'s and `mapMr`'s, as tensor operators on whatever device holds the slices.
+ */
+import type { CtMapping } from '../volume/index.ts'
+import { clamp, indexSelect, mul, scope, stack, sub, tensor, to, type Tensor } from '../tensor/index.ts'
+import type { SliceRef, Store, StoredPatient } from './open-store.ts'
+import { MR_STEPS } from './slices.ts'
+
+/** `ct` [N, 2 · neighbours + 1, h, w] and `mr` [N, 1, h, w] in [−1, 1]; `body` and `mask` [N, 1, h, w], 0 or 1. All float32. */
+export type Batch = { ct: Tensor; mr: Tensor; body: Tensor; mask: Tensor }
+
+/** One slice before mapping: `ctHu` and `ctBody` [C, h, w] with its neighbours, the others [1, h, w]; float32. */
+export type Sample = { ctHu: Tensor; ctBody: Tensor; mr: Tensor; body: Tensor; mask: Tensor }
+
+/** The slices as they are. The caller frees the tensors, or calls it inside a scope. */
+export function readBatch(store: Store, refs: readonly SliceRef[], device = 'cpu'): Batch {
+  return scope(() =>
+    stacked(
+      refs.map((ref) => readSample(store, ref)),
+      store.plan.ct,
+      device,
+    ),
+  )
+}
+
+/** At the ends of the volume the edge slice stands in for the neighbour that is not there. */
+export function readSample({ patients, plan: { neighbours } }: Store, { patient, k }: SliceRef): Sample {
+  const stored = patients.get(patient)!
+  const last = stored.usable.length - 1
+  const around = Array.from({ length: 2 * neighbours + 1 }, (_, n) => Math.min(last, Math.max(0, k + n - neighbours)))
+  const pick = (of: keyof Omit<StoredPatient, 'usable'>, slices: readonly number[]): Tensor =>
+    to(indexSelect(stored[of], 0, tensor(slices, [slices.length], 'int64')), { dtype: 'float32' })
+  return {
+    ctHu: pick('ct', around),
+    ctBody: pick('body', around),
+    mr: mul(pick('mr', [k]), 1 / MR_STEPS),
+    body: pick('body', [k]),
+    mask: pick('mask', [k]),
+  }
+}
+
+/** Samples of one size side by side, CT mapped to [−1, 1] and clipped. */
+export function stacked(samples: readonly Sample[], { lowHu, highHu }: CtMapping, device: string): Batch {
+  const together = (of: keyof Sample): Tensor =>
+    to(
+      stack(
+        samples.map((sample) => sample[of]),
+        0,
+      ),
+      { device },
+    )
+  const factor = 2 / (highHu - lowHu)
+  const unclipped = mul(sub(together('ctHu'), (lowHu + highHu) / 2), factor)
+  return { ct: clamp(unclipped, -1, 1), mr: together('mr'), body: together('body'), mask: together('mask') }
+}

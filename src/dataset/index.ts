@@ -1,0 +1,6 @@
+/** What other rooms use of dataset/. */
+export { buildStore } from './build-store.ts'
+export { openStore, slicesOf, type SliceRef, type Store } from './open-store.ts'
+export { readBatch, type Batch } from './batch.ts'
+export { augmentedBatch, type Augmentation } from './augment.ts'
+export { refsAt } from './order.ts'

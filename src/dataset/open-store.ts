@@ -1,0 +1,99 @@
+/** Opens a slice store for reading: checked once against its manifest and plan, then mapped into memory. */
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LarmorError } from '../errors.ts'
+import { exists, readJson, sha256OfFile } from '../files.ts'
+import { planSha256, readPlan, splitOf, type Plan, type SplitName } from '../plan/index.ts'
+import { readSafetensors, type Tensor } from '../tensor/index.ts'
+import { MANIFEST, ManifestSchema, PLAN, type Manifest, type StoredFile } from './manifest.ts'
+
+/** One patient's slices, all [slices, h, w]: `ct` int16 HU, `mr` int16, `body` and `mask` uint8 (see slices.ts). */
+export type StoredPatient = { ct: Tensor; mr: Tensor; body: Tensor; mask: Tensor; usable: Uint8Array }
+
+/** Closed by whoever opened it. */
+export type Store = {
+  readonly dir: string
+  readonly plan: Plan
+  readonly manifest: Manifest
+  readonly patients: ReadonlyMap<string, StoredPatient>
+  close(): void
+}
+
+/** One slice of one patient. */
+export type SliceRef = { readonly patient: string; readonly k: number }
+
+/**
+ * @throws store.damaged  the folder, the manifest or a file is missing, or a file or the plan is not what was written
+ */
+export async function openStore(dir: string): Promise<Store> {
+  if (!(await exists(join(dir, MANIFEST)))) throw unfinished(dir)
+  const manifest = await readJson(join(dir, MANIFEST), ManifestSchema)
+  const plan = await readPlan(join(dir, PLAN))
+  if (planSha256(plan) !== manifest.planSha256)
+    throw damaged(
+      join(dir, PLAN),
+      'another plan than the one of the slices',
+      `plan ${manifest.planSha256.slice(0, 12)}`,
+    )
+  for (const file of manifest.patients) await checkFile(dir, file)
+
+  const patients = new Map<string, StoredPatient>()
+  for (const { id, file } of manifest.patients) patients.set(id, mapPatient(join(dir, file)))
+  const close = (): void => {
+    for (const { ct, mr, body, mask } of patients.values()) for (const t of [ct, mr, body, mask]) t.dispose()
+  }
+  return { dir, plan, manifest, patients, close }
+}
+
+/** The usable slices of one part of the split, patient by patient, from foot to head. */
+export function slicesOf({ plan, patients }: Store, part: SplitName): SliceRef[] {
+  const refs: SliceRef[] = []
+  for (const [patient, { usable }] of patients)
+    for (let k = 0; k < usable.length; k++)
+      if (usable[k] === 1 && splitOf(plan, patient, k) === part) refs.push({ patient, k })
+  return refs
+}
+
+async function checkFile(dir: string, { file, bytes, sha256 }: StoredFile): Promise<void> {
+  const path = join(dir, file)
+  if (!(await exists(path))) throw damaged(path, 'no such file', `${bytes} bytes`)
+  const { size } = await stat(path)
+  if (size !== bytes) throw damaged(path, `${size} bytes`, `${bytes} bytes`)
+  const found = await sha256OfFile(path)
+  if (found !== sha256) throw damaged(path, `content with hash ${found.slice(0, 12)}`, `hash ${sha256.slice(0, 12)}`)
+}
+
+function mapPatient(path: string): StoredPatient {
+  const { tensors } = readSafetensors(path)
+  const take = (name: string): Tensor => {
+    const found = tensors.get(name)
+    if (!found) throw damaged(path, `no tensor ${name}`, 'the tensors that larmor plan writes')
+    return found
+  }
+  const usable = take('usable').values('uint8')
+  take('usable').dispose()
+  take('positionsMm').dispose()
+  return { ct: take('ct'), mr: take('mr'), body: take('body'), mask: take('mask'), usable }
+}
+
+function damaged(where: string, found: string, expected: string): LarmorError {
+  return new LarmorError({
+    kind: 'store.damaged',
+    message: 'The slice store is not what was written.',
+    where,
+    found,
+    expected,
+    fix: 'Make the store again in a new folder: larmor plan <cohort> --output <store> (an edited plan: --plan <file>).',
+  })
+}
+
+function unfinished(dir: string): LarmorError {
+  return new LarmorError({
+    kind: 'store.damaged',
+    message: 'There is no finished slice store.',
+    where: dir,
+    found: 'no manifest.json',
+    expected: 'a folder that larmor plan has finished',
+    fix: 'Run: larmor plan <cohort> --output <store>; an interrupted one goes on where it stopped.',
+  })
+}

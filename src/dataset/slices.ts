@@ -1,0 +1,83 @@
+/**
+ * One patient as training slices: CT, MR and masks on the plan's frame.
+ *
+ * CT is int16 HU; outside the body it is the window's lower end, which maps to −1 (no couch, no mask, no pillow).
+ * MR is the mapped value [−1, 1] times 32767 as int16; outside the body −1. An int16 step is 1/65534 of the scale,
+ * far below any scanner's noise.
+ */
+import type { Pair, Plan } from '../plan/index.ts'
+import { apply, identityAffine, mapMr, mmFromIndex, mrScaleOf } from '../volume/index.ts'
+import { resampleLinear, resampleNearest, sliceFrame } from '../volume/index.ts'
+import type { Grid } from '../volume/index.ts'
+
+/** What int16 MR is divided by. */
+export const MR_STEPS = 32767
+
+export type PatientSlices = {
+  /** [slices, h, w], i fastest. */
+  readonly shape: readonly [number, number, number]
+  readonly ct: Int16Array<ArrayBuffer>
+  readonly mr: Int16Array<ArrayBuffer>
+  readonly body: Uint8Array<ArrayBuffer>
+  /** Body ∩ where the MR has data: where a loss may look. */
+  readonly mask: Uint8Array<ArrayBuffer>
+  readonly usable: Uint8Array<ArrayBuffer>
+  /** Centre of each slice's first pixel, LPS mm: [slices, 3]. */
+  readonly positionsMm: Float64Array<ArrayBuffer>
+  readonly unusable: Record<string, number>
+}
+
+/** @throws input.badValue  the MR is constant inside the body */
+export function cutSlices({ ct, mr, body, inside }: Pair, plan: Plan): PatientSlices {
+  const frame = sliceFrame(ct, body, { spacingMm: plan.spacingMm, size: plan.sliceSize })
+  const scale = mrScaleOf(mr, inside, plan.mr)
+  const frameBody = Uint8Array.from(resampleNearest(body, frame, identityAffine, 0).values)
+  const frameInside = Uint8Array.from(resampleNearest(inside, frame, identityAffine, 0).values)
+  const ctHu = resampleLinear(ct, frame, identityAffine, plan.ct.lowHu).values
+  const mapped = mapMr(resampleLinear(mr, frame, identityAffine, scale.low).values, scale)
+  const [w, h, slices] = frame.size
+  return {
+    shape: [slices, h, w],
+    ct: Int16Array.from(ctHu, (hu, at) => (frameBody[at] === 1 ? Math.round(hu) : plan.ct.lowHu)),
+    mr: Int16Array.from(mapped, (value, at) => (frameBody[at] === 1 ? Math.round(value * MR_STEPS) : -MR_STEPS)),
+    body: frameBody,
+    mask: frameInside,
+    positionsMm: positionsOf(frame),
+    ...usableSlices(frame, frameBody, frameInside, plan.usable),
+  }
+}
+
+function usableSlices(
+  { size, spacingMm }: Grid,
+  body: Uint8Array,
+  inside: Uint8Array,
+  least: Plan['usable'],
+): Pick<PatientSlices, 'usable' | 'unusable'> {
+  const plane = size[0] * size[1]
+  const pixelCm2 = (spacingMm[0] * spacingMm[1]) / 100
+  const usable = new Uint8Array(size[2])
+  const unusable: Record<string, number> = {}
+  for (let k = 0; k < size[2]; k++) {
+    const pixels = ones(body, k * plane, plane)
+    const reason =
+      pixels * pixelCm2 < least.bodyCm2
+        ? 'too little body'
+        : ones(inside, k * plane, plane) < least.mrShare * pixels
+          ? 'too little MR'
+          : undefined
+    if (reason === undefined) usable[k] = 1
+    else unusable[reason] = (unusable[reason] ?? 0) + 1
+  }
+  return { usable, unusable }
+}
+
+function ones(mask: Uint8Array, from: number, count: number): number {
+  let found = 0
+  for (let at = from; at < from + count; at++) found += mask[at]!
+  return found
+}
+
+function positionsOf(frame: Grid): Float64Array<ArrayBuffer> {
+  const mm = mmFromIndex(frame)
+  return Float64Array.from(Array.from({ length: frame.size[2] }, (_, k) => apply(mm, [0, 0, k])).flat())
+}
