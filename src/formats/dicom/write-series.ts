@@ -10,7 +10,7 @@ import type { Grid, Volume } from '../../volume/index.ts'
 import { bytesOf } from '../voxels.ts'
 import { elementsFrom, encodeFile } from './encode.ts'
 import type { Attributes } from './encode.ts'
-import { writeFolderWhole } from './folder.ts'
+import { writeFolderWhole, writeTogether } from './folder.ts'
 import { storedUnsigned } from './stored.ts'
 import { SOP_CLASS } from './tags.ts'
 import { newUid } from './uid.ts'
@@ -43,14 +43,13 @@ export async function writeDicomSeries(folder: string, series: SeriesToWrite): P
   const { grid } = series.volume
   const stored = storedUnsigned(series.volume.values, series.modality === 'CT' ? -CT_INTERCEPT : 0, folder)
   const perSlice = grid.size[0] * grid.size[1]
-  await writeFolderWhole(folder, async (temporary) => {
-    for (let k = 0; k < grid.size[2]; k++) {
-      const attributes = { ...ofSeries(series), ...ofSlice(series, k), ...series.extra }
-      const pixels = bytesOf(stored.subarray(k * perSlice, (k + 1) * perSlice))
-      const name = `${series.modality.toLowerCase()}-${String(k + 1).padStart(4, '0')}.dcm`
-      await writeChunksAtomic(join(temporary, name), encodeFile(elementsFrom(attributes), pixels))
-    }
-  })
+  const writeSlice = async (temporary: string, k: number): Promise<void> => {
+    const attributes = { ...ofSeries(series), ...ofSlice(series, k), ...series.extra }
+    const pixels = bytesOf(stored.subarray(k * perSlice, (k + 1) * perSlice))
+    const name = `${series.modality.toLowerCase()}-${String(k + 1).padStart(4, '0')}.dcm`
+    await writeChunksAtomic(join(temporary, name), encodeFile(elementsFrom(attributes), pixels))
+  }
+  await writeFolderWhole(folder, (temporary) => writeTogether(grid.size[2], (k) => writeSlice(temporary, k)))
 }
 
 function ofSeries(series: SeriesToWrite): Attributes {

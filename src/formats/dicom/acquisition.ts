@@ -1,0 +1,55 @@
+/** How an image was made, for the sidecar and for choosing among series; nothing here says whose it is. */
+import { LarmorError } from '../../errors.ts'
+import { numberOf, textOf, textsOf } from './attributes.ts'
+import type { DataSet } from './parse.ts'
+import type { TagName } from './tags.ts'
+
+export type Acquisition = {
+  manufacturer: string | undefined
+  modelName: string | undefined
+  protocolName: string | undefined
+  sliceThicknessMm: number | undefined
+  kvp: number | undefined
+  kernel: string | undefined
+  /** The agent's name, where one was given. */
+  contrastAgent: string | undefined
+  /** SE, IR, GR, EP, RM (PS3.3 C.8.3.1.1.1). */
+  scanningSequence: readonly string[]
+  sequenceVariant: readonly string[]
+  sequenceName: string | undefined
+  repetitionTimeMs: number | undefined
+  echoTimeMs: number | undefined
+  inversionTimeMs: number | undefined
+  flipAngleDegrees: number | undefined
+  fieldStrengthT: number | undefined
+}
+
+export function acquisitionOf(dataSet: DataSet): Acquisition {
+  return {
+    manufacturer: textOf(dataSet, 'Manufacturer'),
+    modelName: textOf(dataSet, 'ManufacturerModelName'),
+    protocolName: textOf(dataSet, 'ProtocolName'),
+    sliceThicknessMm: numberOrNothing(dataSet, 'SliceThickness'),
+    kvp: numberOrNothing(dataSet, 'KVP'),
+    kernel: textOf(dataSet, 'ConvolutionKernel'),
+    contrastAgent: textOf(dataSet, 'ContrastBolusAgent'),
+    scanningSequence: textsOf(dataSet, 'ScanningSequence'),
+    sequenceVariant: textsOf(dataSet, 'SequenceVariant'),
+    sequenceName: textOf(dataSet, 'SequenceName'),
+    repetitionTimeMs: numberOrNothing(dataSet, 'RepetitionTime'),
+    echoTimeMs: numberOrNothing(dataSet, 'EchoTime'),
+    inversionTimeMs: numberOrNothing(dataSet, 'InversionTime'),
+    flipAngleDegrees: numberOrNothing(dataSet, 'FlipAngle'),
+    fieldStrengthT: numberOrNothing(dataSet, 'MagneticFieldStrength'),
+  }
+}
+
+/** These describe, they do not place or scale a voxel: what cannot be read is unknown, and no reason to refuse. */
+function numberOrNothing(dataSet: DataSet, name: TagName): number | undefined {
+  try {
+    return numberOf(dataSet, name, '')
+  } catch (error) {
+    if (error instanceof LarmorError) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * A strict walk over the bytes of a DICOM file (PS3.10 section 7, PS3.5 sections 7.1 to 7.5).
+ *
+ * Every length is held against the bytes that are left, sequences against a depth, before anything is taken.
+ * Known attributes (tags.ts) are kept as copies of their bytes; every other element is walked over. The walk
+ * ends at the pixel data, whose place and length it returns.
+ */
+import { dicomFault } from './fault.ts'
+import { SYNTAX, tagText, TAGS, vrOf } from './tags.ts'
+
+/** A value as it stands in the file; `vr` is the file's own, or the dictionary's where the file has implicit VR. */
+export type ParsedElement = { vr: string; bytes: Uint8Array; items: readonly DataSet[] }
+export type DataSet = { littleEndian: boolean; elements: ReadonlyMap<number, ParsedElement> }
+
+export type ParsedFile = {
+  transferSyntaxUid: string
+  dataSet: DataSet
+  /** Where the pixel data begin; `length` is undefined where they are encapsulated (compressed). */
+  pixelData: { offset: number; length: number | undefined } | undefined
+}
+
+/** Real objects nest fewer than 10 deep; 10,000 levels have crashed readers (the stack is about 10,000 calls). */
+const MAX_DEPTH = 64
+const UNDEFINED_LENGTH = 0xffffffff
+const ITEM = 0xfffe_e000
+const ITEM_END = 0xfffe_e00d
+const SEQUENCE_END = 0xfffe_e0dd
+const META_GROUP = 2
+const PREAMBLE_BYTES = 132
+
+/** PS3.5 table 7.1-2: these have a length of 16 bits; all others, known or not, have 32. */
+const SHORT_LENGTH = new Set('AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US'.split(' '))
+
+/** `end` is how many bytes are here, `total` how many the file has: the pixel data may lie beyond what was read. */
+type Walk = { view: DataView; end: number; total: number; littleEndian: boolean; explicit: boolean; where: string }
+type ElementHeader = { tag: number; vr: string; length: number; at: number }
+
+export function hasPreamble(bytes: Uint8Array): boolean {
+  return (
+    bytes.length >= PREAMBLE_BYTES &&
+    Buffer.from(bytes.buffer, bytes.byteOffset).toString('latin1', 128, 132) === 'DICM'
+  )
+}
+
+/**
+ * The file meta information (group 2, always explicit little endian) and where it ends.
+ * @throws input.missingAttribute  no transfer syntax
+ * @throws input.truncated, input.corrupt
+ */
+export function parseMeta(bytes: Uint8Array, where: string): { transferSyntaxUid: string; end: number } {
+  const walk = walkOver(bytes, bytes.length, SYNTAX.explicitLittle, where)
+  const elements = new Map<number, ParsedElement>()
+  let at = PREAMBLE_BYTES
+  while (at + 2 <= bytes.length && walk.view.getUint16(at, true) === META_GROUP) at = keepElement(walk, at, 0, elements)
+  const uid = elements.get(TAGS.TransferSyntaxUID[0])
+  if (!uid) {
+    throw dicomFault(
+      'input.missingAttribute',
+      'The file does not say how it is encoded.',
+      where,
+      'no TransferSyntaxUID (0002,0010)',
+      'one',
+    )
+  }
+  return {
+    transferSyntaxUid: Buffer.from(uid.bytes)
+      .toString('latin1')
+      .replace(/[\0 ]+$/, ''),
+    end: at,
+  }
+}
+
+/**
+ * The data set from `start` on, up to the pixel data.
+ * @param bytes       the beginning of the file, or all of it
+ * @param totalBytes  the size of the whole file
+ * @throws input.truncated  a length that goes beyond the end; also where `bytes` are too few: read more, then
+ * @throws input.corrupt    what no data set can hold: no VR, nesting beyond 64, an attribute twice
+ */
+export function parseDataSet(bytes: Uint8Array, start: number, totalBytes: number, syntax: string, where: string) {
+  const walk = walkOver(bytes, totalBytes, syntax, where)
+  const elements = new Map<number, ParsedElement>()
+  let at = start
+  let pixelData: ParsedFile['pixelData']
+  while (at < totalBytes && !pixelData) {
+    const header = headerAt(walk, at)
+    if (header.tag === TAGS.PixelData[0]) pixelData = pixelsAt(walk, header)
+    else at = keepElement(walk, at, 0, elements)
+  }
+  return { dataSet: { littleEndian: walk.littleEndian, elements }, pixelData }
+}
+
+function walkOver(bytes: Uint8Array, total: number, syntax: string, where: string): Walk {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const littleEndian = syntax !== SYNTAX.explicitBig
+  return { view, end: bytes.length, total, littleEndian, explicit: syntax !== SYNTAX.implicitLittle, where }
+}
+
+function pixelsAt({ total, where }: Walk, { length, at }: ElementHeader): ParsedFile['pixelData'] {
+  if (length === UNDEFINED_LENGTH) return { offset: at, length: undefined }
+  if (at + length > total) throw truncated(where, 'The pixel data', total - at, length)
+  return { offset: at, length }
+}
+
+/** Puts the element at `at` into `into` if it is a known one; returns where the next one begins. */
+function keepElement(walk: Walk, at: number, depth: number, into: Map<number, ParsedElement>): number {
+  const header = headerAt(walk, at)
+  const { tag, vr, length } = header
+  const known = vrOf(tag) !== undefined
+  if (known && into.has(tag)) throw corrupt(walk.where, `${tagText(tag)} twice`, 'each attribute once')
+  if (length === UNDEFINED_LENGTH && isBinary(vr)) return fragmentsEnd(walk, header.at)
+  if (vr === 'SQ' || length === UNDEFINED_LENGTH) {
+    const nested = vr === 'UN' ? { ...walk, explicit: false, littleEndian: true } : walk // PS3.5 section 6.2.2, note 7
+    const { items, end } = itemsOf(nested, header, depth + 1)
+    if (known) into.set(tag, { vr: 'SQ', bytes: new Uint8Array(0), items })
+    return end
+  }
+  if (header.at + length > walk.end)
+    throw truncated(walk.where, `Element ${tagText(tag)}`, walk.end - header.at, length)
+  if (known) into.set(tag, { vr, bytes: bytesAt(walk, header.at, length), items: [] })
+  return header.at + length
+}
+
+/** The items of a sequence, of defined or undefined length, each of them of defined or undefined length. */
+function itemsOf(walk: Walk, sequence: ElementHeader, depth: number): { items: DataSet[]; end: number } {
+  if (depth > MAX_DEPTH) throw corrupt(walk.where, `sequences nested deeper than ${MAX_DEPTH}`, 'fewer levels')
+  const open = sequence.length === UNDEFINED_LENGTH
+  const end = open ? walk.end : sequence.at + sequence.length
+  if (end > walk.end)
+    throw truncated(walk.where, `Sequence ${tagText(sequence.tag)}`, walk.end - sequence.at, sequence.length)
+  const items: DataSet[] = []
+  const stop = open ? Infinity : end // an open one stops at its delimiter; delimiterAt watches the bytes left
+  let at = sequence.at
+  while (at < stop) {
+    const item = delimiterAt(walk, at)
+    if (item.tag === SEQUENCE_END && open) return { items, end: item.at }
+    if (item.tag !== ITEM) throw corrupt(walk.where, `${tagText(item.tag)} in a sequence`, `an item ${tagText(ITEM)}`)
+    const elements = new Map<number, ParsedElement>()
+    at = itemEnd(walk, item, end, depth, elements)
+    items.push({ littleEndian: walk.littleEndian, elements })
+  }
+  return { items, end }
+}
+
+function itemEnd(
+  walk: Walk,
+  item: ElementHeader,
+  limit: number,
+  depth: number,
+  into: Map<number, ParsedElement>,
+): number {
+  const open = item.length === UNDEFINED_LENGTH
+  const end = open ? limit : item.at + item.length
+  if (end > limit) throw truncated(walk.where, 'A sequence item', limit - item.at, item.length)
+  const inside = { ...walk, end }
+  const stop = open ? Infinity : end
+  let at = item.at
+  while (at < stop) {
+    if (open && tagAt(inside, at) === ITEM_END) return delimiterAt(inside, at).at
+    at = keepElement(inside, at, depth, into)
+  }
+  return end
+}
+
+/** Encapsulated pixel data inside a sequence (an icon): fragments, each with its length; never scanned for a mark. */
+function fragmentsEnd(walk: Walk, start: number): number {
+  let at = start
+  for (;;) {
+    const fragment = delimiterAt(walk, at)
+    if (fragment.tag === SEQUENCE_END) return fragment.at
+    at = fragment.at + fragment.length
+    if (fragment.tag !== ITEM) throw corrupt(walk.where, `${tagText(fragment.tag)} between fragments`, tagText(ITEM))
+    if (at > walk.end) throw truncated(walk.where, 'A fragment', walk.end - fragment.at, fragment.length)
+  }
+}
+
+function headerAt(walk: Walk, at: number): ElementHeader {
+  const { view, littleEndian, explicit, where } = walk
+  const tag = tagAt(walk, at)
+  if (tag >>> 16 === 0xfffe) throw corrupt(where, `${tagText(tag)} where an element should begin`, 'an element')
+  if (!explicit) return { tag, vr: vrOf(tag) ?? '', length: view.getUint32(at + 4, littleEndian), at: at + 8 }
+  const vr = String.fromCharCode(view.getUint8(at + 4), view.getUint8(at + 5))
+  if (!/^[A-Z]{2}$/.test(vr)) throw corrupt(where, `no value representation at byte ${at + 4}`, 'two capital letters')
+  if (SHORT_LENGTH.has(vr)) return { tag, vr, length: view.getUint16(at + 6, littleEndian), at: at + 8 }
+  if (at + 12 > walk.end) throw truncated(where, 'An element', walk.end - at, 12)
+  return { tag, vr, length: view.getUint32(at + 8, littleEndian), at: at + 12 }
+}
+
+/** Items and delimiters have no VR in any transfer syntax. */
+function delimiterAt(walk: Walk, at: number): ElementHeader {
+  return { tag: tagAt(walk, at), vr: '', length: walk.view.getUint32(at + 4, walk.littleEndian), at: at + 8 }
+}
+
+function tagAt({ view, end, littleEndian, where }: Walk, at: number): number {
+  if (at + 8 > end) throw truncated(where, 'An element', end - at, 8)
+  return view.getUint16(at, littleEndian) * 65536 + view.getUint16(at + 2, littleEndian)
+}
+
+function isBinary(vr: string): boolean {
+  return vr === 'OB' || vr === 'OW'
+}
+
+/** A copy, so that the file's buffer need not stay. */
+function bytesAt({ view }: Walk, at: number, length: number): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset + at, length).slice()
+}
+
+function truncated(where: string, what: string, left: number, length: number) {
+  return dicomFault(
+    'input.truncated',
+    'The file ends too early.',
+    where,
+    `${left} bytes left for it`,
+    `${length} bytes: ${what}`,
+  )
+}
+
+function corrupt(where: string, found: string, expected: string) {
+  return dicomFault('input.corrupt', 'The file is damaged.', where, found, expected)
+}

@@ -1,0 +1,180 @@
+/**
+ * What one classic CT or MR image says of its place and its values (PS3.3 C.7.6.2, C.7.6.3, C.8.2, C.11.1).
+ *
+ * Units  positions and spacings in millimetres, patient LPS.
+ */
+import type { Vec3 } from '../../volume/index.ts'
+import { cross, dot, norm, scale } from '../../volume/index.ts'
+import { badValue, missing, numberOf, numbersOf, requiredNumbers, requiredText, textOf, textsOf } from './attributes.ts'
+import { dicomFault } from './fault.ts'
+import type { DicomFile } from './file.ts'
+import type { DataSet } from './parse.ts'
+import { SYNTAX } from './tags.ts'
+
+export type Slice = {
+  file: DicomFile
+  sopInstanceUid: string
+  rows: number
+  columns: number
+  positionMm: Vec3
+  /** Direction in which the column index grows, and the row index. */
+  rowCosine: Vec3
+  columnCosine: Vec3
+  /** Between rows first, then between columns, as DICOM has it. */
+  pixelSpacingMm: readonly [number, number]
+  stored: StoredFormat
+  slope: number
+  intercept: number
+  /** Stored values of pixels outside the reconstruction, first and last. */
+  padding: readonly [number, number] | undefined
+}
+export type StoredFormat = { bitsAllocated: 8 | 16; bitsStored: number; signed: boolean; littleEndian: boolean }
+
+/** Cosines are written with six digits or so: further from unit length or a right angle they mean something else. */
+const COSINE_TOLERANCE = 1e-3
+
+/**
+ * @throws input.unsupported       compressed, enhanced or multi-frame, mosaic, colour
+ * @throws input.missingAttribute  no spacing, position, orientation, size; no rescale in a CT
+ * @throws input.badValue, input.truncated (pixel data shorter than the matrix)
+ */
+export function readSlice(file: DicomFile, modality: 'CT' | 'MR'): Slice {
+  const { dataSet, path } = file
+  refuseOtherKinds(file)
+  const [row, column] = orientationOf(dataSet, path)
+  const [betweenRows, betweenColumns] = requiredNumbers(dataSet, 'PixelSpacing', 2, path) as [number, number]
+  if (!(betweenRows > 0 && betweenColumns > 0))
+    badValue('PixelSpacing', path, `${betweenRows} × ${betweenColumns} mm`, 'positive distances')
+  const size = { rows: matrixSize(dataSet, 'Rows', path), columns: matrixSize(dataSet, 'Columns', path) }
+  const stored = storedFormat(dataSet, path)
+  checkPixelLength(file, size.rows * size.columns * (stored.bitsAllocated / 8))
+  return {
+    file,
+    sopInstanceUid: requiredText(dataSet, 'SOPInstanceUID', path),
+    ...size,
+    positionMm: requiredNumbers(dataSet, 'ImagePositionPatient', 3, path) as unknown as Vec3,
+    rowCosine: row,
+    columnCosine: column,
+    pixelSpacingMm: [betweenRows, betweenColumns],
+    stored,
+    ...rescaleOf(dataSet, modality, path),
+    padding: paddingOf(dataSet, stored, path),
+  }
+}
+
+function refuseOtherKinds({ dataSet, path, transferSyntaxUid }: DicomFile): void {
+  const unsupported = (found: string, expected: string) =>
+    dicomFault('input.unsupported', 'This kind of image cannot be read.', path, found, expected)
+  const uncompressed: readonly string[] = Object.values(SYNTAX)
+  if (!uncompressed.includes(transferSyntaxUid))
+    throw unsupported(`transfer syntax ${syntaxName(transferSyntaxUid)}`, 'an uncompressed transfer syntax')
+  const frames = numberOf(dataSet, 'NumberOfFrames', path)
+  if (frames !== undefined && frames !== 1) throw unsupported(`${frames} frames in one file`, 'one file a slice')
+  const imageType = textsOf(dataSet, 'ImageType')
+  const tiled = imageType.find((word) => word === 'MOSAIC' || word === 'VFRAME')
+  if (tiled) throw unsupported(`many slices tiled in one sheet (${tiled})`, 'one file a slice')
+  const photometric = requiredText(dataSet, 'PhotometricInterpretation', path)
+  if (photometric !== 'MONOCHROME2') throw unsupported(`photometric interpretation ${photometric}`, 'MONOCHROME2')
+  const samples = numberOf(dataSet, 'SamplesPerPixel', path)
+  if (samples !== undefined && samples !== 1) throw unsupported(`${samples} samples a pixel`, '1')
+}
+
+function orientationOf(dataSet: DataSet, path: string): [row: Vec3, column: Vec3] {
+  const cosines = requiredNumbers(dataSet, 'ImageOrientationPatient', 6, path)
+  const row = cosines.slice(0, 3) as unknown as Vec3
+  const column = cosines.slice(3) as unknown as Vec3
+  const off = Math.max(Math.abs(norm(row) - 1), Math.abs(norm(column) - 1), Math.abs(dot(row, column)))
+  if (!(off <= COSINE_TOLERANCE))
+    badValue('ImageOrientationPatient', path, cosines.join(', '), 'two unit vectors at a right angle')
+  const unitRow = scale(row, 1 / norm(row))
+  const normal = cross(unitRow, column)
+  return [unitRow, cross(scale(normal, 1 / norm(normal)), unitRow)]
+}
+
+function matrixSize(dataSet: DataSet, name: 'Rows' | 'Columns', path: string): number {
+  const size = numberOf(dataSet, name, path) ?? missing(name, path)
+  return size > 0 ? size : badValue(name, path, `${size}`, '1 or more')
+}
+
+function storedFormat(dataSet: DataSet, path: string): StoredFormat {
+  const bitsAllocated = numberOf(dataSet, 'BitsAllocated', path) ?? missing('BitsAllocated', path)
+  const bitsStored = numberOf(dataSet, 'BitsStored', path) ?? missing('BitsStored', path)
+  const highBit = numberOf(dataSet, 'HighBit', path) ?? missing('HighBit', path)
+  const representation = numberOf(dataSet, 'PixelRepresentation', path) ?? missing('PixelRepresentation', path)
+  if (bitsAllocated !== 8 && bitsAllocated !== 16) badValue('BitsAllocated', path, `${bitsAllocated}`, '8 or 16')
+  if (bitsStored < 1 || bitsStored > bitsAllocated)
+    badValue('BitsStored', path, `${bitsStored}`, `1 to ${bitsAllocated}`)
+  if (highBit !== bitsStored - 1)
+    badValue('HighBit', path, `${highBit}`, `${bitsStored - 1}, below which all bits are stored`)
+  if (representation > 1) badValue('PixelRepresentation', path, `${representation}`, '0 or 1')
+  return { bitsAllocated, bitsStored, signed: representation === 1, littleEndian: dataSet.littleEndian }
+}
+
+function checkPixelLength({ pixelData, path }: DicomFile, expected: number): void {
+  if (!pixelData)
+    throw dicomFault(
+      'input.missingAttribute',
+      'The object has no pixel data.',
+      path,
+      'no PixelData (7fe0,0010)',
+      `${expected} bytes`,
+    )
+  const found = pixelData.length
+  if (found === undefined)
+    throw dicomFault(
+      'input.corrupt',
+      'The pixel data are not what the transfer syntax says.',
+      path,
+      'encapsulated fragments',
+      `${expected} bytes`,
+    )
+  if (found < expected)
+    throw dicomFault(
+      'input.truncated',
+      'The pixel data are too short.',
+      path,
+      `${found} bytes`,
+      `${expected} bytes for the matrix`,
+    )
+}
+
+/** MR has no Modality LUT of its own: absent means the stored values themselves. A CT without it has no HU. */
+function rescaleOf(dataSet: DataSet, modality: 'CT' | 'MR', path: string): { slope: number; intercept: number } {
+  const slope = numberOf(dataSet, 'RescaleSlope', path)
+  const intercept = numberOf(dataSet, 'RescaleIntercept', path)
+  if (slope === 0) badValue('RescaleSlope', path, '0', 'another number')
+  if (modality === 'MR') return { slope: slope ?? 1, intercept: intercept ?? 0 }
+  const type = textOf(dataSet, 'RescaleType')
+  if (type !== undefined && type !== 'HU') badValue('RescaleType', path, type, 'HU')
+  return { slope: slope ?? missing('RescaleSlope', path), intercept: intercept ?? missing('RescaleIntercept', path) }
+}
+
+/** PS3.3 C.7.5.1.1.2: one value, or a range up to the limit; signed as the pixels are, whatever VR the file used. */
+function paddingOf(dataSet: DataSet, { signed }: StoredFormat, path: string): readonly [number, number] | undefined {
+  const asPixel = (value: number): number => (signed ? (value << 16) >> 16 : value & 0xffff)
+  const [value] = numbersOf(dataSet, 'PixelPaddingValue', path) ?? []
+  const [limit] = numbersOf(dataSet, 'PixelPaddingRangeLimit', path) ?? []
+  if (value === undefined) return undefined
+  const ends = [asPixel(value), asPixel(limit ?? value)] as const
+  return ends[0] <= ends[1] ? ends : [ends[1], ends[0]]
+}
+
+const SYNTAX_NAMES: Record<string, string> = {
+  '1.2.840.10008.1.2.5': 'RLE Lossless',
+  '1.2.840.10008.1.2.4.50': 'JPEG Baseline',
+  '1.2.840.10008.1.2.4.51': 'JPEG Extended',
+  '1.2.840.10008.1.2.4.57': 'JPEG Lossless',
+  '1.2.840.10008.1.2.4.70': 'JPEG Lossless, Selection Value 1',
+  '1.2.840.10008.1.2.4.80': 'JPEG-LS Lossless',
+  '1.2.840.10008.1.2.4.81': 'JPEG-LS Near-Lossless',
+  '1.2.840.10008.1.2.4.90': 'JPEG 2000 Lossless',
+  '1.2.840.10008.1.2.4.91': 'JPEG 2000',
+  '1.2.840.10008.1.2.4.201': 'HTJ2K Lossless',
+  '1.2.840.10008.1.2.4.202': 'HTJ2K Lossless RPCL',
+  '1.2.840.10008.1.2.4.203': 'HTJ2K',
+}
+
+function syntaxName(uid: string): string {
+  const name = SYNTAX_NAMES[uid]
+  return name ? `${name} (${uid})` : uid
+}

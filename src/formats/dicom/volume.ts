@@ -1,0 +1,78 @@
+/** A series as a volume: CT in HU as int16, MR as float32, every slice with its own rescale. */
+import { volume } from '../../volume/index.ts'
+import type { CtVolume, MrVolume } from '../../volume/index.ts'
+import { LarmorError } from '../../errors.ts'
+import { dicomFault } from './fault.ts'
+import { readPixelBytes } from './file.ts'
+import { gridFromSlices } from './geometry.ts'
+import { seriesLabel } from './series.ts'
+import type { DicomSeries } from './series.ts'
+import { readSlice } from './slice.ts'
+import type { Slice, StoredFormat } from './slice.ts'
+
+/** Air: what lies outside the reconstruction circle is set to this, and nothing is darker. */
+const CT_LOWEST_HU = -1024
+
+/**
+ * CT: round(stored · slope + intercept) HU; padding and everything below −1024 become −1024. MR: the rescaled values.
+ * @throws what `readSlice` and `gridFromSlices` throw; input.wrongModality; the fault of a damaged file of the series
+ * @throws input.badValue  a CT value above what int16 holds
+ */
+export async function readDicomVolume(series: DicomSeries): Promise<CtVolume | MrVolume> {
+  const { grid, sorted } = stackOf(series)
+  const perSlice = grid.size[0] * grid.size[1]
+  const count = perSlice * sorted.length
+  const values = series.modality === 'CT' ? new Int16Array(count) : new Float32Array(count)
+  for (const [k, slice] of sorted.entries()) {
+    const stored = storedValues(await readPixelBytes(slice.file), perSlice, slice.stored)
+    const part = values.subarray(k * perSlice, (k + 1) * perSlice)
+    if (part instanceof Int16Array) fillHu(part, stored, slice)
+    else fillRescaled(part, stored, slice)
+  }
+  return values instanceof Int16Array ? volume(grid, values) : volume(grid, values)
+}
+
+/** The slices of a series in order and their grid, without reading a pixel. @throws as `readDicomVolume` */
+export function stackOf(series: DicomSeries) {
+  const { modality, damaged } = series
+  if (damaged) throw new LarmorError(damaged)
+  if (modality !== 'CT' && modality !== 'MR')
+    throw dicomFault(
+      'input.wrongModality',
+      'This series is no CT and no MR.',
+      seriesLabel(series),
+      modality,
+      'CT or MR',
+    )
+  const slices = series.files.map((file) => readSlice(file, modality))
+  return gridFromSlices(slices, seriesLabel(series))
+}
+
+/** The stored integers of one frame: bits above `bitsStored` are dropped, whatever they hold; the sign is theirs. */
+export function storedValues(bytes: Uint8Array, count: number, format: StoredFormat): Int32Array {
+  const { bitsAllocated, bitsStored, signed, littleEndian } = format
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const unused = 32 - bitsStored
+  const stored = new Int32Array(count)
+  for (let n = 0; n < count; n++) {
+    const raw = bitsAllocated === 8 ? bytes[n]! : view.getUint16(2 * n, littleEndian)
+    stored[n] = signed ? (raw << unused) >> unused : (raw << unused) >>> unused
+  }
+  return stored
+}
+
+function fillHu(hu: Int16Array, stored: Int32Array, { slope, intercept, padding, file }: Slice): void {
+  const [first, last] = padding ?? [1, 0]
+  for (let n = 0; n < hu.length; n++) {
+    const value = stored[n]!
+    const rounded = Math.round(value * slope + intercept)
+    const outside = (value >= first && value <= last) || rounded < CT_LOWEST_HU
+    if (rounded > 32767 && !outside)
+      throw dicomFault('input.badValue', 'A CT value is out of range.', file.path, `${rounded} HU`, '32767 HU at most')
+    hu[n] = outside ? CT_LOWEST_HU : rounded
+  }
+}
+
+function fillRescaled(values: Float32Array, stored: Int32Array, { slope, intercept }: Slice): void {
+  for (let n = 0; n < values.length; n++) values[n] = stored[n]! * slope + intercept
+}
