@@ -13,7 +13,7 @@ import {
   type ParamSpec,
   type Placement,
 } from '../nn/index.ts'
-import { aten, type Generator, type Tensor } from '../tensor/index.ts'
+import { cat, leakyRelu, type Generator, type Tensor } from '../tensor/index.ts'
 import { batchNormLines } from './unet.ts'
 
 export type CriticOptions = {
@@ -36,12 +36,14 @@ const MIDDLE = [
  * statistics.
  */
 export function judge(params: Params, options: CriticOptions, ct: Tensor, mr: Tensor, training = true): Tensor {
-  let x: Tensor = aten.leaky_relu(conv2d(params, 'model.0', aten.cat([ct, mr], 1), { stride: 2, padding: 1 }), 0.2)
+  let x = leakyRelu(conv2d(params, 'model.0', cat([ct, mr], 1), { stride: 2, padding: 1 }), 0.2)
   for (const { place, stride } of MIDDLE) {
     const convolved = conv2d(params, `model.${place}`, x, { stride, padding: 1 })
     const normalised =
-      options.norm === 'batch' ? batchNorm(params, `model.${place + 1}`, convolved, training) : instanceNorm(convolved)
-    x = aten.leaky_relu(normalised, 0.2)
+      options.norm === 'batch'
+        ? batchNorm(params, `model.${place + 1}`, convolved, training)
+        : instanceNorm(params, `model.${place + 1}`, convolved)
+    x = leakyRelu(normalised, 0.2)
   }
   return conv2d(params, 'model.11', x, { padding: 1 })
 }

@@ -10,7 +10,7 @@ import {
   type AdamState,
   type Params,
 } from '../nn/index.ts'
-import { aten, scope, type Generator, type Tensor } from '../tensor/index.ts'
+import { add, detach, mul, scope, type Generator, type Tensor } from '../tensor/index.ts'
 import { initCritic, judge, type CriticOptions } from './patch-critic.ts'
 import { generate, initGenerator, type UnetOptions } from './unet.ts'
 
@@ -57,14 +57,14 @@ export function pix2pixStep(
     const made = scope(() => generate(generator, unet, ct, { training: true, generator: random }))
 
     // The made pair first, as the reference: the order decides D's running statistics.
-    const dFake = bceWithLogits(judged(aten.detach(made)), 0) // eq. 1, second term
+    const dFake = bceWithLogits(judged(detach(made)), 0) // eq. 1, second term
     const dReal = bceWithLogits(judged(mr), 1) // eq. 1, first term
-    const d = aten['mul.Scalar'](aten['add.Tensor'](dFake, dReal), 0.5) // sec. 3.3: so that D learns slower than G
+    const d = mul(add(dFake, dReal), 0.5) // sec. 3.3: so that D learns slower than G
     adamStep(adamD, critic, gradients(d, critic), lr)
 
     const gGan = bceWithLogits(judged(made), 1) // sec. 3.3: maximise log D(x, G(x))
     const gL1 = weight ? weightedL1(made, mr, weight) : l1(made, mr) // eq. 3
-    const g = aten['add.Tensor'](gGan, aten['mul.Scalar'](gL1, lambdaL1)) // eq. 4
+    const g = add(gGan, mul(gL1, lambdaL1)) // eq. 4
     adamStep(adamG, generator, gradients(g, generator), lr)
 
     return readNumbers({ dFake, dReal, d, gGan, gL1, g })

@@ -21,7 +21,21 @@ import {
   type Placement,
 } from '../nn/index.ts'
 import { precondition, trainingSigma, type Precondition } from '../sampling/index.ts'
-import { aten, noGrad, scope, tensor, type Generator, type Tensor } from '../tensor/index.ts'
+import {
+  add,
+  cat,
+  mul,
+  noGrad,
+  randn,
+  reshape,
+  scope,
+  square,
+  sub,
+  tensor,
+  to,
+  type Generator,
+  type Tensor,
+} from '../tensor/index.ts'
 import type { TrainingOptions } from './residual.ts'
 import { bodyMultiple, bodySpec, smallUnet, type BodyOptions } from './small-unet.ts'
 
@@ -56,7 +70,7 @@ export function refine(
   noiseLevel: Tensor,
   condition: Tensor,
 ): Tensor {
-  return smallUnet(params, bodyOf(options), aten.cat([scaled, condition], 1), noiseLevel)
+  return smallUnet(params, bodyOf(options), cat([scaled, condition], 1), noiseLevel)
 }
 
 /** D of equation 7, one σ an image: noisy [N, 1, H, W], condition as above → the expected clean residual [N, 1, H, W]. */
@@ -69,8 +83,8 @@ export function denoised(
   sigmaData: number,
 ): Tensor {
   const { cSkip, cOut, cIn, cNoise } = coefficients(sigmas, sigmaData, noisy)
-  const raw = refine(params, options, aten['mul.Tensor'](noisy, cIn), cNoise, condition)
-  return aten['add.Tensor'](aten['mul.Tensor'](noisy, cSkip), aten['mul.Tensor'](raw, cOut))
+  const raw = refine(params, options, mul(noisy, cIn), cNoise, condition)
+  return add(mul(noisy, cSkip), mul(raw, cOut))
 }
 
 export function refinerSpec(options: RefinerOptions): ParamSpec[] {
@@ -123,11 +137,11 @@ export function refinerStep(
   { generator, lr }: { generator: Generator; lr?: number },
 ): RefinerLosses {
   return scope(() => {
-    const clean = aten['sub.Tensor'](mr, stage1)
-    const condition = aten.cat([ct, stage1], 1)
+    const clean = sub(mr, stage1)
+    const condition = cat([ct, stage1], 1)
     const sigmas = drawSigmas(ct.shape[0]!, noise, generator)
     const loss = scope(() => {
-      const noisy = aten['add.Tensor'](clean, aten['mul.Tensor'](normalLike(clean, generator), perImage(sigmas, clean)))
+      const noisy = add(clean, mul(normalLike(clean, generator), perImage(sigmas, clean)))
       return denoisingLoss(state.network, options, {
         clean,
         noisy,
@@ -156,9 +170,9 @@ export type DenoisingCase = {
 
 /** λ(σ) · ‖D − r‖², averaged where the weight counts. λ = 1 / c_out², so at the start every σ contributes about 1 (eq. 8). */
 export function denoisingLoss(params: Params, options: RefinerOptions, c: DenoisingCase): Tensor {
-  const error = aten['sub.Tensor'](denoised(params, options, c.noisy, c.sigmas, c.condition, c.sigmaData), c.clean)
+  const error = sub(denoised(params, options, c.noisy, c.sigmas, c.condition, c.sigmaData), c.clean)
   const { lossWeight } = coefficients(c.sigmas, c.sigmaData, c.noisy)
-  return weightedMean(aten['mul.Tensor'](aten.square(error), lossWeight), c.weight)
+  return weightedMean(mul(square(error), lossWeight), c.weight)
 }
 
 /** ln σ ~ N(pMean, pStd²), one for each of n images. */
@@ -167,10 +181,8 @@ export function drawSigmas(
   { pMean, pStd }: Pick<NoiseOptions, 'pMean' | 'pStd'>,
   generator: Generator,
 ): number[] {
-  const normals = noGrad(() =>
-    scope(() => aten.normal_(aten.empty([n], { dtype: 'float64' }), 0, 1, { generator }).data()),
-  )
-  return Array.from(normals as Float64Array, (normal) => trainingSigma(normal, { pMean, pStd }))
+  const normals = noGrad(() => scope(() => randn([n], { dtype: 'float64', generator }).values('float64')))
+  return Array.from(normals, (normal) => trainingSigma(normal, { pMean, pStd }))
 }
 
 const bodyOf = ({ conditionChannels, width, levels, unshuffle, embedding }: RefinerOptions): BodyOptions => ({
@@ -184,8 +196,7 @@ const bodyOf = ({ conditionChannels, width, levels, unshuffle, embedding }: Refi
 
 /** Drawn on the CPU and copied, so that every device sees the same noise. */
 function normalLike(x: Tensor, generator: Generator): Tensor {
-  const drawn = aten.normal_(aten.empty(x.shape, { dtype: x.dtype }), 0, 1, { generator })
-  return x.device === 'cpu' ? drawn : aten['to.device'](drawn, x.device, x.dtype)
+  return to(randn(x.shape, { dtype: x.dtype, generator }), { device: x.device })
 }
 
 /** [N, 1, 1, 1] beside an image tensor. */
@@ -204,7 +215,7 @@ function coefficients(sigmas: readonly number[], sigmaData: number, like: Tensor
     cSkip: of('cSkip'),
     cOut: of('cOut'),
     cIn: of('cIn'),
-    cNoise: aten.reshape(of('cNoise'), [-1]),
+    cNoise: reshape(of('cNoise'), [-1]),
     lossWeight: of('lossWeight'),
   }
 }

@@ -23,7 +23,7 @@ import {
   type ParamSpec,
   type Placement,
 } from '../nn/index.ts'
-import { aten, noGrad, scope, type Generator, type Tensor } from '../tensor/index.ts'
+import { add, noGrad, relu, scope, type Generator, type Tensor } from '../tensor/index.ts'
 import { bodyMultiple, bodySpec, smallUnet, type BodyOptions } from './small-unet.ts'
 
 /** MR over CT, both in [−1, 1]: straight lines between points, flat beyond the ends. `ct` rises strictly. */
@@ -49,12 +49,12 @@ export const residualMultiple = (options: Pick<ResidualOptions, 'unshuffle' | 'l
 /** ct [N, inChannels, H, W] → mr [N, 1, H, W] = table(middle slice) + network(ct). */
 export function residual(params: Params, options: ResidualOptions, ct: Tensor): Tensor {
   const base = noGrad(() => tableMap(params, ct))
-  return aten['add.Tensor'](base, smallUnet(params, bodyOf(options), ct))
+  return add(base, smallUnet(params, bodyOf(options), ct))
 }
 
 /** The table alone, [N, inChannels, H, W] → [N, 1, H, W]: c₀ + Σ sₖ · relu(x − tₖ), written as two 1 × 1 convolutions. */
 export function tableMap(params: Params, ct: Tensor): Tensor {
-  return conv2d(params, 'base.slopes', aten.relu(conv2d(params, 'base.knots', ct)))
+  return conv2d(params, 'base.slopes', relu(conv2d(params, 'base.knots', ct)))
 }
 
 /** The names, shapes and starting values; the table is in `base.*`, which no optimiser changes. */

@@ -13,15 +13,13 @@ import {
   linear,
   noiseEmbedding,
   ones,
-  pixelShuffle,
-  pixelUnshuffle,
   resizeConv,
   values,
   zeros,
   type Params,
   type ParamSpec,
 } from '../nn/index.ts'
-import { aten, type Tensor } from '../tensor/index.ts'
+import { add, mul, pixelShuffle, pixelUnshuffle, reshape, silu, type Tensor } from '../tensor/index.ts'
 
 export type BodyOptions = {
   inChannels: number
@@ -56,23 +54,23 @@ export function smallUnet(params: Params, options: BodyOptions, x: Tensor, noise
 
   skips.pop()
   for (let k = levels - 2; k >= 0; k--) {
-    y = block(params, `dec${k}`, aten['add.Tensor'](resizeConv(params, `up${k}`, y), skips.pop()), code)
+    y = block(params, `dec${k}`, add(resizeConv(params, `up${k}`, y), skips.pop()!), code)
   }
 
-  y = conv2d(params, 'head.conv', aten.silu(groupNorm(params, 'head.norm', y, GROUPS)), { padding: 1 })
+  y = conv2d(params, 'head.conv', silu(groupNorm(params, 'head.norm', y, GROUPS)), { padding: 1 })
   return unshuffle > 1 ? pixelShuffle(y, unshuffle) : y
 }
 
 /** x + conv(SiLU(norm(conv(SiLU(norm x))))); the noise level scales and shifts after the second norm (Karras et al. 2022, table 7). */
 function block(params: Params, name: string, x: Tensor, code?: Tensor): Tensor {
-  const first = conv2d(params, `${name}.conv1`, aten.silu(groupNorm(params, `${name}.norm1`, x, GROUPS)), SAME)
+  const first = conv2d(params, `${name}.conv1`, silu(groupNorm(params, `${name}.norm1`, x, GROUPS)), SAME)
   let normed = groupNorm(params, `${name}.norm2`, first, GROUPS)
   if (code) {
-    const scale = aten.reshape(linear(params, `${name}.scale`, code), [-1, first.shape[1], 1, 1])
-    const shift = aten.reshape(linear(params, `${name}.shift`, code), [-1, first.shape[1], 1, 1])
-    normed = aten['add.Tensor'](aten['mul.Tensor'](normed, aten['add.Scalar'](scale, 1)), shift)
+    const scale = reshape(linear(params, `${name}.scale`, code), [-1, first.shape[1]!, 1, 1])
+    const shift = reshape(linear(params, `${name}.shift`, code), [-1, first.shape[1]!, 1, 1])
+    normed = add(mul(normed, add(scale, 1)), shift)
   }
-  return aten['add.Tensor'](x, conv2d(params, `${name}.conv2`, aten.silu(normed), SAME))
+  return add(x, conv2d(params, `${name}.conv2`, silu(normed), SAME))
 }
 
 const SAME = { padding: 1 }

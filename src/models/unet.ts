@@ -9,7 +9,6 @@ import {
   batchNorm,
   conv2d,
   convTranspose2d,
-  dropout,
   initialise,
   instanceNorm,
   normal,
@@ -19,7 +18,7 @@ import {
   type ParamSpec,
   type Placement,
 } from '../nn/index.ts'
-import { aten, type Generator, type Tensor } from '../tensor/index.ts'
+import { cat, dropout, leakyRelu, relu, tanh, type Generator, type Tensor } from '../tensor/index.ts'
 
 export type UnetOptions = {
   inChannels: number
@@ -45,7 +44,7 @@ export const unetMultiple = (options: Pick<UnetOptions, 'downs'>): number => 2 *
 /** [N, inChannels, H, W] → [N, outChannels, H, W] in (−1, 1). Batch norm moves its running statistics in a training pass. */
 export function generate(params: Params, options: UnetOptions, x: Tensor, pass: Pass): Tensor {
   const inner = level(params, options, 1, conv2d(params, `${prefix(0)}.0`, x, HALVE), pass)
-  return aten.tanh(convTranspose2d(params, `${prefix(0)}.3`, aten.relu(inner), HALVE))
+  return tanh(convTranspose2d(params, `${prefix(0)}.3`, relu(inner), HALVE))
 }
 
 /** The result beside its input, so twice width(k − 1) channels. */
@@ -53,11 +52,11 @@ function level(params: Params, options: UnetOptions, k: number, x: Tensor, pass:
   const { down, downNorm, inner, up, upNorm } = names(options, k)
   // The reference rectifies in place, so the copy that skips is rectified too. The ReLU that follows the concatenation
   // makes both the same in value and gradient.
-  const halved = conv2d(params, down, aten.leaky_relu(x, 0.2), HALVE)
+  const halved = conv2d(params, down, leakyRelu(x, 0.2), HALVE)
   const below = inner ? level(params, options, k + 1, norm(params, options, downNorm, halved, pass), pass) : halved
-  const doubled = norm(params, options, upNorm, convTranspose2d(params, up, aten.relu(below), HALVE), pass)
+  const doubled = norm(params, options, upNorm, convTranspose2d(params, up, relu(below), HALVE), pass)
   const drops = pass.training && options.dropout > 0 && hasDropout(options, k)
-  return aten.cat([x, drops ? dropout(doubled, options.dropout, pass.generator) : doubled], 1)
+  return cat([x, drops ? dropout(doubled, options.dropout, pass.generator) : doubled], 1)
 }
 
 /** The names, shapes and starting values: weights N(0, 0.02²), norm weights N(1, 0.02²), biases 0, as the reference. */
@@ -109,7 +108,7 @@ function names({ downs }: UnetOptions, k: number) {
 const hasDropout = ({ downs }: UnetOptions, k: number): boolean => k >= 4 && k < downs - 1
 
 function norm(params: Params, { norm }: UnetOptions, name: string, x: Tensor, { training }: Pass): Tensor {
-  return norm === 'batch' ? batchNorm(params, name, x, training) : instanceNorm(x)
+  return norm === 'batch' ? batchNorm(params, name, x, training) : instanceNorm(params, name, x)
 }
 
 const convLine = (name: string, shape: number[]): ParamSpec => ({ name: `${name}.weight`, shape, init: normal(0.02) })

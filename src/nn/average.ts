@@ -1,5 +1,5 @@
 /** The exponential moving average of weights (EMA) that validation, export and synthesis use. */
-import { aten, noGrad, scope, type Tensor } from '../tensor/index.ts'
+import { aten, clone, copyInto, detach, noGrad, scope, type Tensor } from '../tensor/index.ts'
 import { untrained, type Params } from './params.ts'
 
 export type Ema = {
@@ -17,7 +17,7 @@ export function ema(params: Params, { decay, updates = 0 }: { decay: number; upd
     for (const [name, t] of params.tensors)
       copies.set(
         name,
-        scope(() => aten.clone(aten.detach(t))),
+        scope(() => clone(detach(t))),
       )
   })
   return { averaged: untrained(copies), updates, decay }
@@ -34,7 +34,7 @@ export function emaStep(state: Ema, params: Params): void {
       for (const [name, average] of state.averaged.tensors) {
         const now = params.get(name)
         if (params.trained.has(name)) aten['lerp_.Scalar'](average, now, towards)
-        else aten.copy_(average, now)
+        else copyInto(average, now)
       }
     }),
   )

@@ -1,9 +1,23 @@
 /** Losses as 0-d tensors, and how their numbers are read. */
-import { aten, scope, type Tensor } from '../tensor/index.ts'
+import {
+  abs,
+  aten,
+  clamp,
+  detach,
+  div,
+  fullLike,
+  mul,
+  scope,
+  stack,
+  sub,
+  sum,
+  to,
+  type Tensor,
+} from '../tensor/index.ts'
 
 /** Mean binary cross-entropy of logits against one target, 0 or 1 (Goodfellow et al. 2014, eq. 1, without the sigmoid in D). */
 export function bceWithLogits(logits: Tensor, target: 0 | 1): Tensor {
-  const targets = aten.full_like(aten.detach(logits), target)
+  const targets = fullLike(detach(logits), target)
   return aten.binary_cross_entropy_with_logits(logits, targets)
 }
 
@@ -14,22 +28,21 @@ export const l1 = (x: Tensor, y: Tensor): Tensor => aten.l1_loss(x, y)
  * Σ w·|x − y| / Σ w: the mean over what the weight lets count. x, y [N, C, H, W]; weight [N, 1, H, W], ≥ 0.
  * Where nothing counts (Σ w = 0) the loss is 0 and moves no weight.
  */
-export const weightedL1 = (x: Tensor, y: Tensor, weight: Tensor): Tensor =>
-  weightedMean(aten.abs(aten['sub.Tensor'](x, y)), weight)
+export const weightedL1 = (x: Tensor, y: Tensor, weight: Tensor): Tensor => weightedMean(abs(sub(x, y)), weight)
 
 /** Σ w·v / Σ w for v [N, 1, H, W] and weight of the same shape; 0 where Σ w = 0. */
 export function weightedMean(v: Tensor, weight: Tensor): Tensor {
   // The sum of weights is 0 or at least one voxel's, so the bound only keeps 0 / 0 from being NaN.
-  const total = aten.clamp(aten.sum(weight), 1e-12)
-  return aten['div.Tensor'](aten.sum(aten['mul.Tensor'](v, weight)), total)
+  const total = clamp(sum(weight), 1e-12, undefined)
+  return div(sum(mul(v, weight)), total)
 }
 
 /** Reads several 0-d tensors with one copy off the device. */
 export function readNumbers<K extends string>(named: Record<K, Tensor>): Record<K, number> {
   const names = Object.keys(named) as K[]
   const numbers = scope(() => {
-    const each = names.map((name) => aten['to.dtype'](aten.detach(named[name]), 'float64'))
-    return aten.stack(each).data() as Float64Array
+    const each = names.map((name) => to(detach(named[name]), { dtype: 'float64' }))
+    return stack(each, 0).values('float64')
   })
   return Object.fromEntries(names.map((name, i) => [name, numbers[i]!])) as Record<K, number>
 }

@@ -6,12 +6,21 @@
  */
 import { LarmorError } from '../errors.ts'
 import {
+  add,
   aten,
+  clamp,
+  copyInto,
+  div,
   gradients as gradientsOf,
   noGrad,
+  norm,
   operator,
   scope,
+  sqrt,
+  stack,
   tensor,
+  zeros,
+  zerosLike,
   type DType,
   type Tensor,
 } from '../tensor/index.ts'
@@ -49,14 +58,14 @@ export function gradients(loss: Tensor, params: Params): Grads {
 
 /** Moments at zero, step 0. */
 export function adam(params: Params, options: AdamOptions): AdamState {
-  const zerosLike = (): Map<string, Tensor> =>
-    new Map([...params.trained].map(([name, t]) => [name, noGrad(() => aten.zeros_like(t)).keep()]))
+  const noMoments = (): Map<string, Tensor> =>
+    new Map([...params.trained].map(([name, t]) => [name, noGrad(() => zerosLike(t)).keep()]))
   const first = [...params.trained.values()][0]
   return {
     options: { ...ADAM, ...options },
     step: 0,
-    mean: zerosLike(),
-    square: zerosLike(),
+    mean: noMoments(),
+    square: noMoments(),
     fused: first !== undefined && hasFusedAdam(first.dtype, first.device),
   }
 }
@@ -89,7 +98,7 @@ export function restoreAdam(state: AdamState, stored: ReadonlyMap<string, Tensor
     for (const [name, own] of adamTensors(state)) {
       const saved = stored.get(name)
       if (!saved || saved.shape.join() !== own.shape.join()) throw damaged(where, name, saved, own)
-      scope(() => void aten.copy_(own, saved))
+      scope(() => void copyInto(own, saved))
     }
   })
   state.step = step
@@ -102,11 +111,11 @@ export function restoreAdam(state: AdamState, stored: ReadonlyMap<string, Tensor
 export function clipGradients(grads: Grads, maxNorm: number): Tensor {
   return noGrad(() =>
     scope(() => {
-      const each: Tensor[] = [...grads.values()].map((g) => aten.linalg_vector_norm(g))
-      const norm: Tensor = aten.linalg_vector_norm(aten.stack(each))
-      const factor = aten.clamp(aten.mul(aten.reciprocal(aten.add(norm, 1e-6)), maxNorm), undefined, 1)
+      const each = [...grads.values()].map((g) => norm(g))
+      const joint = norm(stack(each, 0))
+      const factor = clamp(div(maxNorm, add(joint, 1e-6)), undefined, 1)
       for (const g of grads.values()) aten['mul_.Tensor'](g, factor)
-      return norm
+      return joint
     }),
   )
 }
@@ -153,7 +162,7 @@ function plainUpdate({ options, step }: AdamState, [weights, grads, mean, square
       if (weightDecay !== 0) aten['mul_.Scalar'](w, 1 - lr * weightDecay)
       aten['lerp_.Scalar'](m, g, 1 - beta1)
       aten.addcmul_(aten['mul_.Scalar'](v, beta2), g, g, { value: 1 - beta2 })
-      const root = aten['add_.Scalar'](aten['div_.Scalar'](aten.sqrt(v), rootOfCorrection), eps)
+      const root = aten['add_.Scalar'](aten['div_.Scalar'](sqrt(v), rootOfCorrection), eps)
       aten.addcdiv_(w, m, root, { value: -lr / (1 - beta1 ** step) })
     }),
   )
@@ -168,7 +177,7 @@ const ordered = (params: Params, byName: ReadonlyMap<string, Tensor>): Tensor[] 
 
 /** Asked by trying: libtorch 1.13 knows the operator's name but has no CPU kernel for it. */
 function hasFusedAdam(dtype: DType, device: string): boolean {
-  const one = (): Tensor => aten.zeros([1], { dtype, device })
+  const one = (): Tensor => zeros([1], { dtype, device })
   try {
     noGrad(() =>
       scope(() => fusedUpdate({ options: { ...ADAM, lr: 0 }, step: 1 }, [[one()], [one()], [one()], [one()]], 0)),

@@ -6,7 +6,19 @@
  * Lifetime    parameters outlive every scope; whoever made them calls `dispose`.
  */
 import { LarmorError } from '../errors.ts'
-import { aten, noGrad, scope, tensor, type DType, type Generator, type Tensor } from '../tensor/index.ts'
+import {
+  aten,
+  clone,
+  empty,
+  full,
+  noGrad,
+  scope,
+  tensor,
+  to,
+  type DType,
+  type Generator,
+  type Tensor,
+} from '../tensor/index.ts'
 
 export type Role = 'trained' | 'statistic' | 'fixed'
 
@@ -50,7 +62,7 @@ export function initialise(spec: readonly ParamSpec[], generator: Generator, pla
     noGrad(() =>
       spec.map((line) => {
         const made = scope(() => start(line, generator, line.dtype ?? dtype))
-        return device === 'cpu' ? made : scope(() => aten['to.device'](made, device, made.dtype))
+        return scope(() => to(made, { device }))
       }),
     ),
   )
@@ -76,7 +88,7 @@ export function paramsFrom(
     if (!source) throw mismatch(where, line.name, 'no such tensor', shapeText(line.shape))
     if (source.shape.join() !== line.shape.join())
       throw mismatch(where, line.name, shapeText(source.shape), shapeText(line.shape))
-    return noGrad(() => scope(() => aten['to.device'](source, device, line.dtype ?? dtype, { copy: true })))
+    return noGrad(() => scope(() => clone(to(source, { device, dtype: line.dtype ?? dtype }))))
   })
   return paramsOf(spec, copies)
 }
@@ -125,12 +137,12 @@ function view(tensors: ReadonlyMap<string, Tensor>, trained: ReadonlyMap<string,
 function start({ name, shape, init }: ParamSpec, generator: Generator, dtype: DType): Tensor {
   switch (init.kind) {
     case 'constant':
-      return aten.full(shape, init.value, { dtype })
+      return full(shape, init.value, { dtype })
     case 'normal':
-      return aten.normal_(aten.empty(shape, { dtype }), init.mean, init.std, { generator })
+      return aten.normal_(empty(shape, { dtype }), init.mean, init.std, { generator })
     case 'kaiming': {
       const fanIn = shape.slice(1).reduce((a, b) => a * b, 1)
-      return aten.normal_(aten.empty(shape, { dtype }), 0, Math.sqrt(2 / fanIn), { generator })
+      return aten.normal_(empty(shape, { dtype }), 0, Math.sqrt(2 / fanIn), { generator })
     }
     case 'values': {
       const count = shape.reduce((a, b) => a * b, 1)

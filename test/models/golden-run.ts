@@ -121,7 +121,7 @@ function restoring(params: Params, body: () => Tensor): Tensor {
   const statistics = [...params.tensors].filter(([name]) => !params.trained.has(name)).map(([, t]) => t)
   const before = statistics.map((t) => aten.clone(t))
   const result = body()
-  statistics.forEach((t, i) => aten.copy_(t, before[i]!))
+  statistics.forEach((t, i) => aten.copy_(t, before[i]))
   return result
 }
 
