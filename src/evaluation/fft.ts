@@ -15,26 +15,42 @@ function radix2(length: number): Fft {
   const cos = Float64Array.from({ length: half }, (_, n) => Math.cos((2 * Math.PI * n) / length))
   const sin = Float64Array.from({ length: half }, (_, n) => -Math.sin((2 * Math.PI * n) / length))
   const partner = bitReversed(length)
+  // Plain variables throughout: this loop is all of the cost, and a tuple in it costs as much as the arithmetic.
   return (re, im) => {
-    for (let n = 0; n < length; n++) {
-      const other = partner[n]!
-      if (other <= n) continue
-      ;[re[n], re[other]] = [re[other]!, re[n]!]
-      ;[im[n], im[other]] = [im[other]!, im[n]!]
-    }
+    reorder(re, im, partner)
     for (let size = 2; size <= length; size *= 2) {
-      const [arm, step] = [size >> 1, length / size]
+      const arm = size >> 1
+      const step = length / size
       for (let start = 0; start < length; start += size)
-        for (let n = 0, twiddle = 0; n < arm; n++, twiddle += step) {
-          const [a, b] = [start + n, start + n + arm]
-          const [wr, wi] = [cos[twiddle]!, sin[twiddle]!]
-          const [tr, ti] = [re[b]! * wr - im[b]! * wi, re[b]! * wi + im[b]! * wr]
-          re[b] = re[a]! - tr
-          im[b] = im[a]! - ti
-          re[a] = re[a]! + tr
-          im[a] = im[a]! + ti
+        for (let a = start, twiddle = 0; a < start + arm; a++, twiddle += step) {
+          const b = a + arm
+          const wr = cos[twiddle]!
+          const wi = sin[twiddle]!
+          const br = re[b]!
+          const bi = im[b]!
+          const tr = br * wr - bi * wi
+          const ti = br * wi + bi * wr
+          const ar = re[a]!
+          const ai = im[a]!
+          re[b] = ar - tr
+          im[b] = ai - ti
+          re[a] = ar + tr
+          im[a] = ai + ti
         }
     }
+  }
+}
+
+function reorder(re: Float64Array, im: Float64Array, partner: Uint32Array): void {
+  for (let n = 0; n < partner.length; n++) {
+    const other = partner[n]!
+    if (other <= n) continue
+    const heldRe = re[n]!
+    const heldIm = im[n]!
+    re[n] = re[other]!
+    im[n] = im[other]!
+    re[other] = heldRe
+    im[other] = heldIm
   }
 }
 
@@ -73,14 +89,16 @@ function bluestein(length: number): Fft {
     }
     transform(workRe, workIm)
     for (let n = 0; n < size; n++) {
-      const [a, b] = [workRe[n]!, workIm[n]!]
+      const a = workRe[n]!
+      const b = workIm[n]!
       workRe[n] = a * kernelRe[n]! - b * kernelIm[n]!
       // Conjugated, so that the forward transform below is the inverse one.
       workIm[n] = -(a * kernelIm[n]! + b * kernelRe[n]!)
     }
     transform(workRe, workIm)
     for (let n = 0; n < length; n++) {
-      const [a, b] = [workRe[n]! / size, -workIm[n]! / size]
+      const a = workRe[n]! / size
+      const b = -workIm[n]! / size
       re[n] = a * cos[n]! - b * sin[n]!
       im[n] = a * sin[n]! + b * cos[n]!
     }

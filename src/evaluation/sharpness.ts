@@ -54,7 +54,7 @@ export function sharpness(pair: ImagePair): Sharpness | null {
 /** Adds the spectra of a slice to `sums`, which it changes. */
 export function addSpectra(sums: Spectra, pair: ImagePair): void {
   checkPair(pair)
-  const { width, height, fft, re, im } = sums
+  const { fft, re, im } = sums
   const [reference, test] = [meanOver(pair, pair.reference), meanOver(pair, pair.test)]
   if (!reference || !test) return
   // Two real images ride in one complex transform and are told apart by symmetry afterwards. A constant image
@@ -62,15 +62,24 @@ export function addSpectra(sums: Spectra, pair: ImagePair): void {
   taper(pair, pair.reference, reference.mean, re)
   taper(pair, pair.test, test.mean, im)
   fft(re, im)
-  for (let row = 0; row < height; row++)
-    for (let column = 0; column < width; column++) {
-      const at = column + width * row
-      const mirrored = ((width - column) % width) + width * ((height - row) % height)
-      const [a, b, c, d] = [re[at]!, im[at]!, re[mirrored]!, im[mirrored]!]
-      if (!reference.constant) sums.reference[at] = sums.reference[at]! + ((a + c) ** 2 + (b - d) ** 2) / 4
-      if (!test.constant) sums.test[at] = sums.test[at]! + ((a - c) ** 2 + (b + d) ** 2) / 4
-    }
+  unmix(sums, reference.constant ? undefined : sums.reference, test.constant ? undefined : sums.test)
   sums.slices++
+}
+
+/** |F|² of both images from F(reference + i · test): the even part belongs to one, the odd part to the other. */
+function unmix({ width, height, re, im }: Spectra, reference?: Float64Array, test?: Float64Array): void {
+  for (let row = 0, at = 0; row < height; row++) {
+    const mirroredRow = row === 0 ? 0 : width * (height - row)
+    for (let column = 0; column < width; column++, at++) {
+      const mirrored = mirroredRow + (column === 0 ? 0 : width - column)
+      const a = re[at]!
+      const b = im[at]!
+      const c = re[mirrored]!
+      const d = im[mirrored]!
+      if (reference) reference[at] = reference[at]! + ((a + c) * (a + c) + (b - d) * (b - d)) / 4
+      if (test) test[at] = test[at]! + ((a - c) * (a - c) + (b + d) * (b + d)) / 4
+    }
+  }
 }
 
 /** Mean over the mask, and whether all values there are the same; undefined for an empty mask. */
@@ -120,28 +129,34 @@ function bands({ width, height }: Spectra, power: Float64Array): Bands {
   const shortest = Math.min(width, height)
   const sums = new Float64Array(Math.floor(shortest / 2))
   const counts = new Float64Array(sums.length)
-  let [high, all] = [0, 0]
-  for (let row = 0, at = 0; row < height; row++)
+  const whole = (width * height) ** 2
+  let high = 0
+  let all = 0
+  for (let row = 0, at = 0; row < height; row++) {
+    const down = Math.min(row, height - row) * width
     for (let column = 0; column < width; column++, at++) {
       // (f W H)² in whole numbers, so that the limits are compared exactly.
-      const [ky, kx] = [Math.min(row, height - row), Math.min(column, width - column)]
-      const squared = (ky * width) ** 2 + (kx * height) ** 2
-      const whole = (width * height) ** 2
-      if (squared > 0 && 4 * squared <= whole) all += power[at]!
-      if (16 * squared >= whole && 4 * squared <= whole) high += power[at]!
+      const across = Math.min(column, width - column) * height
+      const squared = down * down + across * across
+      if (4 * squared <= whole) {
+        if (squared > 0) all += power[at]!
+        if (16 * squared >= whole) high += power[at]!
+      }
       const ring = ringOf(squared, whole, shortest)
       if (ring < 1 || ring > sums.length) continue
       sums[ring - 1] = sums[ring - 1]! + power[at]!
       counts[ring - 1] = counts[ring - 1]! + 1
     }
+  }
   return { high, all, rings: sums.map((sum, ring) => sum / counts[ring]!) }
 }
 
 /** ⌊f n + ½⌋, a tie going up: the largest b with (2b − 1)² · whole ≤ (2 n)² · squared. */
 function ringOf(squared: number, whole: number, n: number): number {
   const guess = Math.floor(Math.sqrt(squared / whole) * n + 0.5)
-  for (const ring of [guess + 1, guess]) if ((2 * ring - 1) ** 2 * whole <= 4 * n * n * squared) return ring
-  return guess - 1
+  // The root may round across a tie, by one ring at most.
+  if ((2 * guess + 1) ** 2 * whole <= 4 * n * n * squared) return guess + 1
+  return guess > 0 && (2 * guess - 1) ** 2 * whole > 4 * n * n * squared ? guess - 1 : guess
 }
 
 function logSpectralDistance(reference: Float64Array, test: Float64Array): number | null {

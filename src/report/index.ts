@@ -1,0 +1,6 @@
+/** What other rooms use of report/. */
+export { differencePixels, divergingColour, greyPixels, montage } from './colours.ts'
+export { htmlReport, syntheticNotice } from './html.ts'
+export { takePictures } from './pictures.ts'
+export type { Pictures, SlicePicture } from './pictures.ts'
+export { dataUri, encodePng } from './png.ts'

@@ -1,0 +1,160 @@
+/**
+ * The slices that a report shows: the worst, the median and the best of all, and each patient's own median slice.
+ * Chosen by score alone, by a fixed rule, so that nobody picks a flattering one.
+ */
+import { mapInto, rangeOf, scoredRegion } from '../evaluation/index.ts'
+import type { Evaluation, EvaluationCase, IntensityRule, LoadedCase, SliceScores } from '../evaluation/index.ts'
+import { slab, volume } from '../volume/index.ts'
+import type { Mask, Volume } from '../volume/index.ts'
+import { differencePixels, greyPixels } from './colours.ts'
+import { boxAround, cropped, planeOf } from './plane.ts'
+import type { Box, Plane } from './plane.ts'
+import { dataUri, encodePng } from './png.ts'
+
+/** Soft tissue of the neck: level 40, width 400. */
+export const ctWindowHu = { low: -160, high: 240 } as const
+/** Fixed, so that difference pictures of two reports can be held side by side; a share of the data range. */
+export const differenceLimit = 0.4
+const marginMm = 6
+const mostPatientsShown = 12
+
+export type RankedMetric = 'ms_ssim_2d' | 'ssim_2d'
+export type ChosenSlice = { readonly patientId: string; readonly sliceIndex: number; readonly label: string }
+export type SlicePicture = ChosenSlice & {
+  readonly widthMm: number
+  readonly heightMm: number
+  readonly marks: Plane['marks']
+  /** PNG as data URI. */
+  readonly ct: string | null
+  readonly reference: string
+  readonly predictions: readonly {
+    readonly name: string
+    readonly image: string
+    readonly difference: string
+    readonly scores: SliceScores | undefined
+  }[]
+}
+export type Pictures = { readonly extremes: readonly SlicePicture[]; readonly patients: readonly SlicePicture[] }
+
+/** MS-SSIM where any slice has one, else SSIM (images below 161 pixels a side). */
+export function rankedMetric(evaluation: Evaluation): RankedMetric {
+  const slices = evaluation.patients.flatMap(({ predictions }) => predictions.flatMap((each) => each.slices))
+  return slices.some(({ ms_ssim_2d }) => ms_ssim_2d !== null) ? 'ms_ssim_2d' : 'ssim_2d'
+}
+
+/** Worst, median and best of the first prediction's counted slices over all patients. */
+export function extremeSlices(evaluation: Evaluation): ChosenSlice[] {
+  const ranked = rankedSlices(evaluation, rankedMetric(evaluation))
+  if (ranked.length === 0) return []
+  const labels = ['Worst slice', 'Median slice', 'Best slice']
+  const places = [0, Math.floor((ranked.length - 1) / 2), ranked.length - 1]
+  const distinct = places.map((place, n) => ({ place, label: labels[n]! }))
+  return distinct
+    .filter(({ place }, n) => places.indexOf(place) === n)
+    .map(({ place, label }) => ({ ...ranked[place]!, label }))
+}
+
+/** The median slice of each of the first twelve patients. */
+export function patientSlices(evaluation: Evaluation): ChosenSlice[] {
+  const ranked = rankedSlices(evaluation, rankedMetric(evaluation))
+  return evaluation.patients.slice(0, mostPatientsShown).flatMap(({ id }) => {
+    const own = ranked.filter(({ patientId }) => patientId === id)
+    const median = own[Math.floor((own.length - 1) / 2)]
+    return median ? [{ ...median, label: id }] : []
+  })
+}
+
+/** Rising by score. */
+function rankedSlices(evaluation: Evaluation, metric: RankedMetric): { patientId: string; sliceIndex: number }[] {
+  const first = evaluation.predictions[0]?.name
+  return evaluation.patients
+    .flatMap(({ id, predictions }) =>
+      (predictions.find(({ name }) => name === first)?.slices ?? [])
+        .filter((slice) => slice.counted && slice[metric] !== null)
+        .map((slice) => ({ patientId: id, sliceIndex: slice.sliceIndex, score: slice[metric]! })),
+    )
+    .sort((a, b) => a.score - b.score)
+    .map(({ patientId, sliceIndex }) => ({ patientId, sliceIndex }))
+}
+
+/** Loads each shown patient once and draws its slices. */
+export async function takePictures(evaluation: Evaluation, cases: readonly EvaluationCase[]): Promise<Pictures> {
+  const [extremes, patients] = [extremeSlices(evaluation), patientSlices(evaluation)]
+  const wanted = [...extremes, ...patients]
+  const taken = new Map<ChosenSlice, SlicePicture>()
+  for (const each of cases) {
+    const own = wanted.filter(({ patientId }) => patientId === each.id)
+    if (own.length === 0) continue
+    const loaded = await each.load()
+    const volumes = new Map<string, Volume>()
+    for (const { name, load } of each.predictions) volumes.set(name, (await load()).volume)
+    for (const slice of own) taken.set(slice, drawSlice(evaluation, slice, loaded, volumes))
+  }
+  const ofAll = (slices: ChosenSlice[]): SlicePicture[] => slices.flatMap((slice) => taken.get(slice) ?? [])
+  return { extremes: ofAll(extremes), patients: ofAll(patients) }
+}
+
+function drawSlice(
+  evaluation: Evaluation,
+  slice: ChosenSlice,
+  loaded: LoadedCase,
+  volumes: ReadonlyMap<string, Volume>,
+): SlicePicture {
+  const k = slice.sliceIndex
+  const scores = evaluation.patients.find(({ id }) => id === slice.patientId)!.predictions
+  const mask = planeOf(scoredRegion(loaded) ?? everything(loaded.reference), k)
+  const box = boxAround(mask, marginMm)
+  const selected = cropped(mask, box).values
+  const reference = mappedPlane(loaded.reference, k, scores[0]!.rule, 'reference', box)
+  return {
+    ...slice,
+    widthMm: reference.width * reference.pixelMm[0],
+    heightMm: reference.height * reference.pixelMm[1],
+    marks: reference.marks,
+    ct: loaded.ct ? grey(cropped(planeOf(loaded.ct, k), box), ctWindowHu.low, ctWindowHu.high) : null,
+    reference: grey(reference, 0, 1),
+    predictions: scores.map(({ name, rule, slices }) => {
+      const made = mappedPlane(volumes.get(name)!, k, rule, 'test', box)
+      const difference = made.values.map((value, n) => value - reference.values[n]!)
+      const pixels = differencePixels(difference, differenceLimit, selected)
+      return {
+        name,
+        image: grey(made, 0, 1),
+        difference: dataUri(encodePng(made.width, made.height, pixels, 4)),
+        scores: slices.find(({ sliceIndex }) => sliceIndex === k),
+      }
+    }),
+  }
+}
+
+/** As the metrics see it, brought to 0 … 1 for display. */
+function mappedPlane(
+  source: Volume,
+  k: number,
+  rule: IntensityRule,
+  of: 'reference' | 'test',
+  box: Box,
+): Plane<Float64Array> {
+  const { grid, values } = slab(source, k, k)
+  const mapped = new Float64Array(values.length)
+  mapInto(mapped, values, rule, of)
+  const { low, high } = rangeOf(rule)
+  return cropped(
+    planeOf(
+      volume(
+        grid,
+        mapped.map((value) => (value - low) / (high - low)),
+      ),
+      0,
+    ),
+    box,
+  )
+}
+
+function grey({ width, height, values }: Plane, low: number, high: number): string {
+  return dataUri(encodePng(width, height, greyPixels(values, low, high), 1))
+}
+
+function everything({ grid, values }: Volume): Mask {
+  return { grid, values: new Uint8Array(values.length).fill(1) }
+}
