@@ -59,12 +59,7 @@ export function initialise(spec: readonly ParamSpec[], generator: Generator, pla
   const { dtype = 'float32', device = 'cpu' } = placement
   return paramsOf(
     spec,
-    noGrad(() =>
-      spec.map((line) => {
-        const made = scope(() => start(line, generator, line.dtype ?? dtype))
-        return scope(() => to(made, { device }))
-      }),
-    ),
+    noGrad(() => spec.map((line) => scope(() => to(start(line, generator, line.dtype ?? dtype), { device })))),
   )
 }
 
