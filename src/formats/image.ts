@@ -1,0 +1,95 @@
+/** One image from whatever a person points at, and one image to a file of the format that its name says. */
+import { stat } from 'node:fs/promises'
+import { LarmorError } from '../errors.ts'
+import type { FaultKind } from '../errors.ts'
+import { silent } from '../progress.ts'
+import type { Report } from '../progress.ts'
+import type { Volume } from '../volume/index.ts'
+import { findSeries, seriesLabel } from './dicom/series.ts'
+import type { DicomSeries, FoundSeries } from './dicom/series.ts'
+import { readDicomVolume } from './dicom/volume.ts'
+import { readMetaImage, writeMetaImage } from './metaimage/metaimage.ts'
+import { readNifti, writeNifti } from './nifti/nifti.ts'
+
+export type ReadImage = {
+  volume: Volume
+  /** Files other than DICOM do not say. */
+  modality: 'CT' | 'MR' | 'unknown'
+  dicom?: DicomSeries
+  source: string
+}
+
+/**
+ * A DICOM folder or file with exactly one CT or MR series, or a .nii, .nii.gz or .mha file.
+ * @throws input.notFound, input.unknownFormat, input.empty (no CT or MR image), input.severalPatients,
+ *         input.severalSeries, and what the readers of each format throw
+ */
+export async function readImage(path: string, options: { report?: Report } = {}): Promise<ReadImage> {
+  if (isNifti(path)) return { volume: await readNifti(path), modality: 'unknown', source: path }
+  if (isMetaImage(path)) return { volume: await readMetaImage(path), modality: 'unknown', source: path }
+  const dicom = onlySeries(await findSeries([path], options.report ?? silent), path, await isFolder(path))
+  const modality = dicom.modality === 'CT' ? 'CT' : 'MR'
+  return { volume: await readDicomVolume(dicom), modality, dicom, source: path }
+}
+
+/** @throws input.unknownFormat  a name that does not end in .nii, .nii.gz or .mha; machine.diskFull, machine.noPermission */
+export async function writeImage(path: string, volume: Volume): Promise<void> {
+  if (isNifti(path)) return writeNifti(path, volume)
+  if (isMetaImage(path)) return writeMetaImage(path, volume)
+  throw refuse(
+    'input.unknownFormat',
+    'The format is not known.',
+    path,
+    'another name',
+    'a name that ends in .nii, .nii.gz or .mha',
+  )
+}
+
+export function isNifti(path: string): boolean {
+  return /\.nii(\.gz)?$/i.test(path)
+}
+export function isMetaImage(path: string): boolean {
+  return /\.mha$/i.test(path)
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path)).isDirectory()
+}
+
+function onlySeries({ series, refused, passedOver }: FoundSeries, path: string, folder: boolean): DicomSeries {
+  const patients = new Set(series.map(({ patientKey }) => patientKey)).size
+  const list = series.map(seriesLabel).join('; ')
+  if (patients > 1) {
+    throw refuse(
+      'input.severalPatients',
+      'Images of several patients lie together.',
+      path,
+      `${patients} patients: ${list}`,
+      'one patient',
+    )
+  }
+  if (series.length > 1) throw refuse('input.severalSeries', 'Several series lie together.', path, list, 'one series')
+  if (series[0]) return series[0]
+  if (refused[0]) throw new LarmorError(refused[0])
+  const seen = [...passedOver].map(([what, count]) => `${count} ${what}`).join(', ')
+  if (!folder && passedOver.has('not DICOM'))
+    throw refuse(
+      'input.unknownFormat',
+      'The format is not known.',
+      path,
+      'no DICOM, and another name',
+      'DICOM, .nii, .nii.gz or .mha',
+    )
+  throw refuse(
+    'input.empty',
+    'There is no CT or MR image here.',
+    path,
+    seen === '' ? 'no files' : seen,
+    'one CT or MR series',
+  )
+}
+
+function refuse(kind: FaultKind, message: string, where: string, found: string, expected: string): LarmorError {
+  const fix = kind === 'input.unknownFormat' ? 'Give a file of a known format.' : 'Give the folder of one series.'
+  return new LarmorError({ kind, message, where, found, expected, fix })
+}
