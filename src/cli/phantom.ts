@@ -1,0 +1,30 @@
+/** `larmor phantom`: virtual patients with CT, MR in another frame, labels and the truth that joins them. */
+import { z } from 'zod'
+import { makePatients, SIZES } from '../phantom/index.ts'
+import { command } from './command.ts'
+
+export const phantomCommand = command({
+  name: 'phantom',
+  summary: 'Make virtual patients (CT, MR, labels, truth) of no person.',
+  arguments: [],
+  flags: [
+    ['-n, --patients <n>', 'how many patients'],
+    ['--output <dir>', 'folder that gets PHANTOM-001, PHANTOM-002 …'],
+    ['--format <format>', 'dicom (default) or nifti'],
+    ['--size <size>', 'small (default; orbits to thyroid) or standard (vertex to shoulders)'],
+  ],
+  options: z.strictObject({
+    patients: z.coerce.number().int().min(1).max(9999),
+    output: z.string(),
+    format: z.enum(['dicom', 'nifti']).default('dicom'),
+    size: z.enum(SIZES).default('small'),
+  }),
+
+  async run(options, { report, signal, seed }) {
+    const patients = await makePatients({ ...options, seed }, report, signal)
+    return {
+      json: { output: options.output, patients },
+      text: `${patients.length} virtual patients in ${options.output}`,
+    }
+  },
+})

@@ -1,0 +1,318 @@
+/** Muscles, vessels, glands, nodes, pharynx, larynx, thyroid and the tumour (frame: organ.ts). */
+import type { Knot, Shape } from '../shapes.ts'
+import { arch, column, difference, ellipsoid, grown, mirrored, roughened, tube, union } from '../shapes.ts'
+import type { Traits } from '../traits.ts'
+import type { Add, Side } from './organ.ts'
+import { sided } from './organ.ts'
+import { canalY } from './spine.ts'
+
+/** [z, x, y from the middle of the spinal canal, rx, ry, yaw] of the left one of a pair. */
+type Row = readonly [z: number, x: number, dy: number, rx: number, ry: number, yaw: number]
+
+function along(rows: readonly Row[], bulk: number): Shape {
+  return mirrored(
+    column(
+      rows.map(([z, x, dy, rx, ry, yaw]): Knot => ({ z, x, y: canalY(z) + dy, rx: rx * bulk, ry: ry * bulk, yaw })),
+    ),
+  )
+}
+
+const NECK_MUSCLES: Record<string, readonly Row[]> = {
+  sternocleidomastoid: [
+    [-24, 60, 10, 5, 8, 0],
+    [-50, 58, 3, 7, 14, -12],
+    [-80, 54, -8, 7.5, 16, -22],
+    [-110, 46, -25, 7.5, 16, -32],
+    [-140, 36, -48, 7, 14, -42],
+    [-170, 22, -72, 6, 12, -50],
+    [-190, 14, -90, 5, 9, -55],
+  ],
+  trapezius: [
+    [-30, 12, 76, 8, 2.5, 20],
+    [-70, 21, 44, 19, 3.2, 24],
+    [-105, 34, 36, 30, 4, 20],
+    [-140, 52, 28, 42, 5.5, 12],
+    [-170, 66, 26, 56, 8, 6],
+    [-210, 84, 24, 74, 12, 0],
+  ],
+  semispinalis: [
+    [-28, 14, 58, 9, 8, 0],
+    [-60, 13, 33, 11, 9, 8],
+    [-95, 14, 29, 12, 8, 10],
+    [-140, 18, 27, 13, 9, 8],
+    [-200, 22, 20, 16, 12, 0],
+  ],
+  multifidus: [
+    [-62, 10, 19, 8, 7, 0],
+    [-95, 11, 18, 9, 7.5, 0],
+    [-140, 12, 18, 10, 8, 0],
+    [-200, 14, 16, 12, 10, 0],
+  ],
+  splenius: [
+    [-28, 48, 22, 9, 5, 40],
+    [-55, 38, 25, 15, 5, 34],
+    [-85, 29, 31, 17, 5, 26],
+    [-120, 20, 35, 14, 4.5, 20],
+    [-160, 12, 37, 9, 4, 10],
+  ],
+  levator: [
+    [-48, 37, 2, 5, 6, 0],
+    [-80, 42, 9, 7, 9, 12],
+    [-115, 46, 15, 8.5, 11, 22],
+    [-150, 54, 22, 11, 11, 30],
+    [-190, 66, 26, 13, 11, 30],
+  ],
+  scalenes: [
+    [-75, 29, -9, 6, 7, 0],
+    [-105, 34, -10, 8, 10, 10],
+    [-140, 40, -12, 10, 13, 20],
+    [-180, 48, -14, 13, 15, 30],
+  ],
+  longusColli: [
+    [-34, 7, -24, 5, 3, 0],
+    [-60, 8.5, -27, 6.5, 3.6, 8],
+    [-95, 9.5, -28, 7, 4, 10],
+    [-140, 10, -30, 6.5, 3.8, 10],
+    [-190, 9, -31, 5, 3, 10],
+  ],
+  suboccipital: [
+    [-30, 20, 26, 14, 9, 0],
+    [-45, 21, 20, 15, 9, 10],
+    [-62, 18, 17, 10, 7, 10],
+  ],
+}
+
+export function addMuscles(add: Add, { muscleBulk: bulk }: Traits): void {
+  for (const rows of Object.values(NECK_MUSCLES)) add('muscle', along(rows, bulk), { depthMm: 5 })
+  add('muscle', mirrored(ellipsoid([60, -47, -44], [7.5 * bulk, 17, 31], { pitch: -12 })), { depthMm: 5 })
+  add('muscle', mirrored(ellipsoid([39, -43, -52], [6.5 * bulk, 13, 23], { pitch: -16, roll: 8 })))
+  const lateralPterygoid = tube([
+    [20, -54, -12, 8],
+    [34, -40, -14, 8],
+    [46, -27, -17, 5],
+  ])
+  add('muscle', mirrored(lateralPterygoid))
+  const digastric = tube([
+    [52, 10, -36, 4],
+    [44, -18, -66, 4.5],
+    [28, -52, -92, 3],
+    [12, -82, -90, 4.5],
+    [7, -104, -90, 4],
+  ])
+  add('muscle', mirrored(digastric), { depthMm: 4 })
+  const straps = column([
+    { z: -98, x: 10, y: -64, rx: 7, ry: 2.5, yaw: -20 },
+    { z: -125, x: 15, y: -60, rx: 9, ry: 2.6, yaw: -35 },
+    { z: -155, x: 15, y: -56, rx: 10, ry: 3, yaw: -25 },
+    { z: -195, x: 14, y: -50, rx: 11, ry: 3, yaw: -15 },
+  ])
+  add('muscle', mirrored(straps), { depthMm: 4 })
+}
+
+/** The temporal muscle: between the skull, which is painted after it, and the fat of the temple. */
+export function addTemporalis(add: Add, { muscleBulk }: Traits): void {
+  const fan = ellipsoid([60, -34, 22], [12 * muscleBulk, 38, 40], { yaw: 10 })
+  const tendon = tube([
+    [58, -44, 0, 8],
+    [53, -50, -22, 5],
+  ])
+  add('muscle', mirrored(union([fan, tendon], 6)), { depthMm: 4 })
+}
+
+export function addGlands(add: Add, traits: Traits): void {
+  for (const side of [1, -1] as Side[]) {
+    const bulk = traits.parotidBulk[side === 1 ? 0 : 1]
+    const draw = traits.random(sided('parotid', side))
+    const tail = draw.between(-5, 4)
+    const shape = union(
+      [
+        ellipsoid([side * 62.5, -23, -36], [9.5 * bulk, 20 * bulk, 25], { pitch: -8 }),
+        ellipsoid([side * 66, -46, -38], [4 * bulk, 14, 16]),
+        ellipsoid([side * 49, -15, -40], [10 * bulk, 8, 17]),
+        ellipsoid([side * 57, -22, -60 + tail], [7, 11, 13]),
+      ],
+      6,
+    )
+    add('parotid', roughened(shape, traits.fine, 1.1), { structure: sided('Parotid', side), depthMm: 5 })
+    const duct = tube([
+      [side * 48, -21, -18, 2.4],
+      [side * 49, -22, -62, 2.8],
+    ])
+    add('veinBlood', duct)
+    const s = traits.submandibularBulk * draw.between(0.94, 1.06)
+    const submandibular = ellipsoid([side * 33, -49, -83], [8.6 * s, 13 * s, 17 * s], { pitch: 14, yaw: side * 14 })
+    add('submandibular', roughened(submandibular, traits.fine, 0.8), {
+      structure: sided('Submandibular', side),
+      depthMm: 5,
+    })
+  }
+}
+
+export function addVessels(add: Add): void {
+  const carotid = column([
+    { z: -205, x: 20, y: -22, rx: 4, ry: 4 },
+    { z: -165, x: 25, y: -22, rx: 3.6, ry: 3.6 },
+    { z: -125, x: 27, y: -22, rx: 3.6, ry: 3.6 },
+    { z: -102, x: 27, y: -21, rx: 4.6, ry: 4.2 },
+    { z: -80, x: 28, y: -15, rx: 2.8, ry: 2.8 },
+    { z: -50, x: 28, y: -13, rx: 2.6, ry: 2.6 },
+    { z: -18, x: 26, y: -14, rx: 2.6, ry: 2.6 },
+  ])
+  const external = tube([
+    [28, -23, -98, 2.6],
+    [33, -29, -78, 2.3],
+    [43, -27, -58, 2],
+    [48, -24, -30, 1.6],
+  ])
+  const jugular = column([
+    { z: -205, x: 28, y: -18, rx: 7, ry: 6 },
+    { z: -165, x: 35, y: -17, rx: 7, ry: 6 },
+    { z: -125, x: 36, y: -16, rx: 6.5, ry: 5.2 },
+    { z: -90, x: 37, y: -11, rx: 5.8, ry: 4.8 },
+    { z: -50, x: 36, y: -5, rx: 4.6, ry: 4 },
+    { z: -22, x: 30, y: 0, rx: 4, ry: 4 },
+  ])
+  const externalJugular = tube([
+    [62, -10, -70, 1.8],
+    [54, -14, -110, 2],
+    [46, -16, -160, 2.2],
+  ])
+  const facial = tube([
+    [40, -60, -88, 1.8],
+    [50, -70, -72, 1.6],
+    [48, -88, -44, 1.4],
+  ])
+  add('veinBlood', mirrored(union([jugular, facial])), { depthMm: 3 })
+  add('veinBlood', mirrored(externalJugular), { depthMm: 3 })
+  add('arteryBlood', mirrored(union([carotid, external])))
+}
+
+export function addNodes(add: Add, traits: Traits): void {
+  const draw = traits.random('nodes')
+  for (const side of [1, -1] as Side[])
+    for (const [x, y, z] of [
+      [42, -8, -78],
+      [43, -4, -96],
+      [42, -10, -118],
+      [45, 2, -140],
+      [38, -62, -84],
+      [26, -72, -90],
+      [56, 16, -88],
+      [58, 22, -112],
+      [52, 8, -64],
+    ] as const) {
+      const r = draw.between(1.8, 4)
+      const at = [side * (x + draw.between(-2, 2)), y + draw.between(-3, 3), z + draw.between(-4, 4)] as const
+      add('node', ellipsoid(at, [r * 0.75, r, r * 1.5]), { structure: 'Nodes', depthMm: 4 })
+    }
+  const { side } = traits.tumour
+  const r = traits.involvedNodeMm
+  const level2 = ellipsoid([side * 43, -12, -76], [r * 0.75, r, r * 1.3])
+  add('involvedNode', roughened(level2, traits.fine, 0.7), { structure: 'Node-Involved', depthMm: 5 })
+  if (r > 9)
+    add('necrosis', ellipsoid([side * 43, -11, -76], [r * 0.35, r * 0.5, r * 0.6]), { structure: 'Node-Involved' })
+}
+
+const AIRWAY: readonly Knot[] = [
+  { z: -2, x: 0, y: -45, rx: 8, ry: 4 },
+  { z: -10, x: 0, y: -43, rx: 13, ry: 8 },
+  { z: -20, x: 0, y: -38, rx: 13, ry: 7 },
+  { z: -34, x: 0, y: -32, rx: 12, ry: 4.5 },
+  { z: -48, x: 0, y: -30, rx: 12, ry: 5.5 },
+  { z: -64, x: 0, y: -30, rx: 12, ry: 6.5 },
+  { z: -80, x: 0, y: -31, rx: 14, ry: 7.5 },
+  { z: -94, x: 0, y: -33, rx: 15, ry: 7 },
+  { z: -103, x: 0, y: -38, rx: 9, ry: 8 },
+  { z: -114, x: 0, y: -43, rx: 5.5, ry: 10 },
+  { z: -122, x: 0, y: -45, rx: 2, ry: 10.5 },
+  { z: -130, x: 0, y: -44, rx: 5, ry: 9.5 },
+  { z: -142, x: 0, y: -41, rx: 7.8, ry: 9 },
+  { z: -165, x: 0, y: -33, rx: 9, ry: 8.5 },
+  { z: -235, x: 2, y: -8, rx: 9.5, ry: 8.5 },
+]
+
+export function addPharynxAndLarynx(add: Add): void {
+  const wall = column(AIRWAY.slice(0, 12).map((knot) => ({ ...knot, rx: knot.rx + 6, ry: knot.ry + 3.4 })))
+  add('muscle', wall)
+  add('mucosa', column(AIRWAY.slice(0, 12).map((knot) => ({ ...knot, rx: knot.rx + 2, ry: knot.ry + 1.8 }))))
+  add('lymphoid', mirrored(ellipsoid([16, -36, -50], [5, 7, 12])), { structure: 'Tonsils' })
+  const posteriorSpace = column([
+    { z: -98, x: 0, y: -28, rx: 15, ry: 4 },
+    { z: -125, x: 0, y: -30, rx: 13, ry: 4 },
+    { z: -140, x: 0, y: -27, rx: 9, ry: 4.5 },
+    { z: -165, x: -2, y: -19, rx: 8, ry: 4.8 },
+    { z: -235, x: -4, y: 6, rx: 8, ry: 5 },
+  ])
+  add('muscle', posteriorSpace, { structure: 'Esophagus' })
+  add('mucosa', grown(posteriorSpace, -2.4), { structure: 'Esophagus' })
+}
+
+export function addCartilages(add: Add): void {
+  const hyoid = arch([
+    [0, -66, -97, 2.6, 4],
+    [10, -63, -97, 2.4, 3.6],
+    [18, -52, -96, 2, 2.6],
+    [22, -38, -93, 1.8, 2],
+  ])
+  add('cortical', hyoid, { structure: 'Hyoid' })
+  add('trabecular', grown(hyoid, -1.5), { structure: 'Hyoid' })
+  const thyroidCartilage = arch([
+    [0, -66, -120, 1.7, 9],
+    [8, -58, -118, 1.7, 12],
+    [15, -46, -117, 1.7, 13],
+    [19, -33, -117, 1.7, 15],
+  ])
+  add(
+    'muscle',
+    column([
+      { z: -104, x: 0, y: -44, rx: 12, ry: 13 },
+      { z: -118, x: 0, y: -45, rx: 13, ry: 16 },
+      { z: -130, x: 0, y: -44, rx: 11, ry: 14 },
+    ]),
+    { structure: 'Larynx' },
+  )
+  add('fat', mirrored(ellipsoid([8, -50, -106], [3, 7, 8])), { structure: 'Larynx' })
+  add('cartilage', thyroidCartilage, { structure: 'Larynx' })
+  const ring = (rx: number, ry: number) =>
+    column([
+      { z: -132, x: 0, y: -42, rx, ry },
+      { z: -146, x: 0, y: -40, rx, ry },
+    ])
+  add('cartilage', ring(11.5, 13), { structure: 'Larynx' })
+  add('cartilage', mirrored(ellipsoid([5, -33, -124], [3, 3, 6])), { structure: 'Larynx' })
+  const epiglottis = tube([
+    [0, -50, -108, 2],
+    [0, -46, -94, 2],
+    [0, -41, -84, 1.6],
+  ])
+  add('cartilage', {
+    sdf: (x, y, z) => epiglottis.sdf(Math.max(0, Math.abs(x) - 6), y, z),
+    box: grown(epiglottis, 7).box,
+  })
+  const trachea = column(AIRWAY.slice(12).map((knot) => ({ ...knot, rx: knot.rx + 2, ry: knot.ry + 2 })))
+  add('cartilage', trachea, { structure: 'Trachea' })
+}
+
+export function addThyroid(add: Add, traits: Traits): void {
+  const lobe = ellipsoid([18, -32, -158], [8.5, 10, 22], { yaw: 20 })
+  const isthmus = ellipsoid([0, -47, -162], [16, 3, 7])
+  const around = union([mirrored(lobe), isthmus], 5)
+  const trachea = column(AIRWAY.slice(12).map((knot) => ({ ...knot, rx: knot.rx + 2.2, ry: knot.ry + 2.2 })))
+  add('thyroid', difference(roughened(around, traits.fine, 0.8), trachea), { structure: 'Thyroid', depthMm: 5 })
+}
+
+export function addAirway(add: Add): void {
+  const vallecula = mirrored(ellipsoid([7, -48, -88], [5, 3, 6]))
+  const piriform = mirrored(ellipsoid([15, -34, -108], [2.6, 6, 10]))
+  add('air', union([column(AIRWAY), vallecula, piriform], 1.5), { structure: 'Airway' })
+}
+
+/** CT hardly shows it, T2 does. It bulges into the airway. */
+export function addTumour(add: Add, traits: Traits): void {
+  const { site, side, radiusMm: r } = traits.tumour
+  const shape =
+    site === 'tonsil'
+      ? ellipsoid([side * 18, -39, -51], [0.78 * r, r, 1.25 * r], { roll: side * 8 })
+      : ellipsoid([side * 8, -49, -66], [r, 0.95 * r, 1.05 * r])
+  add('tumour', roughened(roughened(shape, traits.coarse, 1.6), traits.fine, 0.9), { structure: 'Tumour' })
+}

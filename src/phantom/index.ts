@@ -1,0 +1,11 @@
+/** What other rooms use of phantom/. */
+export { PRESETS, SIZES } from './presets.ts'
+export type { Size } from './presets.ts'
+export { makePatients } from './make-patients.ts'
+export type { MakeOptions, MadePatient } from './make-patients.ts'
+export { displacement, mrFromCt } from './pose.ts'
+export type { Misalignment, Wave } from './pose.ts'
+export { makeVirtualPatient } from './virtual-patient.ts'
+export type { Landmark, PhantomSettings, VirtualPatient } from './virtual-patient.ts'
+export { phantomId, writeVirtualPatient } from './write.ts'
+export type { Format } from './write.ts'

@@ -1,0 +1,38 @@
+/**
+ * Smooth random fields: values on a periodic lattice with one millimetre-scaled step, interpolated between.
+ * A field belongs to the patient (it is evaluated in the template's frame), so CT and MR see the same one.
+ */
+import type { Random } from '../random.ts'
+import type { Sdf } from './shapes.ts'
+
+const SIDE = 32
+
+/**
+ * A field of mean 0 and standard deviation about 1 whose blobs are `waveMm` long along each axis.
+ * It repeats after 32 blobs, which is longer than a head for waves above 10 mm; below that nobody sees it.
+ */
+export function smoothField(random: Random, waveMm: readonly [number, number, number]): Sdf {
+  const lattice = Float32Array.from({ length: SIDE ** 3 }, () => random.normal())
+  // Half a wave per lattice step; interpolation averages neighbours, 1.5 restores the spread.
+  const [perX, perY, perZ] = [2 / waveMm[0], 2 / waveMm[1], 2 / waveMm[2]]
+  return (x, y, z) => {
+    const [u, v, w] = [x * perX + 1000, y * perY + 1000, z * perZ + 1000]
+    const [i, j, k] = [Math.floor(u), Math.floor(v), Math.floor(w)]
+    const [a, b, c] = [fade(u - i), fade(v - j), fade(w - k)]
+    const [i0, i1] = [i & 31, (i + 1) & 31]
+    const [j0, j1] = [(j & 31) << 5, ((j + 1) & 31) << 5]
+    const [k0, k1] = [(k & 31) << 10, ((k + 1) & 31) << 10]
+    const low = plane(lattice, i0, i1, j0 + k0, j1 + k0, a, b)
+    return 1.5 * (low + c * (plane(lattice, i0, i1, j0 + k1, j1 + k1, a, b) - low))
+  }
+}
+
+function plane(lattice: Float32Array, i0: number, i1: number, j0: number, j1: number, a: number, b: number): number {
+  const near = lattice[i0 + j0]! + a * (lattice[i1 + j0]! - lattice[i0 + j0]!)
+  const far = lattice[i0 + j1]! + a * (lattice[i1 + j1]! - lattice[i0 + j1]!)
+  return near + b * (far - near)
+}
+
+function fade(t: number): number {
+  return t * t * (3 - 2 * t)
+}

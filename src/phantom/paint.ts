@@ -1,0 +1,227 @@
+/**
+ * The painter: samples an anatomy on any grid, organ over organ, with partial volume.
+ *
+ * An organ covers the share of a voxel that its signed distance d says: 1/2 − d / width, within 0 … 1, where the width is
+ * about a voxel; a channel's value is mixed by that share (Porter and Duff 1984, "over"). Labels go to the organ that
+ * covers half a voxel or more.
+ * The grid is walked in blocks; organs that cannot reach a block, or lie under one that fills it, are left out.
+ */
+import { mmFromIndex, voxelCount } from '../volume/index.ts'
+import type { Grid, Vec3 } from '../volume/index.ts'
+import type { Anatomy } from './anatomy/index.ts'
+import type { PointMap } from './pose.ts'
+import type { Box, Sdf } from './shapes.ts'
+import { TISSUE_NAMES } from './tissues.ts'
+import type { TissueName } from './tissues.ts'
+import type { Traits } from './traits.ts'
+
+/** What one image channel shows of each tissue, by TISSUE_NAMES' order: a mean, and its share of three textures. */
+export type Channel = { readonly mean: Float64Array; readonly texture: Float64Array }
+
+export type Painting = {
+  readonly channels: readonly Float32Array[]
+  /** structures[label − 1]; 0 outside the body. */
+  readonly labels: Uint8Array
+  /** Index in TISSUE_NAMES. */
+  readonly tissues: Uint8Array
+}
+
+export function channel(
+  meanOf: (tissue: TissueName) => number,
+  textureOf: (tissue: TissueName) => readonly [number, number, number],
+): Channel {
+  return {
+    mean: Float64Array.from(TISSUE_NAMES, meanOf),
+    texture: Float64Array.from(TISSUE_NAMES.flatMap((name) => [...textureOf(name)])),
+  }
+}
+
+type Brush = { sdf: Sdf; box: Box; tissue: number; label: number; depthMm: number }
+/** Blocks are about this long: large enough to save tests, small enough to exclude most organs. */
+const BLOCK_MM = 13
+/** Distances are first-order: a block is ruled out (or in) only with this margin. */
+const MARGIN = 1.45
+
+export function paint(
+  { body, organs, structures }: Anatomy,
+  traits: Traits,
+  grid: Grid,
+  templateFromMm: PointMap,
+  channels: readonly Channel[],
+): Painting {
+  const brushes = organs.map(({ structure, tissue, shape, depthMm }): Brush => ({
+    sdf: shape.sdf,
+    box: shape.box,
+    tissue: TISSUE_NAMES.indexOf(tissue),
+    label: structure === undefined ? 1 : structures.indexOf(structure) + 1,
+    depthMm,
+  }))
+  const count = voxelCount(grid)
+  const air = TISSUE_NAMES.indexOf('air')
+  const images = channels.map(({ mean }) => new Float32Array(count).fill(mean[air]!))
+  const painting = { channels: images, labels: new Uint8Array(count), tissues: new Uint8Array(count).fill(air) }
+  const width = 0.55 * (grid.spacingMm[0] + grid.spacingMm[1])
+  const block = makeBlock(grid, templateFromMm)
+  const painter = makePainter(traits, channels, painting, body.sdf, width)
+  for (const corner of blockCorners(grid, block.size)) {
+    block.place(corner)
+    const active = activeBrushes(brushes, body, block, width)
+    if (active.length > 0) painter(block, active)
+  }
+  return painting
+}
+
+type Block = {
+  readonly size: Vec3
+  /** Fills the lists below for the block at this corner. */
+  place(corner: Vec3): void
+  count: number
+  readonly voxels: Int32Array
+  readonly x: Float64Array
+  readonly y: Float64Array
+  readonly z: Float64Array
+  box: Box
+}
+
+function* blockCorners({ size }: Grid, step: Vec3): Generator<Vec3> {
+  for (let k = 0; k < size[2]; k += step[2])
+    for (let j = 0; j < size[1]; j += step[1]) for (let i = 0; i < size[0]; i += step[0]) yield [i, j, k]
+}
+
+/** A block of voxels with their places in the template, from a lattice of exact ones every 5 mm or less. */
+function makeBlock(grid: Grid, templateFromMm: PointMap): Block {
+  const size = grid.spacingMm.map((mm) => Math.max(1, Math.round(BLOCK_MM / mm))) as unknown as Vec3
+  const most = size[0] * size[1] * size[2]
+  const locate = latticeMap(grid, templateFromMm)
+  const out: [number, number, number] = [0, 0, 0]
+  const block: Block = {
+    size,
+    count: 0,
+    voxels: new Int32Array(most),
+    x: new Float64Array(most),
+    y: new Float64Array(most),
+    z: new Float64Array(most),
+    box: { low: [0, 0, 0], high: [0, 0, 0] },
+    place([i0, j0, k0]) {
+      const [ni, nj, nk] = grid.size
+      let n = 0
+      const low: [number, number, number] = [Infinity, Infinity, Infinity]
+      const high: [number, number, number] = [-Infinity, -Infinity, -Infinity]
+      for (let k = k0; k < Math.min(k0 + size[2], nk); k++)
+        for (let j = j0; j < Math.min(j0 + size[1], nj); j++)
+          for (let i = i0; i < Math.min(i0 + size[0], ni); i++) {
+            locate(i, j, k, out)
+            block.voxels[n] = i + ni * (j + nj * k)
+            block.x[n] = out[0]
+            block.y[n] = out[1]
+            block.z[n] = out[2]
+            n++
+            for (let axis = 0; axis < 3; axis++) {
+              if (out[axis]! < low[axis]!) low[axis] = out[axis]!
+              if (out[axis]! > high[axis]!) high[axis] = out[axis]!
+            }
+          }
+      block.count = n
+      block.box = { low, high }
+    },
+  }
+  return block
+}
+
+type Locate = (i: number, j: number, k: number, out: [number, number, number]) => void
+
+/**
+ * The map on a lattice, linear between: a wave 90 mm long and 3 mm high is met to 0.05 mm with nodes 5 mm apart,
+ * and it is evaluated once for several voxels.
+ */
+function latticeMap(grid: Grid, map: PointMap): Locate {
+  const step = grid.spacingMm.map((mm) => Math.max(1, Math.floor(5 / mm))) as unknown as Vec3
+  const nodes = grid.size.map((n, axis) => Math.ceil((n - 1) / step[axis]!) + 2) as unknown as Vec3
+  const { linear, offset } = mmFromIndex(grid)
+  const values = new Float64Array(nodes[0] * nodes[1] * nodes[2] * 3)
+  let at = 0
+  for (let c = 0; c < nodes[2]; c++)
+    for (let b = 0; b < nodes[1]; b++)
+      for (let a = 0; a < nodes[0]; a++) {
+        const [i, j, k] = [a * step[0], b * step[1], c * step[2]]
+        const mm = [0, 1, 2].map((r) => linear[0][r]! * i + linear[1][r]! * j + linear[2][r]! * k + offset[r]!)
+        values.set(map(mm as unknown as Vec3), at)
+        at += 3
+      }
+  const [stepJ, stepK] = [nodes[0] * 3, nodes[0] * nodes[1] * 3]
+  return (i, j, k, out) => {
+    const [a, b, c] = [Math.floor(i / step[0]), Math.floor(j / step[1]), Math.floor(k / step[2])]
+    const [u, v, w] = [i / step[0] - a, j / step[1] - b, k / step[2] - c]
+    const n = a * 3 + b * stepJ + c * stepK
+    for (let axis = 0; axis < 3; axis++) {
+      const m = n + axis
+      const near = mix(mix(values[m]!, values[m + 3]!, u), mix(values[m + stepJ]!, values[m + stepJ + 3]!, u), v)
+      const o = m + stepK
+      const far = mix(mix(values[o]!, values[o + 3]!, u), mix(values[o + stepJ]!, values[o + stepJ + 3]!, u), v)
+      out[axis] = mix(near, far, w)
+    }
+  }
+}
+
+function mix(a: number, b: number, t: number): number {
+  return a + (b - a) * t
+}
+
+/** The organs that a block can meet, from the last that fills it whole. */
+function activeBrushes(brushes: readonly Brush[], body: { sdf: Sdf; box: Box }, block: Block, width: number): Brush[] {
+  const { low, high } = block.box
+  if (!meets(block.box, body.box, width)) return []
+  const centre: Vec3 = [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, (low[2] + high[2]) / 2]
+  const reach = (MARGIN * Math.hypot(high[0] - low[0], high[1] - low[1], high[2] - low[2])) / 2 + width
+  const skin = body.sdf(...centre)
+  if (skin > reach) return []
+  const active: Brush[] = []
+  for (const brush of brushes) {
+    if (!meets(block.box, brush.box, width)) continue
+    const d = Math.max(brush.sdf(...centre), skin + brush.depthMm)
+    if (d > reach) continue
+    if (d < -reach) active.length = 0
+    active.push(brush)
+  }
+  return active
+}
+
+function meets(a: Box, b: Box, mm: number): boolean {
+  for (let axis = 0; axis < 3; axis++)
+    if (a.low[axis]! > b.high[axis]! + mm || a.high[axis]! < b.low[axis]! - mm) return false
+  return true
+}
+
+type Paint = (block: Block, active: readonly Brush[]) => void
+
+function makePainter(traits: Traits, channels: readonly Channel[], out: Painting, skin: Sdf, width: number): Paint {
+  const perWidth = 1 / width
+  const { coarse, fine, fibre } = traits
+  return (block, active) => {
+    for (let n = 0; n < block.count; n++) {
+      const [x, y, z] = [block.x[n]!, block.y[n]!, block.z[n]!]
+      const voxel = block.voxels[n]!
+      const depth = skin(x, y, z)
+      if (depth > width) continue
+      const [a, b, c] = [coarse(x, y, z), fine(x, y, z), fibre(x, y, z)]
+      for (const brush of active) {
+        const d = brush.sdf(x, y, z)
+        const inSkin = depth + brush.depthMm
+        const share = 0.5 - (d > inSkin ? d : inSkin) * perWidth
+        if (share <= 0) continue
+        const cover = share < 1 ? share : 1
+        const t = brush.tissue
+        for (let m = 0; m < channels.length; m++) {
+          const { mean, texture } = channels[m]!
+          const value = mean[t]! + texture[3 * t]! * a + texture[3 * t + 1]! * b + texture[3 * t + 2]! * c
+          const image = out.channels[m]!
+          image[voxel]! += cover * (value - image[voxel]!)
+        }
+        if (share >= 0.5) {
+          out.labels[voxel] = brush.label
+          out.tissues[voxel] = t
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Poses: from the CT's frame to the template, and from the CT to the MR.
+ *
+ * Units       millimetres, LPS in both scanners' frames. The template's frame is in anatomy/organ.ts.
+ * Truth       mrFromCt(p) = rigid(p + d(p)) with d a sum of sine waves: closed, smooth, and known.
+ */
+import { stream } from '../random.ts'
+import type { Random } from '../random.ts'
+import { add, apply, cross, invert, norm, scale, subtract } from '../volume/index.ts'
+import type { Affine, Mat3, Vec3 } from '../volume/index.ts'
+import type { Traits } from './traits.ts'
+
+export type PointMap = (p: Vec3) => Vec3
+/** One wave of a displacement: amplitudeMm · sin(radiansPerMm · p + phase). */
+export type Wave = { readonly amplitudeMm: Vec3; readonly radiansPerMm: Vec3; readonly phase: number }
+
+export type Misalignment = {
+  /** mr = rigid(ct + d(ct)). */
+  readonly rigidMrFromCt: Affine
+  readonly deformation: readonly Wave[]
+}
+export type MisalignmentLimits = {
+  readonly shiftMm: number
+  readonly turnDegrees: number
+  /** The largest displacement of the deformation. */
+  readonly bendMm: number
+}
+
+/** d(p) = Σ amplitude · sin(k · p + phase). */
+export function displacement(waves: readonly Wave[], [x, y, z]: Vec3): Vec3 {
+  let [dx, dy, dz] = [0, 0, 0]
+  for (const { amplitudeMm: a, radiansPerMm: k, phase } of waves) {
+    const s = Math.sin(k[0] * x + k[1] * y + k[2] * z + phase)
+    dx += a[0] * s
+    dy += a[1] * s
+    dz += a[2] * s
+  }
+  return [dx, dy, dz]
+}
+
+/** Waves of random direction, 90 to 170 mm long, whose sum reaches `largestMm` somewhere within a head and neck. */
+export function drawWaves(random: Random, count: number, largestMm: number): Wave[] {
+  const waves = Array.from({ length: count }, (): Wave => {
+    const direction = unit(random)
+    const amplitude = unit(random)
+    return {
+      amplitudeMm: scale(amplitude, random.between(0.5, 1)),
+      radiansPerMm: scale(direction, (2 * Math.PI) / random.between(90, 170)),
+      phase: random.between(0, 2 * Math.PI),
+    }
+  })
+  let reached = 0
+  for (let x = -80; x <= 80; x += 20)
+    for (let y = -120; y <= 120; y += 20)
+      for (let z = -180; z <= 120; z += 20) reached = Math.max(reached, norm(displacement(waves, [x, y, z])))
+  const factor = largestMm / reached
+  return waves.map((wave) => ({ ...wave, amplitudeMm: scale(wave.amplitudeMm, factor) }))
+}
+
+function unit(random: Random): Vec3 {
+  const v: Vec3 = [random.normal(), random.normal(), random.normal()]
+  return scale(v, 1 / Math.max(norm(v), 1e-9))
+}
+
+/** Up to the limits in shift, turn and bend, about `centreMm` of the CT. */
+export function drawMisalignment(seed: number, centreMm: Vec3, limits: MisalignmentLimits): Misalignment {
+  const draw = stream(seed, 'phantom', 'misalignment')
+  const turn = rotationAbout(unit(draw), (limits.turnDegrees * draw.between(0.4, 1) * Math.PI) / 180)
+  const shift = scale(unit(draw), limits.shiftMm * draw.between(0.4, 1))
+  const linear = turn
+  const offset = subtract(add(centreMm, shift), apply({ linear, offset: [0, 0, 0] }, centreMm))
+  return { rigidMrFromCt: { linear, offset }, deformation: drawWaves(draw, 5, limits.bendMm) }
+}
+
+/** Rodrigues' formula, as columns. */
+function rotationAbout(axis: Vec3, radians: number): Mat3 {
+  const column = (e: Vec3): Vec3 => {
+    const across = cross(axis, e)
+    const twice = cross(axis, across)
+    return add(add(e, scale(across, Math.sin(radians))), scale(twice, 1 - Math.cos(radians)))
+  }
+  return [column([1, 0, 0]), column([0, 1, 0]), column([0, 0, 1])]
+}
+
+export function mrFromCt({ rigidMrFromCt, deformation }: Misalignment): PointMap {
+  return (p) => apply(rigidMrFromCt, add(p, displacement(deformation, p)))
+}
+
+/** The inverse: d is a contraction (its slope stays well below one), so the fixed point is found in a few turns. */
+export function ctFromMr({ rigidMrFromCt, deformation }: Misalignment): PointMap {
+  const ctFromMrRigid = invert(rigidMrFromCt)
+  return (q) => {
+    const target = apply(ctFromMrRigid, q)
+    return fixedPoint(target, (p) => displacement(deformation, p))
+  }
+}
+
+/** Solves p + d(p) = target to better than a micrometre. */
+function fixedPoint(target: Vec3, d: PointMap): Vec3 {
+  let p = target
+  for (let turn = 0; turn < 30; turn++) {
+    const next = subtract(target, d(p))
+    const step = norm(subtract(next, p))
+    p = next
+    if (step < 1e-4) break
+  }
+  return p
+}
+
+const NECK_TOP_MM = -38
+const HEAD_TURN_SPAN_MM = 60
+
+/** Where a point of the CT lies in the template: size, bent neck, turned head, and a warp that spoils all symmetry. */
+export function templateFromCt(traits: Traits): PointMap {
+  const draw = stream(traits.seed, 'phantom', 'warp')
+  const placeMm: Vec3 = [draw.between(-6, 6), draw.between(-10, 6), 0]
+  const waves = drawWaves(draw, 8, 3.2)
+  const turn = (traits.headTurnDegrees * Math.PI) / 180
+  return (p) => {
+    const [x, y, z] = subtract(p, placeMm).map((v, axis) => v / traits.scale[axis]!) as [number, number, number]
+    const below = Math.max(0, NECK_TOP_MM - z)
+    const bent: Vec3 = [x - traits.lateralBendPerMm * below * below, y - traits.flexionPerMm * below * below, z]
+    const head = Math.max(0, Math.min(1, (z + 110) / HEAD_TURN_SPAN_MM))
+    const angle = turn * head * head * (3 - 2 * head)
+    const [c, s] = [Math.cos(angle), Math.sin(angle)]
+    const turned: Vec3 = [c * bent[0] - s * bent[1], s * bent[0] + c * bent[1], z]
+    return add(turned, displacement(waves, turned))
+  }
+}
+
+/** Where a point of the template lies in the CT: Newton's method with the identity for a Jacobian. */
+export function ctFromTemplate(traits: Traits, point: Vec3): Vec3 {
+  const forward = templateFromCt(traits)
+  let p = point
+  for (let turn = 0; turn < 200; turn++) {
+    const miss = subtract(forward(p), point)
+    p = subtract(p, scale(miss, 0.9))
+    if (norm(miss) < 1e-4) return p
+  }
+  throw new Error('the template’s warp has no inverse here: its slope is too steep')
+}

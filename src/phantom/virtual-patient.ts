@@ -1,0 +1,120 @@
+/**
+ * One virtual patient: a CT, MR series in another frame, labels, and the truth that joins them.
+ *
+ * Frames      each scanner has its own LPS frame in millimetres: a point p of the CT is the point mrFromCt(p) of the MR.
+ */
+import { stream } from '../random.ts'
+import { centreMm, identityDirection, indexFromMm, apply, volume } from '../volume/index.ts'
+import type { CtVolume, Grid, Mask, MrVolume, Vec3 } from '../volume/index.ts'
+import { buildAnatomy } from './anatomy/index.ts'
+import type { Anatomy } from './anatomy/index.ts'
+import { LANDMARKS } from './anatomy/landmarks.ts'
+import { ctFrom } from './ct.ts'
+import type { CtSettings } from './ct.ts'
+import { mrFrom, sequenceChannel } from './mr.ts'
+import type { MrSettings } from './mr.ts'
+import { channel, paint } from './paint.ts'
+import type { Painting } from './paint.ts'
+import { ctFromMr, ctFromTemplate, drawMisalignment, mrFromCt, templateFromCt } from './pose.ts'
+import type { Misalignment, MisalignmentLimits } from './pose.ts'
+import { TISSUES } from './tissues.ts'
+import type { Sequence } from './tissues.ts'
+import { drawTraits } from './traits.ts'
+import type { Traits } from './traits.ts'
+
+export type PhantomSettings = {
+  readonly ctGrid: Grid
+  readonly mrGrid: Grid
+  readonly sequences: readonly Sequence[]
+  readonly ct: CtSettings
+  readonly mr: MrSettings
+  readonly misalignment: MisalignmentLimits
+}
+export type Landmark = { readonly name: string; readonly ctMm: Vec3; readonly mrMm: Vec3 }
+
+export type VirtualPatient = {
+  readonly traits: Traits
+  readonly ct: CtVolume
+  readonly mr: readonly { readonly sequence: Sequence; readonly image: MrVolume }[]
+  /** On the CT's grid: structures[label − 1], 0 outside. */
+  readonly labels: Mask
+  readonly structures: readonly string[]
+  readonly misalignment: Misalignment
+  readonly landmarks: readonly Landmark[]
+}
+
+/** Everything of the patient with this seed; the same seed gives the same bits. */
+export function makeVirtualPatient(seed: number, settings: PhantomSettings): VirtualPatient {
+  const traits = drawTraits(seed)
+  const anatomy = buildAnatomy(traits)
+  const misalignment = drawMisalignment(seed, centreMm(settings.ctGrid), settings.misalignment)
+  const onCt = paintCt(anatomy, traits, settings.ctGrid)
+  const onMr = paintMr(anatomy, traits, misalignment, settings)
+  return {
+    traits,
+    ct: ctFrom(onCt.channels[0]!, onCt.labels, settings.ctGrid, seed, settings.ct),
+    mr: settings.sequences.map((sequence, n) => ({
+      sequence,
+      image: mrFrom(onMr.channels[n]!, settings.mrGrid, seed, sequence.name, settings.mr),
+    })),
+    labels: volume(settings.ctGrid, onCt.labels),
+    structures: anatomy.structures,
+    misalignment,
+    landmarks: landmarksOf(anatomy, traits, misalignment, settings),
+  }
+}
+
+/** HU without noise or couch, and labels. */
+export function paintCt(anatomy: Anatomy, traits: Traits, grid: Grid): Painting {
+  const hu = channel(
+    (name) => TISSUES[name].hu,
+    (name) => TISSUES[name].ctTexture,
+  )
+  return paint(anatomy, traits, grid, templateFromCt(traits), [hu])
+}
+
+/** Signal of each sequence without coils or noise, and labels, in the MR's frame. */
+export function paintMr(
+  anatomy: Anatomy,
+  traits: Traits,
+  misalignment: Misalignment,
+  { mrGrid, sequences }: Pick<PhantomSettings, 'mrGrid' | 'sequences'>,
+): Painting {
+  const [toTemplate, toCt] = [templateFromCt(traits), ctFromMr(misalignment)]
+  return paint(anatomy, traits, mrGrid, (q) => toTemplate(toCt(q)), sequences.map(sequenceChannel))
+}
+
+const RANDOM_LANDMARKS = 60
+
+/** Named places and random ones inside the body, as far as both images hold them. */
+function landmarksOf(
+  { body }: Anatomy,
+  traits: Traits,
+  misalignment: Misalignment,
+  { ctGrid, mrGrid }: PhantomSettings,
+): Landmark[] {
+  const toMr = mrFromCt(misalignment)
+  const named = Object.entries(LANDMARKS).map(([name, point]) => ({ name, ctMm: ctFromTemplate(traits, point) }))
+  const draw = stream(traits.seed, 'phantom', 'landmarks')
+  const random: { name: string; ctMm: Vec3 }[] = []
+  while (random.length < RANDOM_LANDMARKS) {
+    const point: Vec3 = [draw.between(-80, 80), draw.between(-115, 100), draw.between(-150, 110)]
+    if (body.sdf(...point) < -3)
+      random.push({ name: `point ${random.length + 1}`, ctMm: ctFromTemplate(traits, point) })
+  }
+  return [...named, ...random]
+    .map(({ name, ctMm }) => ({ name, ctMm, mrMm: toMr(ctMm) }))
+    .filter(({ ctMm, mrMm }) => holds(ctGrid, ctMm) && holds(mrGrid, mrMm))
+}
+
+function holds(grid: Grid, mm: Vec3): boolean {
+  return apply(indexFromMm(grid), mm).every((at, axis) => at >= 0 && at <= grid.size[axis]! - 1)
+}
+
+/** An axial grid whose middle is `centre`. */
+export function axialGrid(size: Vec3, spacingMm: Vec3, centre: Vec3): Grid {
+  const originMm: Vec3 = [0, 1, 2].map(
+    (axis) => centre[axis]! - ((size[axis]! - 1) / 2) * spacingMm[axis]!,
+  ) as unknown as Vec3
+  return { size, spacingMm, originMm, direction: identityDirection }
+}

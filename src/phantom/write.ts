@@ -1,0 +1,107 @@
+/**
+ * A virtual patient on disk: `PHANTOM-NNN/` with CT and MR series (DICOM folders or NIfTI files) and `truth/`, which
+ * holds truth.json and the labels. Every object says that it is a phantom.
+ */
+import { join } from 'node:path'
+import { writeJson } from '../files.ts'
+import { newUid, writeDicomSeries, writeNifti } from '../formats/index.ts'
+import type { SeriesToWrite } from '../formats/index.ts'
+import { voxelCount } from '../volume/index.ts'
+import type { VirtualPatient } from './virtual-patient.ts'
+
+export type Format = 'dicom' | 'nifti'
+
+/** 1 → PHANTOM-001. */
+export function phantomId(number: number): string {
+  return `PHANTOM-${String(number).padStart(3, '0')}`
+}
+
+/**
+ * Writes `<output>/PHANTOM-NNN`.
+ * @throws usage.outputExists, machine.diskFull, machine.noPermission
+ */
+export async function writeVirtualPatient(
+  output: string,
+  number: number,
+  patient: VirtualPatient,
+  format: Format,
+): Promise<string> {
+  const folder = join(output, phantomId(number))
+  await (format === 'dicom' ? writeDicom(folder, number, patient) : writeNiftis(folder, patient))
+  await writeNifti(join(folder, 'truth', 'labels.nii.gz'), patient.labels, { description: 'PHANTOM labels' })
+  await writeJson(join(folder, 'truth', 'truth.json'), truthOf(number, patient))
+  return folder
+}
+
+async function writeDicom(folder: string, number: number, patient: VirtualPatient): Promise<void> {
+  const uid = (...parts: (string | number)[]): string => newUid('larmor phantom', patient.traits.seed, number, ...parts)
+  const common = {
+    patient: { id: phantomId(number), name: `PHANTOM^${String(number).padStart(3, '0')}` },
+    patientPosition: 'HFS',
+  }
+  await writeDicomSeries(join(folder, 'CT'), {
+    ...common,
+    volume: patient.ct,
+    modality: 'CT',
+    studyUid: uid('ct study'),
+    seriesUid: uid('ct series'),
+    frameOfReferenceUid: uid('ct frame'),
+    seriesNumber: 1,
+    description: 'PHANTOM planning CT head and neck',
+    extra: { StudyDescription: 'PHANTOM', KVP: 120, ConvolutionKernel: 'PHANTOM soft' },
+  })
+  for (const [n, { sequence, image }] of patient.mr.entries()) {
+    const series: SeriesToWrite = {
+      ...common,
+      volume: image,
+      modality: 'MR',
+      studyUid: uid('mr study'),
+      seriesUid: uid('mr series', sequence.name),
+      frameOfReferenceUid: uid('mr frame'),
+      seriesNumber: 2 + n,
+      description: `PHANTOM ${sequence.name} spin echo`,
+      extra: {
+        StudyDescription: 'PHANTOM',
+        ScanningSequence: 'SE',
+        SequenceVariant: 'NONE',
+        MRAcquisitionType: '2D',
+        RepetitionTime: sequence.repetitionMs,
+        EchoTime: sequence.echoMs,
+        EchoTrainLength: 1,
+        MagneticFieldStrength: 3,
+      },
+    }
+    await writeDicomSeries(join(folder, `MR_${sequence.name}`), series)
+  }
+}
+
+async function writeNiftis(folder: string, { ct, mr }: VirtualPatient): Promise<void> {
+  await writeNifti(join(folder, 'ct.nii.gz'), ct, { description: 'PHANTOM CT' })
+  for (const { sequence, image } of mr)
+    await writeNifti(join(folder, `mr_${sequence.name}.nii.gz`), image, { description: `PHANTOM ${sequence.name}` })
+}
+
+/** What is known because it was made: where each point of the CT lies in the MR, and what is where. */
+function truthOf(number: number, { traits, misalignment, landmarks, labels, structures }: VirtualPatient): unknown {
+  const { spacingMm } = labels.grid
+  const voxelCm3 = (spacingMm[0] * spacingMm[1] * spacingMm[2]) / 1000
+  const counts = new Uint32Array(structures.length + 1)
+  for (let n = 0; n < voxelCount(labels.grid); n++) counts[labels.values[n]!]!++
+  return {
+    schema: 'larmor/phantom-truth@1',
+    patient: phantomId(number),
+    seed: traits.seed,
+    frames: 'LPS millimetres of the CT and of the MR',
+    mrFromCt: {
+      formula: 'mr = linear · (ct + d) + offset; d = Σ amplitudeMm · sin(radiansPerMm · ct + phase)',
+      rigid: {
+        linearColumns: misalignment.rigidMrFromCt.linear,
+        offsetMm: misalignment.rigidMrFromCt.offset,
+      },
+      deformation: misalignment.deformation,
+    },
+    landmarks,
+    tumour: traits.tumour,
+    structures: structures.map((name, n) => ({ name, label: n + 1, volumeCm3: counts[n + 1]! * voxelCm3 })),
+  }
+}
