@@ -63,7 +63,7 @@ function keyFigures(evaluation: Evaluation): string {
   const items = wanted.map((metric) => {
     const { title, digits, unit } = metricDefinitions[metric]
     const { mean, sd } = first.metrics[metric]
-    const units = { none: '', dB: ' dB', image: `, ${imageUnit(evaluation.range)}` }[unit]
+    const units = { none: '', dB: ', dB', image: `, ${imageUnit(evaluation.range)}` }[unit]
     const spread = sd === null ? '' : ` <small>± ${shown(sd, digits)}</small>`
     return `<li><b>${shown(mean, digits)}${spread}</b><span>${title}${units}</span></li>`
   })
@@ -112,7 +112,7 @@ function extremesWords(evaluation: Evaluation): string {
 
 function pictureSection(title: string, words: string, pictures: readonly SlicePicture[]): string {
   if (pictures.length === 0) return ''
-  const legend = `CT window ${ctWindowHu.low} … ${ctWindowHu.high} HU. Both MR images in the scored range, black to white. Difference = test − reference, ± ${differenceLimit} of the range: blue is too dark, red too bright; unscored voxels are left blank.`
+  const legend = `CT window ${shown(ctWindowHu.low, 0)} … ${ctWindowHu.high} HU. Both MR images in the scored range, black to white. Difference = test − reference, ± ${differenceLimit} of the range: blue is too dark, red too bright; unscored voxels are left blank.`
   const shownPictures = pictures.map(figure).join('')
   return section(title, `<p class="soft">${words} ${legend}</p>${shownPictures}`)
 }

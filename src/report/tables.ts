@@ -33,7 +33,7 @@ function summaryCell({ mean, sd, median, min, max, interval95, patients }: Summa
   const { digits } = metricDefinitions[metric]
   if (patients < 2) return `<td>${shown(mean, digits)}</td>`
   const spread = sd === null ? '' : ` ± ${shown(sd, digits)}`
-  const interval = interval95 ? `95 % ${shown(interval95[0], digits)} to ${shown(interval95[1], digits)}` : ''
+  const interval = interval95 ? `95 % interval ${shown(interval95[0], digits)} to ${shown(interval95[1], digits)}` : ''
   const middle = `median ${shown(median, digits)}, ${shown(min, digits)} to ${shown(max, digits)}`
   return `<td>${shown(mean, digits)}${spread}<small>${interval}</small><small>${middle}</small></td>`
 }

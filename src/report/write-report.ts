@@ -1,0 +1,19 @@
+/** The evaluation's folder: slices.csv, report.html, and evaluation.json last, which makes it complete. */
+import { join } from 'node:path'
+import { writeEvaluation } from '../evaluation/index.ts'
+import type { Evaluation, EvaluationCase } from '../evaluation/index.ts'
+import { writeFileAtomic } from '../files.ts'
+import { htmlReport } from './html.ts'
+import { takePictures } from './pictures.ts'
+
+/** @returns the path of report.html; `cases` are those that were evaluated (their images are loaded again for pictures) */
+export async function writeReport(
+  folder: string,
+  evaluation: Evaluation,
+  cases: readonly EvaluationCase[],
+): Promise<string> {
+  const path = join(folder, 'report.html')
+  await writeFileAtomic(path, htmlReport(evaluation, await takePictures(evaluation, cases)))
+  await writeEvaluation(folder, evaluation)
+  return path
+}
