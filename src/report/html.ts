@@ -26,7 +26,7 @@ export function htmlReport(evaluation: Evaluation, pictures: Pictures): string {
     section('Slices', `<p class="soft">${plotWords(evaluation)}</p>${plots(evaluation)}`),
     pictureSection('Worst, median and best slice', extremesWords(evaluation), pictures.extremes),
     evaluation.patients.length > 1
-      ? pictureSection('Every patient', 'Each patient’s median slice.', pictures.patients)
+      ? pictureSection('Every patient', 'Each patient’s median slice.', pictures.patients.map(firstOnly))
       : '',
     evaluation.patients.length > 1 ? section('Patients', patientTable(evaluation)) : '',
     registration(evaluation),
@@ -117,6 +117,11 @@ function pictureSection(title: string, words: string, pictures: readonly SlicePi
   return section(title, `<p class="soft">${words} ${legend}</p>${shownPictures}`)
 }
 
+/** A page of many patients shows one prediction; the tables have them all. */
+function firstOnly(picture: SlicePicture): SlicePicture {
+  return { ...picture, predictions: picture.predictions.slice(0, 1) }
+}
+
 function figure(picture: SlicePicture): string {
   const { label, patientId, sliceIndex, predictions } = picture
   const scores = predictions.map(({ name, scores: own }) => {
@@ -130,7 +135,7 @@ function figure(picture: SlicePicture): string {
     ...(picture.ct ? [panel('CT', picture.ct, picture, { column: 1, row: 1, scale: true })] : []),
     panel('real MR', picture.reference, picture, { column: made + 1, row: 1 }),
     ...predictions.flatMap(({ name, image, difference }, n) => [
-      panel(name, image, picture, { column: made, row: n + 1, scale: made === 1 && n === 0 }),
+      panel(`synthetic · ${name}`, image, picture, { column: made, row: n + 1, scale: made === 1 && n === 0 }),
       panel('difference', difference, picture, { column: made + 2, row: n + 1 }),
     ]),
   ]
