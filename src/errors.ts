@@ -36,6 +36,7 @@ export const FAULTS = {
 
   'cohort.noPatient': { exit: 3, http: 404 },
   'cohort.incomplete': { exit: 3, http: 422 },
+  'cohort.busy': { exit: 4, http: 409 },
   'registration.failed': { exit: 3, http: 422 },
   'plan.tooFewPatients': { exit: 3, http: 422 },
   'plan.noUsableSlices': { exit: 3, http: 422 },

@@ -6,8 +6,7 @@
  * empty. See PS3.3 A.4 (MR Image IOD), C.7.6.1.1.3 (derived images), C.7.5.1 (equipment), C.12.1 (synthetic data).
  */
 import { join } from 'node:path'
-import packageJson from '../../../package.json' with { type: 'json' }
-import { sha256, writeChunksAtomic } from '../../files.ts'
+import { sha256, version, writeChunksAtomic } from '../../files.ts'
 import { throwIfAborted } from '../../errors.ts'
 import { gridDistanceMm } from '../../volume/index.ts'
 import type { MrVolume } from '../../volume/index.ts'
@@ -182,7 +181,7 @@ function seriesAttributes(made: SyntheticMr, seriesUid: string): Attributes {
     ContentTime: time,
     Manufacturer: 'larmor',
     ManufacturerModelName: 'larmor',
-    SoftwareVersions: packageJson.version,
+    SoftwareVersions: version(),
     SeriesDescription: `sMRI SYNTHETIC ${made.description}`.slice(0, 64).trim(),
     DerivationDescription: derivationText(made),
     ContributingEquipmentSequence: [scannerOf(source), softwareOf(model)],
@@ -223,7 +222,7 @@ function derivationText({ model, seed }: SyntheticMr): string {
   const text =
     'Synthetic MR, computed from the referenced CT by a neural network; no MR was acquired. ' +
     'For research and as a contouring aid. Not for diagnosis, not for dose calculation. ' +
-    `larmor ${packageJson.version}, model ${model.name} ${model.version}, sha256 ${model.sha256}, seed ${seed}.`
+    `larmor ${version()}, model ${model.name} ${model.version}, sha256 ${model.sha256}, seed ${seed}.`
   return text.slice(0, 1024)
 }
 
@@ -240,7 +239,7 @@ function softwareOf(model: SyntheticMr['model']): Attributes {
   return {
     Manufacturer: 'larmor',
     ManufacturerModelName: `larmor, model ${model.name}`.slice(0, 64),
-    SoftwareVersions: [packageJson.version, `model ${model.version}`.slice(0, 64)],
+    SoftwareVersions: [version(), `model ${model.version}`.slice(0, 64)],
     ContributionDescription:
       `Computed the synthetic MR. Model ${model.name} ${model.version}, sha256 ${model.sha256}`.slice(0, 1024),
     PurposeOfReferenceCodeSequence: [code('109102', 'Processing Equipment')],
