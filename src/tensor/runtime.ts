@@ -6,7 +6,7 @@ import { noGrad, scope } from './scope.ts'
 import { Generator, Tensor, tensor } from './tensor.ts'
 import type { DeviceMemory } from './native.ts'
 
-/** A generator of its own, which shares nothing with any other. `seed`: a whole number from 0 to 2⁵³ − 1. */
+/** A generator of its own, which shares nothing with any other. Of the seed the CPU's takes the lower 32 bits. */
 export function generator(seed: number, device = 'cpu'): Generator {
   return new Generator(loadNative().generator(device, seed))
 }
