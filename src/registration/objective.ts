@@ -48,8 +48,10 @@ export type Objective = {
 export type ObjectiveOptions = {
   readonly centreMm: Vec3
   readonly bins: number
-  /** Share of the points that must stay inside the moving image. */
+  /** Share of the fixed body that must stay inside the moving image. */
   readonly leastOverlap: number
+  /** Share of the fixed body that the points stand for; the rest is known to lie outside the moving image. */
+  readonly coverage: number
   readonly device: string
 }
 
@@ -90,7 +92,7 @@ export function makeObjective(
     const inside = insideWeights(at, held.half)
     const values = sampled(held.image, at)
     const nmi = normalisedMutualInformation(jointHistogram(held.fixedWeights, parzenWeights(values, bins), inside))
-    const overlap = mean(inside, [1])
+    const overlap = mul(mean(inside, [1]), options.coverage)
     const missing = relu(add(neg(div(overlap, options.leastOverlap)), 1))
     return { nmi, overlap, score: sub(nmi, mul(square(missing), 0.5)) }
   }

@@ -35,15 +35,13 @@ export type Prepared = {
   readonly name: 'CT' | 'MR'
   readonly levels: Readonly<Record<LevelMm, Volume<Float32Array>>>
   readonly body: Mask
-  /** The finest level before its values were mapped, and the value at which the body's surface lies in it. */
+  /** The finest level before its values were mapped and clipped: HU, or MR without its bias. */
   readonly plain: Volume<Float32Array>
-  readonly surfaceValue: number
 }
 
 /** HU → [0, 1], linear between knots: fat and muscle spread out, bone kept apart from them, air and lung pressed together. */
 const CT_KNOTS_HU = [-1000, -200, 200, 1600] as const
 const CT_KNOTS = [0, 0.15, 0.7, 1] as const
-const CT_SURFACE_HU = -350
 /** Air beyond the skin that still counts as surroundings: the skin itself is what aligns necks best. */
 const RIM_MM = 10
 
@@ -54,7 +52,7 @@ export function prepareCt(ct: Volume): Prepared {
   const body = bodyMask(plain)
   const near = dilate(body, RIM_MM)
   const mapped = plain.values.map((hu, at) => (near.values[at] === 1 ? mapHu(hu) : 0))
-  return { name: 'CT', levels: levelsOf(volume(plain.grid, mapped)), body, plain, surfaceValue: CT_SURFACE_HU }
+  return { name: 'CT', levels: levelsOf(volume(plain.grid, mapped)), body, plain }
 }
 
 /** @throws input.badValue  not a number somewhere, too small, constant, or no foreground to be seen */
@@ -62,12 +60,11 @@ export function prepareMr(mr: Volume): Prepared {
   checkUsable(mr, 'MR')
   const plain = isotropic(mr, 0)
   const smooth = gaussianBlur(plain, FINEST_MM)
-  const surfaceValue = backgroundThreshold(smooth)
-  const body = mrForeground(smooth, surfaceValue)
+  const body = mrForeground(smooth, backgroundThreshold(smooth))
   const even = withoutBias(plain, body)
   const top = percentileOfSorted(valuesInside(even, body).sort(), 99.5)
   const mapped = even.values.map((value) => Math.min(1, Math.max(0, value / top)))
-  return { name: 'MR', levels: levelsOf(volume(plain.grid, mapped)), body, plain: smooth, surfaceValue }
+  return { name: 'MR', levels: levelsOf(volume(plain.grid, mapped)), body, plain: even }
 }
 
 function isotropic(source: Volume, outside: number): Volume<Float32Array> {

@@ -8,8 +8,18 @@
 import { LarmorError, throwIfAborted } from '../errors.ts'
 import type { Report } from '../progress.ts'
 import { stream } from '../random.ts'
-import type { Affine, Vec3 } from '../volume/index.ts'
-import { countVoxels, dilate } from '../volume/index.ts'
+import type { Affine, Grid, Mask, Vec3 } from '../volume/index.ts'
+import {
+  countVoxels,
+  dilate,
+  fieldOfView,
+  gridWithSpacing,
+  identityAffine,
+  intersect,
+  resampleNearest,
+  volume,
+  voxelCount,
+} from '../volume/index.ts'
 import type { Objective } from './objective.ts'
 import { makeObjective } from './objective.ts'
 import { drawPoints } from './points.ts'
@@ -26,13 +36,13 @@ export type RigidFit = {
   readonly nmiAtStart: number
   /** How much more NMI the best pose has than the best other one that is farther than DISTINCT_MM from it, at 4 mm. */
   readonly margin: number
-  /** Share of the points round the fixed body that lie inside the moving image. */
+  /** Share of the fixed body and its rim that lies inside the moving image. */
   readonly overlap: number
   readonly starts: number
   readonly iterations: number
 }
 
-export type RigidOptions = {
+export type AlignOptions = {
   readonly seed: number
   readonly device: 'cpu' | 'cuda'
   readonly report: Report
@@ -62,73 +72,87 @@ type Candidate = { pose: Pose; start: Pose; score: number; nmi: number; overlap:
  * @throws registration.failed  no start overlaps the other image
  * @throws interrupted          the signal was given
  */
-export function alignRigid(fixed: Prepared, moving: Prepared, options: RigidOptions): RigidFit {
+export async function alignRigid(fixed: Prepared, moving: Prepared, options: AlignOptions): Promise<RigidFit> {
   const centreMm = bodyCentreMm(fixed)
-  const region = dilate(fixed.body, RIM_MM)
-  const shares = Math.min(1, countVoxels(moving.body) / countVoxels(fixed.body))
-  const task = `aligning ${moving.name} with ${fixed.name}`
-  const objectiveOf = (levelMm: LevelMm, points: number, name: string | number): Objective =>
-    makeObjective(
-      fixed.levels[levelMm],
-      moving.levels[levelMm],
-      drawPoints(region, points, stream(options.seed, 'points', name)),
-      {
-        centreMm,
-        bins: BINS,
-        // Less than half of what the smaller image could cover is no overlap that a hospital would export.
-        leastOverlap: 0.45 * shares,
-        device: options.device,
-      },
-    )
-
   const starts = startPoses(fixed, moving, centreMm)
-  let candidates = using(objectiveOf(SEARCH.levelMm, SEARCH.points, 'search'), (objective) =>
-    ranked(objective, starts, starts),
-  )
-  let [iterations, margin] = [0, 0]
+  const objectiveOf = objectiveMaker(fixed, moving, centreMm, options)
+  const search = objectiveOf(SEARCH.levelMm, SEARCH.points, 'search', undefined)
+  let candidates = using(search, (objective) => ranked(objective, starts, starts))
+  let [iterations, margin, nmiAtStart] = [0, 0, 0]
+
   for (const [n, round] of ROUNDS.entries()) {
-    throwIfAborted(options.signal, task)
-    options.report({ at: 'progress', task, done: n, of: ROUNDS.length, unit: 'levels' })
+    await betweenRounds(n, `aligning ${moving.name} with ${fixed.name}`, options)
     const entering = distinct(candidates, centreMm).slice(0, round.keep)
-    candidates = using(objectiveOf(round.levelMm, round.points, n), (objective) => {
-      const climbed = climb(
-        objective,
-        entering.map(({ pose }) => pose),
-        round,
-      )
-      return ranked(
-        objective,
-        climbed,
-        entering.map(({ start }) => start),
-      )
+    const reached = entering.map(({ pose }) => affineOf(pose, centreMm))
+    using(objectiveOf(round.levelMm, round.points, n, reached), (objective) => {
+      candidates = climb(objective, entering, round)
+      nmiAtStart = objective.scores([candidates[0]!.start]).nmi[0]!
     })
     iterations += round.iterations * entering.length
     if (round.levelMm === 4) margin = marginOf(distinct(candidates, centreMm))
   }
-  options.report({ at: 'progress', task, done: ROUNDS.length, of: ROUNDS.length, unit: 'levels' })
-  const best = candidates[0]!
-  if (!(best.overlap > 0.02)) throw noOverlap(best.overlap)
-  const nmiAtStart = using(
-    objectiveOf(2.5, 12000, ROUNDS.length - 1),
-    (objective) => objective.scores([best.start]).nmi[0]!,
-  )
-  return {
-    movingFromFixedMm: affineOf(best.pose, centreMm),
-    nmi: best.nmi,
-    nmiAtStart,
-    margin,
-    overlap: best.overlap,
-    starts: starts.length,
-    iterations,
+  const { pose, nmi, overlap } = candidates[0]!
+  if (!(overlap > LEAST_OVERLAP)) throw noOverlap(overlap)
+  const movingFromFixedMm = affineOf(pose, centreMm)
+  return { movingFromFixedMm, nmi, nmiAtStart, margin, overlap, starts: starts.length, iterations }
+}
+/** Below this share of the body there is nothing to compare. */
+const LEAST_OVERLAP = 0.02
+
+/** Lets the event loop turn, so that Ctrl-C is heard, and says how far the search is. */
+async function betweenRounds(done: number, task: string, { report, signal }: AlignOptions): Promise<void> {
+  report({ at: 'progress', task, done, of: ROUNDS.length, unit: 'rounds' })
+  await new Promise((resolve) => setImmediate(resolve))
+  throwIfAborted(signal, task)
+}
+
+/**
+ * Objectives on points of the fixed body and its rim. Once poses are known, points that the moving image does not reach
+ * from any of them would be wasted: they are left out, and the overlap is still counted as if they were there.
+ */
+function objectiveMaker(fixed: Prepared, moving: Prepared, centreMm: Vec3, { seed, device }: AlignOptions) {
+  const rim = dilate(fixed.body, RIM_MM)
+  const whole = countVoxels(rim)
+  // Less than half of what the smaller image could cover is no overlap that a hospital would export.
+  const leastOverlap = 0.45 * Math.min(1, countVoxels(moving.body) / countVoxels(fixed.body))
+  return (
+    levelMm: LevelMm,
+    points: number,
+    name: string | number,
+    reached: readonly Affine[] | undefined,
+  ): Objective => {
+    const region = reached ? intersect(rim, reachOf(moving, rim.grid, reached)) : rim
+    if (countVoxels(region) === 0) throw noOverlap(0)
+    const drawn = drawPoints(region, points, stream(seed, 'points', name))
+    return makeObjective(fixed.levels[levelMm], moving.levels[levelMm], drawn, {
+      centreMm,
+      bins: BINS,
+      leastOverlap,
+      coverage: countVoxels(region) / whole,
+      device,
+    })
   }
 }
 
-/** Adam (Kingma and Ba 2015) on all poses at once; steps shrink along a cosine to a seventh. */
-function climb(objective: Objective, from: readonly Pose[], { iterations, stepMm }: Round): Pose[] {
+/** Where the moving image has data from any of the poses, and as far round it as a pose may still move. */
+function reachOf(moving: Prepared, onto: Grid, reached: readonly Affine[]): Mask {
+  const coarse = gridWithSpacing(onto, [8, 8, 8])
+  const anywhere = volume(coarse, new Uint8Array(voxelCount(coarse)))
+  for (const movingFromFixedMm of reached) {
+    fieldOfView(moving.plain.grid, coarse, movingFromFixedMm).values.forEach((inside, at) => {
+      anywhere.values[at]! |= inside
+    })
+  }
+  return resampleNearest(dilate(anywhere, REACH_MM), onto, identityAffine, 0)
+}
+const REACH_MM = 16
+
+/** Adam (Kingma and Ba 2015) on all poses at once; steps shrink along a cosine to a seventh. Best first. */
+function climb(objective: Objective, from: readonly Candidate[], { iterations, stepMm }: Round): Candidate[] {
   const [beta1, beta2] = [0.9, 0.999]
   const first = from.map(() => new Float64Array(6))
   const second = from.map(() => new Float64Array(6))
-  let poses = [...from]
+  let poses = from.map(({ pose }) => pose)
   for (let n = 1; n <= iterations; n++) {
     const size = stepMm * (0.15 + 0.425 * (1 + Math.cos((Math.PI * (n - 1)) / iterations)))
     const ascent = objective.ascent(poses)
@@ -142,7 +166,11 @@ function climb(objective: Objective, from: readonly Pose[], { iterations, stepMm
       return stepped(pose, step)
     })
   }
-  return poses
+  return ranked(
+    objective,
+    poses,
+    from.map(({ start }) => start),
+  )
 }
 
 /** Best first. */
