@@ -1,0 +1,33 @@
+import { z } from 'zod'
+import { importSources, importTable, refusedCount } from '../cohort/index.ts'
+import { command } from './command.ts'
+
+export const importCommand = command({
+  name: 'import',
+  summary: 'Bring CT and MR (DICOM folders, NIfTI, SynthRAD layout) into a cohort.',
+  arguments: [
+    ['<source...>', 'folders or files: a hospital export of any nesting, or folders with ct.nii.gz and mr.nii.gz'],
+  ],
+  flags: [
+    ['--cohort <dir>', 'the cohort, made if it is not there'],
+    ['--dry-run', 'only show what would be imported, and why'],
+    ['--deidentify', 'replace UIDs and leave out free texts in the sidecars, too'],
+  ],
+  options: z.strictObject({
+    source: z.array(z.string()).min(1),
+    cohort: z.string(),
+    dryRun: z.boolean().default(false),
+    deidentify: z.boolean().default(false),
+  }),
+
+  async run({ source, cohort, dryRun, deidentify }, { report, signal }) {
+    const result = await importSources(source, cohort, { report, signal, dryRun, deidentify })
+    const refused = refusedCount(result)
+    const done = result.cases.filter(({ status }) => status !== 'refused').length
+    return {
+      json: { cohort, dryRun, ...result },
+      text: importTable(result),
+      exitCode: refused === 0 ? 0 : done > 0 ? 5 : 3,
+    }
+  },
+})

@@ -1,0 +1,136 @@
+/**
+ * A patient's place in the cohort: who is known already, which number comes next, and the step from a finished
+ * temporary folder to an entry in cohort.json, which no two processes take at once.
+ */
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LarmorError } from '../errors.ts'
+import { exists, readJson } from '../files.ts'
+import { changeCohort, cohortFile, emptyCohort, openCohort } from './cohort.ts'
+import type { Cohort, Patient, PatientImage, PatientStructure, Role } from './cohort.ts'
+import { isAlive } from './lock.ts'
+import { identitiesOf, Sidecar, studiesOf } from './sidecar.ts'
+import type { Case } from './sources.ts'
+
+/** What lies in a finished temporary folder; `stem` is a file's path in it without its ending. */
+export type Made = {
+  images: { image: Omit<PatientImage, 'file' | 'sidecar'>; stem: string; sidecar: Sidecar }[]
+  structures: { name: string; stem: string; sha256: string }[]
+}
+
+/** Which image and which study belongs to which patient. */
+export type Known = { images: Map<string, string>; studies: Map<string, string> }
+
+/** Gives the folder its place and enters it in cohort.json, while no other process does the same. */
+export async function place(
+  cohortDir: string,
+  folder: string,
+  made: Made,
+  patientId: string | undefined,
+  known: Known,
+) {
+  let placed: { id: string; status: 'new' | 'added' | 'known' } = { id: '', status: 'known' }
+  await changeCohort(cohortDir, async (cohort) => {
+    const now = await knownImages(cohortDir, cohort)
+    const other = made.images.flatMap(({ sidecar }) => identitiesOf(sidecar.source)).find((id) => now.images.has(id))
+    if (other !== undefined) {
+      placed = { id: now.images.get(other)!, status: 'known' } // another import was faster
+      return cohort
+    }
+    const patient = cohort.patients.find(({ id }) => id === patientId)
+    const id = patient?.id ?? (await nextId(cohortDir, cohort))
+    if (patient) await moveInto(folder, join(cohortDir, 'patients', id), patient, made)
+    else await rename(folder, join(cohortDir, 'patients', id))
+    placed = { id, status: patient ? 'added' : 'new' }
+    const entry = entryOf(id, made, patient)
+    const others = cohort.patients.filter((one) => one.id !== id)
+    return {
+      ...cohort,
+      patients: [...others, entry].toSorted((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true })),
+    }
+  })
+  for (const { sidecar } of made.images) {
+    for (const id of identitiesOf(sidecar.source)) known.images.set(id, placed.id)
+    for (const study of studiesOf(sidecar.source)) known.studies.set(study, placed.id)
+  }
+  return placed
+}
+
+function entryOf(id: string, made: Made, before: Patient | undefined): Patient {
+  const at = (stem: string, end: string): string => `patients/${id}/${stem}${end}`
+  const images: PatientImage[] = made.images.map(({ image, stem }) => ({
+    ...image,
+    file: at(stem, '.nii.gz'),
+    sidecar: at(stem, '.json'),
+  }))
+  const structures: PatientStructure[] = made.structures.map(({ name, stem, sha256 }) => ({
+    name,
+    file: at(stem, '.nii.gz'),
+    sha256,
+  }))
+  return {
+    id,
+    images: [...(before?.images ?? []), ...images],
+    structures: [...(before?.structures ?? []), ...structures],
+    excluded: before?.excluded ?? null,
+  }
+}
+
+/** Adds files to a patient who is there; nothing of theirs is replaced. */
+async function moveInto(folder: string, target: string, patient: Patient, made: Made): Promise<void> {
+  for (const { image } of made.images) {
+    if (patient.images.some(({ role }) => role === image.role)) throw roleTaken(patient.id, image.role)
+  }
+  await mkdir(join(target, 'structures'), { recursive: true })
+  for (const { stem } of made.images)
+    for (const end of ['.nii.gz', '.json']) await rename(join(folder, stem + end), join(target, stem + end))
+  for (const { stem } of made.structures) await rename(join(folder, `${stem}.nii.gz`), join(target, `${stem}.nii.gz`))
+}
+
+/** The next number that neither cohort.json nor a folder has: a folder that is not listed stays as it is. */
+async function nextId(cohortDir: string, cohort: Cohort): Promise<string> {
+  const folderNames = await readdir(join(cohortDir, 'patients')).catch(() => [])
+  const numbers = [...cohort.patients.map(({ id }) => id), ...folderNames].map((id) =>
+    Number(/^p(\d+)$/.exec(id)?.[1] ?? 0),
+  )
+  return `p${String(Math.max(0, ...numbers) + 1).padStart(3, '0')}`
+}
+
+/** Which image and which study belongs to which patient, from the sidecars. */
+export async function knownImages(cohortDir: string, given?: Cohort): Promise<Known> {
+  const cohort = given ?? ((await exists(cohortFile(cohortDir))) ? await openCohort(cohortDir) : emptyCohort)
+  const known: Known = { images: new Map(), studies: new Map() }
+  for (const { id, images } of cohort.patients)
+    for (const { sidecar } of images) {
+      const { source } = await readJson(join(cohortDir, sidecar), Sidecar)
+      for (const identity of identitiesOf(source)) known.images.set(identity, id)
+      for (const study of studiesOf(source)) known.studies.set(study, id)
+    }
+  return known
+}
+
+export function patientOf({ images }: Case, known: Known): string | undefined {
+  const byImage = images.flatMap(({ source }) => identitiesOf(source)).map((id) => known.images.get(id))
+  const byStudy = images.flatMap(({ source }) => studiesOf(source)).map((id) => known.studies.get(id))
+  return [...byImage, ...byStudy].find((id) => id !== undefined)
+}
+
+/** Temporary folders of imports that died; those of living ones are left alone. */
+export async function removeLeftovers(cohortDir: string): Promise<void> {
+  const patients = join(cohortDir, 'patients')
+  for (const name of await readdir(patients).catch(() => [])) {
+    const pid = /^\.import-(\d+)-\d+$/.exec(name)?.[1]
+    if (pid !== undefined && !isAlive(Number(pid))) await rm(join(patients, name), { recursive: true, force: true })
+  }
+}
+
+function roleTaken(id: string, role: Role): LarmorError {
+  return new LarmorError({
+    kind: 'input.severalSeries',
+    message: `The patient has another series as ${role} already.`,
+    where: `Patient ${id}`,
+    found: 'a second candidate',
+    expected: 'one',
+    fix: 'Leave one of the two out, or import into another cohort.',
+  })
+}

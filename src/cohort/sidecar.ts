@@ -1,0 +1,131 @@
+/**
+ * The sidecar of an image: where it came from and how it was acquired, as far as a later step needs it.
+ *
+ * No name, no hospital number, no date. With --deidentify, UIDs are replaced by others that follow from them (so
+ * that what belongs together still does) and free texts are left out.
+ */
+import { z } from 'zod'
+import { version } from '../files.ts'
+import { newUid } from '../formats/index.ts'
+import type { DicomSeries } from '../formats/index.ts'
+import type { Grid } from '../volume/index.ts'
+import type { Role } from './cohort.ts'
+
+const Text = z.string().nullable()
+const Quantity = z.number().nullable()
+
+const DicomSource = z.strictObject({
+  kind: z.literal('dicom'),
+  studyUid: z.string(),
+  seriesUid: z.string(),
+  frameOfReferenceUid: Text,
+  sopClassUid: z.string(),
+  seriesNumber: Text,
+  description: Text,
+  protocolName: Text,
+  patientPosition: Text,
+  images: z.int().positive(),
+  manufacturer: Text,
+  modelName: Text,
+  sliceThicknessMm: Quantity,
+  kvp: Quantity,
+  kernel: Text,
+  contrastAgent: Text,
+  scanningSequence: z.array(z.string()),
+  sequenceVariant: z.array(z.string()),
+  sequenceName: Text,
+  repetitionTimeMs: Quantity,
+  echoTimeMs: Quantity,
+  inversionTimeMs: Quantity,
+  flipAngleDegrees: Quantity,
+  fieldStrengthT: Quantity,
+})
+const FileSource = z.strictObject({
+  kind: z.enum(['nifti', 'metaimage']),
+  /** The name in the source folder, which a role was read from; the folder's own name is not kept. */
+  file: z.string(),
+  sha256: z.string(),
+})
+
+export const Sidecar = z.strictObject({
+  schema: z.literal('larmor/image@1'),
+  role: z.string(),
+  why: z.string(),
+  deidentified: z.boolean(),
+  source: z.discriminatedUnion('kind', [DicomSource, FileSource]),
+  size: z.tuple([z.int(), z.int(), z.int()]),
+  spacingMm: z.tuple([z.number(), z.number(), z.number()]),
+  larmor: z.string(),
+})
+export type Sidecar = z.infer<typeof Sidecar>
+export type ImageSource = Sidecar['source']
+
+export function sidecarOf(role: Role, why: string, source: ImageSource, grid: Grid, deidentify: boolean): Sidecar {
+  return {
+    schema: 'larmor/image@1',
+    role,
+    why,
+    deidentified: deidentify,
+    source: deidentify ? deidentified(source) : source,
+    size: [...grid.size],
+    spacingMm: [...grid.spacingMm],
+    larmor: version(),
+  }
+}
+
+export function dicomSourceOf(series: DicomSeries): ImageSource {
+  const { acquisition: a } = series
+  return {
+    kind: 'dicom',
+    studyUid: series.studyUid,
+    seriesUid: series.seriesUid,
+    frameOfReferenceUid: series.frameOfReferenceUid ?? null,
+    sopClassUid: series.sopClassUid,
+    seriesNumber: series.seriesNumber ?? null,
+    description: series.description === '' ? null : series.description,
+    protocolName: a.protocolName ?? null,
+    patientPosition: series.patientPosition ?? null,
+    images: series.files.length,
+    manufacturer: a.manufacturer ?? null,
+    modelName: a.modelName ?? null,
+    sliceThicknessMm: a.sliceThicknessMm ?? null,
+    kvp: a.kvp ?? null,
+    kernel: a.kernel ?? null,
+    contrastAgent: a.contrastAgent ?? null,
+    scanningSequence: [...a.scanningSequence],
+    sequenceVariant: [...a.sequenceVariant],
+    sequenceName: a.sequenceName ?? null,
+    repetitionTimeMs: a.repetitionTimeMs ?? null,
+    echoTimeMs: a.echoTimeMs ?? null,
+    inversionTimeMs: a.inversionTimeMs ?? null,
+    flipAngleDegrees: a.flipAngleDegrees ?? null,
+    fieldStrengthT: a.fieldStrengthT ?? null,
+  }
+}
+
+function deidentified(source: ImageSource): ImageSource {
+  if (source.kind !== 'dicom') return source
+  return {
+    ...source,
+    studyUid: hiddenUid(source.studyUid),
+    seriesUid: hiddenUid(source.seriesUid),
+    frameOfReferenceUid: source.frameOfReferenceUid === null ? null : hiddenUid(source.frameOfReferenceUid),
+    description: null,
+    protocolName: null,
+    sequenceName: null,
+  }
+}
+
+function hiddenUid(uid: string): string {
+  return newUid('de-identified', uid)
+}
+
+/** What an image is known by when it is met again: its series or the bytes of its file; both forms of a UID count. */
+export function identitiesOf(source: ImageSource): string[] {
+  return source.kind === 'dicom' ? [source.seriesUid, hiddenUid(source.seriesUid)] : [source.sha256]
+}
+
+/** What tells that a new series is of a patient who is already there: the study. */
+export function studiesOf(source: ImageSource): string[] {
+  return source.kind === 'dicom' ? [source.studyUid, hiddenUid(source.studyUid)] : []
+}

@@ -1,0 +1,78 @@
+/** What a person reads of an import and of a cohort: plain text in columns. */
+import type { Fault } from '../errors.ts'
+import type { Cohort, Patient } from './cohort.ts'
+import type { ImportedCase, ImportResult } from './import.ts'
+
+/** Each image with what was chosen and why; what was left out; what was refused; and a last line that sums up. */
+export function importTable({ cases, refused, passedOver }: ImportResult): string {
+  const lines = cases.flatMap((one) => [
+    `${one.id ?? '-'}  ${one.status}  ${one.where}`,
+    ...ofCase(one).map((line) => `    ${line}`),
+  ])
+  const others = Object.entries(passedOver).map(([what, count]) => `${count} ${what}`)
+  return [
+    ...lines,
+    ...refused.map((fault) => `refused  ${oneLine(fault)}`),
+    ...(others.length > 0 ? [`passed over: ${others.join(', ')}`] : []),
+    summary(cases, refused.length),
+  ].join('\n')
+}
+
+function ofCase({ images, structures, leftOut, refused }: ImportedCase): string[] {
+  const rows = images.map(({ role, size, spacingMm, from, why }) => [
+    role,
+    size.join(' × '),
+    `${spacingMm.map((mm) => mm.toFixed(3)).join(' × ')} mm`,
+    from,
+    `(${why})`,
+  ])
+  return [
+    ...inColumns(rows),
+    ...(structures.length > 0 ? [`structures: ${structures.join(', ')}`] : []),
+    ...leftOut.map((text) => `left out: ${text}`),
+    ...refused.map((fault) => `refused: ${oneLine(fault)}`),
+  ]
+}
+
+function oneLine({ kind, message, where, found, expected }: Fault): string {
+  return `${message} ${where}: found ${found}, expected ${expected} [${kind}]`
+}
+
+function summary(cases: readonly ImportedCase[], refusedFiles: number): string {
+  const counts = (['new', 'added', 'known', 'planned', 'refused'] as const).map(
+    (status) => [status, cases.filter((one) => one.status === status).length] as const,
+  )
+  const said = counts.filter(([, count]) => count > 0).map(([status, count]) => `${count} ${status}`)
+  const files = refusedFiles > 0 ? `; ${refusedFiles} files refused` : ''
+  return `${cases.length} patients: ${said.join(', ') || 'none'}${files}`
+}
+
+/** How much of an import was refused: files, series and patients. */
+export function refusedCount({ cases, refused }: ImportResult): number {
+  return refused.length + cases.reduce((sum, one) => sum + one.refused.length, 0)
+}
+
+export function cohortTable({ patients }: Cohort): string {
+  const rows = patients.map((patient) => [
+    patient.id,
+    patient.images.map(({ role }) => role).join(', '),
+    structuresOf(patient),
+    patient.excluded ? `excluded: ${patient.excluded.reason}` : '',
+  ])
+  const left = patients.filter(({ excluded }) => excluded === null).length
+  return [...inColumns(rows), `${patients.length} patients, ${left} of them in use`].join('\n')
+}
+
+function structuresOf({ structures }: Patient): string {
+  return structures.length === 0 ? '' : `${structures.length} structures`
+}
+
+function inColumns(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]!.length))) ?? []
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd(),
+  )
+}
