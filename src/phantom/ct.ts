@@ -5,6 +5,7 @@
  *             as photons are fewer there, and correlated within the slice as a smooth kernel leaves it.
  */
 import { stream } from '../random.ts'
+import type { Random } from '../random.ts'
 import type { CtVolume, Grid, Vec3 } from '../volume/index.ts'
 import { mmFromIndex, volume } from '../volume/index.ts'
 
@@ -35,7 +36,7 @@ export function ctFrom(
     const at = k * perSlice
     const areaMm2 = countSet(body, at, perSlice) * grid.spacingMm[0] * grid.spacingMm[1]
     const sigma = settings.noiseHu * Math.sqrt(Math.max(0.4, areaMm2 / NECK_AREA_MM2))
-    const noise = kernelNoise(stream(seed, 'phantom', 'ct noise', k).normal, grid.size)
+    const noise = kernelNoise(stream(seed, 'phantom', 'ct noise', k), grid.size)
     for (let n = 0; n < perSlice; n++)
       values[at + n] = Math.max(LOWEST_HU, Math.min(HIGHEST_HU, Math.round(clean[at + n]! + sigma * noise[n]!)))
   }
@@ -49,8 +50,8 @@ function countSet(mask: Uint8Array, at: number, length: number): number {
 }
 
 /** White noise after [1 2 1]/4 along rows and columns, scaled back to unit variance: (6/16)² of it is left. */
-function kernelNoise(normal: () => number, [columns, rows]: Vec3): Float32Array {
-  const white = Float32Array.from({ length: columns * rows }, normal)
+function kernelNoise(random: Random, [columns, rows]: Vec3): Float32Array {
+  const white = Float32Array.from({ length: columns * rows }, () => random.normal())
   const out = new Float32Array(white.length)
   const smooth = (from: Float32Array, to: Float32Array, step: number, n: number, limit: number, base: number): void => {
     const [before, after] = [n > 0 ? base - step : base, n < limit - 1 ? base + step : base]

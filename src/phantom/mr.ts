@@ -42,11 +42,11 @@ export function mrFrom(signal: Float32Array, grid: Grid, seed: number, name: str
   const [columns, rows] = [grid.size[0], grid.size[1]]
   let n = 0
   for (let k = 0; k < grid.size[2]; k++) {
-    const { normal } = stream(seed, 'phantom', 'mr noise', name, k)
+    const random = stream(seed, 'phantom', 'mr noise', name, k)
     for (let j = 0; j < rows; j++)
       for (let i = 0; i < columns; i++, n++) {
-        const real = Math.max(0, signal[n]!) * sensitivity(i, j, k) + settings.noise * normal()
-        const imaginary = settings.noise * normal()
+        const real = Math.max(0, signal[n]!) * sensitivity(i, j, k) + settings.noise * random.normal()
+        const imaginary = settings.noise * random.normal()
         values[n] = Math.round(SCANNER_UNITS * Math.sqrt(real * real + imaginary * imaginary))
       }
   }

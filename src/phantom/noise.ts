@@ -6,6 +6,8 @@ import type { Random } from '../random.ts'
 import type { Sdf } from './shapes.ts'
 
 const SIDE = 32
+/** Keeps lattice coordinates positive, so that a bit mask wraps them. */
+const OFFSET = 1024
 
 /**
  * A field of mean 0 and standard deviation about 1 whose blobs are `waveMm` long along each axis.
@@ -16,12 +18,21 @@ export function smoothField(random: Random, waveMm: readonly [number, number, nu
   // Half a wave per lattice step; interpolation averages neighbours, 1.5 restores the spread.
   const [perX, perY, perZ] = [2 / waveMm[0], 2 / waveMm[1], 2 / waveMm[2]]
   return (x, y, z) => {
-    const [u, v, w] = [x * perX + 1000, y * perY + 1000, z * perZ + 1000]
-    const [i, j, k] = [Math.floor(u), Math.floor(v), Math.floor(w)]
-    const [a, b, c] = [fade(u - i), fade(v - j), fade(w - k)]
-    const [i0, i1] = [i & 31, (i + 1) & 31]
-    const [j0, j1] = [(j & 31) << 5, ((j + 1) & 31) << 5]
-    const [k0, k1] = [(k & 31) << 10, ((k + 1) & 31) << 10]
+    const u = x * perX + OFFSET
+    const v = y * perY + OFFSET
+    const w = z * perZ + OFFSET
+    const i = Math.floor(u)
+    const j = Math.floor(v)
+    const k = Math.floor(w)
+    const a = fade(u - i)
+    const b = fade(v - j)
+    const c = fade(w - k)
+    const i0 = i & 31
+    const i1 = (i + 1) & 31
+    const j0 = (j & 31) << 5
+    const j1 = ((j + 1) & 31) << 5
+    const k0 = (k & 31) << 10
+    const k1 = ((k + 1) & 31) << 10
     const low = plane(lattice, i0, i1, j0 + k0, j1 + k0, a, b)
     return 1.5 * (low + c * (plane(lattice, i0, i1, j0 + k1, j1 + k1, a, b) - low))
   }

@@ -10,7 +10,7 @@ import { mmFromIndex, voxelCount } from '../volume/index.ts'
 import type { Grid, Vec3 } from '../volume/index.ts'
 import type { Anatomy } from './anatomy/index.ts'
 import type { PointMap } from './pose.ts'
-import type { Box, Sdf } from './shapes.ts'
+import type { Box, Sdf, Shape } from './shapes.ts'
 import { TISSUE_NAMES } from './tissues.ts'
 import type { TissueName } from './tissues.ts'
 import type { Traits } from './traits.ts'
@@ -66,7 +66,7 @@ export function paint(
   for (const corner of blockCorners(grid, block.size)) {
     block.place(corner)
     const active = activeBrushes(brushes, body, block, width)
-    if (active.length > 0) painter(block, active)
+    if (active.length > 0) painter(block, active, isDeep(brushes, body.sdf, block, width))
   }
   return painting
 }
@@ -167,12 +167,17 @@ function mix(a: number, b: number, t: number): number {
   return a + (b - a) * t
 }
 
-/** The organs that a block can meet, from the last that fills it whole. */
-function activeBrushes(brushes: readonly Brush[], body: { sdf: Sdf; box: Box }, block: Block, width: number): Brush[] {
-  const { low, high } = block.box
-  if (!meets(block.box, body.box, width)) return []
+/** A block's middle, and how far from it a surface can still meet one of its voxels. */
+function middleOf({ low, high }: Box, width: number): { centre: Vec3; reach: number } {
   const centre: Vec3 = [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, (low[2] + high[2]) / 2]
-  const reach = (MARGIN * Math.hypot(high[0] - low[0], high[1] - low[1], high[2] - low[2])) / 2 + width
+  const diagonal = Math.hypot(high[0] - low[0], high[1] - low[1], high[2] - low[2])
+  return { centre, reach: (MARGIN * diagonal) / 2 + width }
+}
+
+/** The organs that a block can meet, from the last that fills it whole. */
+function activeBrushes(brushes: readonly Brush[], body: Shape, block: Block, width: number): Brush[] {
+  if (!meets(block.box, body.box, width)) return []
+  const { centre, reach } = middleOf(block.box, width)
   const skin = body.sdf(...centre)
   if (skin > reach) return []
   const active: Brush[] = []
@@ -186,36 +191,47 @@ function activeBrushes(brushes: readonly Brush[], body: { sdf: Sdf; box: Box }, 
   return active
 }
 
+function isDeep(brushes: readonly Brush[], skin: Sdf, block: Block, width: number): boolean {
+  const { centre, reach } = middleOf(block.box, width)
+  return skin(...centre) + Math.max(...brushes.map(({ depthMm }) => depthMm)) < -reach
+}
+
 function meets(a: Box, b: Box, mm: number): boolean {
   for (let axis = 0; axis < 3; axis++)
     if (a.low[axis]! > b.high[axis]! + mm || a.high[axis]! < b.low[axis]! - mm) return false
   return true
 }
 
-type Paint = (block: Block, active: readonly Brush[]) => void
+/** `deep`: no voxel of the block is near the skin. */
+type Paint = (block: Block, active: readonly Brush[], deep: boolean) => void
 
 function makePainter(traits: Traits, channels: readonly Channel[], out: Painting, skin: Sdf, width: number): Paint {
   const perWidth = 1 / width
   const { coarse, fine, fibre } = traits
-  return (block, active) => {
+  return (block, active, deep) => {
     for (let n = 0; n < block.count; n++) {
-      const [x, y, z] = [block.x[n]!, block.y[n]!, block.z[n]!]
+      const x = block.x[n]!
+      const y = block.y[n]!
+      const z = block.z[n]!
       const voxel = block.voxels[n]!
-      const depth = skin(x, y, z)
+      const depth = deep ? -Infinity : skin(x, y, z)
       if (depth > width) continue
-      const [a, b, c] = [coarse(x, y, z), fine(x, y, z), fibre(x, y, z)]
-      for (const brush of active) {
+      const a = coarse(x, y, z)
+      const b = fine(x, y, z)
+      const c = fibre(x, y, z)
+      for (let m = 0; m < active.length; m++) {
+        const brush = active[m]!
         const d = brush.sdf(x, y, z)
         const inSkin = depth + brush.depthMm
         const share = 0.5 - (d > inSkin ? d : inSkin) * perWidth
         if (share <= 0) continue
         const cover = share < 1 ? share : 1
         const t = brush.tissue
-        for (let m = 0; m < channels.length; m++) {
-          const { mean, texture } = channels[m]!
+        for (let image = 0; image < channels.length; image++) {
+          const { mean, texture } = channels[image]!
           const value = mean[t]! + texture[3 * t]! * a + texture[3 * t + 1]! * b + texture[3 * t + 2]! * c
-          const image = out.channels[m]!
-          image[voxel]! += cover * (value - image[voxel]!)
+          const values = out.channels[image]!
+          values[voxel]! += cover * (value - values[voxel]!)
         }
         if (share >= 0.5) {
           out.labels[voxel] = brush.label

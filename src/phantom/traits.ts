@@ -37,6 +37,8 @@ export type Traits = {
   readonly coarse: Sdf
   readonly fine: Sdf
   readonly fibre: Sdf
+  /** Unevenness of the muscles' outlines. */
+  readonly lumps: Sdf
   /** The field whose zero surfaces are the brain's sulci. */
   readonly gyri: Sdf
   readonly folia: Sdf
@@ -75,8 +77,9 @@ export function drawTraits(seed: number): Traits {
     coarse: field('coarse', [22, 22, 22]),
     fine: field('fine', [6, 6, 6]),
     fibre: field('fibre', [7, 7, 34]),
-    gyri: field('gyri', [34, 30, 34]),
-    folia: field('folia', [60, 60, 7]),
+    lumps: field('lumps', [15, 15, 40]),
+    gyri: field('gyri', [25, 23, 25]),
+    folia: field('folia', [50, 50, 8]),
     cells: field('cells', [8, 8, 8]),
     random: (organ) => stream(seed, 'phantom', 'organ', organ),
   }

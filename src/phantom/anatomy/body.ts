@@ -1,13 +1,14 @@
 /** The outside of the patient: cranium, face, neck and shoulders as one smooth skin (see organ.ts for the frame). */
 import type { Shape } from '../shapes.ts'
-import { clamp01, column, difference, ellipsoid, mirrored, tube, union } from '../shapes.ts'
+import { clamp01, difference, ellipsoid, mirrored, shared, union } from '../shapes.ts'
+import { column, tube } from '../sweeps.ts'
 import type { Traits } from '../traits.ts'
 
 /** The skin's outer surface. Fat thickens cheeks and neck, hardly the scalp. */
 export function bodyShape(traits: Traits): Shape {
   const { fatMm, noseMm, chinMm } = traits
-  const cranium = ellipsoid([0, 9, 42], [75.5, 99, 84])
-  const temples = ellipsoid([0, -22, 4], [75, 62, 46])
+  const cranium = ellipsoid([0, 7, 41], [79, 95.5, 82])
+  const temples = ellipsoid([0, -12, 2], [75, 66, 46])
   const midface = ellipsoid([0, -58, -4], [63, 44, 44])
   const lowerFace = ellipsoid([0, -68, -54], [55, 51, 38])
   const jaw = ellipsoid([0, -26, -40], [76, 54, 50])
@@ -21,23 +22,23 @@ export function bodyShape(traits: Traits): Shape {
   const face = difference(features, sockets, 8)
   const whole = union([face, ears()], 4)
   const { sdf, box } = whole
-  return {
+  return shared({
     sdf: (x, y, z) => {
       const belowScalp = clamp01((30 - z) / 60)
       const nape = clamp01((y - 20) / 40) * clamp01((-20 - z) / 40)
       return sdf(x, y, z) - fatMm * belowScalp * (0.55 + 0.35 * nape)
     },
     box: { low: [-215, -140, -260], high: [215, 125, box.high[2] + 2] },
-  }
+  })
 }
 
 function neck(): Shape {
   return column([
     { z: -20, x: 0, y: 6, rx: 64, ry: 66 },
     { z: -60, x: 0, y: -2, rx: 63, ry: 69 },
-    { z: -90, x: 0, y: -5, rx: 57, ry: 69 },
-    { z: -120, x: 0, y: 1, rx: 56, ry: 68 },
-    { z: -150, x: 0, y: 13, rx: 66, ry: 68 },
+    { z: -90, x: 0, y: -4, rx: 55, ry: 67 },
+    { z: -120, x: 0, y: 1, rx: 54, ry: 67 },
+    { z: -150, x: 0, y: 13, rx: 62, ry: 66 },
     { z: -180, x: 0, y: 21, rx: 92, ry: 72 },
     { z: -215, x: 0, y: 26, rx: 125, ry: 84 },
     { z: -260, x: 0, y: 30, rx: 150, ry: 96 },
@@ -75,7 +76,7 @@ function lips(): Shape {
 }
 
 function ears(): Shape {
-  const rim = ellipsoid([82, 12, -2], [5, 15, 29], { yaw: -22 })
-  const hollow = ellipsoid([87, 6, 0], [5, 8, 15], { yaw: -22 })
+  const rim = ellipsoid([76, 13, -2], [5, 15, 29], { yaw: -22 })
+  const hollow = ellipsoid([81, 8, 0], [5, 8, 15], { yaw: -22 })
   return mirrored(difference(rim, hollow, 3))
 }

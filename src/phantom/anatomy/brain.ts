@@ -1,6 +1,7 @@
 /** Brain, cerebellum, brainstem and their fluid, inside the cranial cavity (frame: organ.ts). */
 import type { Sdf, Shape } from '../shapes.ts'
-import { difference, ellipsoid, intersection, mirrored, shared, smoothMin, tube, union } from '../shapes.ts'
+import { difference, ellipsoid, grown, intersection, mirrored, shared, smoothMin, union } from '../shapes.ts'
+import { ellipseDistance, tube } from '../sweeps.ts'
 import type { Traits } from '../traits.ts'
 import type { Add } from './organ.ts'
 
@@ -19,19 +20,21 @@ export function addBrain(add: Add, traits: Traits, cavity: Shape): void {
 /** Depth below the pial surface, which dips into the sulci: zero surfaces of a random field, down to 15 mm. */
 function pialDepth(traits: Traits, cavity: Shape): Sdf {
   return (x, y, z) => {
-    const depth = -cavity.sdf(x, y, z) - 3.2
-    const fissure = z > 24 ? Math.abs(x) - 1.2 + Math.max(0, 46 - z) * 0.8 : 30
+    const depth = -cavity.sdf(x, y, z) - 2.4
+    const callosum = ellipseDistance(y - 4, z - 28, 45, 22)
+    const middle = 0.9 * traits.coarse(7, y * 0.4, z * 0.4)
+    const fissure = callosum > -20 && z > 20 ? Math.abs(x - middle) - 0.5 + Math.max(0, -callosum) : 30
     if (depth > 24) return Math.min(depth, fissure)
-    const sulcus = 7.5 * Math.abs(traits.gyri(x, y, z)) - 0.9 + Math.max(0, depth - 15)
-    return smoothMin(Math.min(depth, fissure), sulcus, 1.5)
+    const sulcus = 5.5 * Math.abs(traits.gyri(x, y, z)) - 0.8 + Math.max(0, depth - 15)
+    return smoothMin(Math.min(depth, fissure), sulcus, 1)
   }
 }
 
 function addCerebrum(add: Add, traits: Traits, cavity: Shape): void {
   const depth = shared({ sdf: pialDepth(traits, cavity), box: cavity.box })
-  // The posterior fossa under the tentorium, and the cisterns, belong to cerebellum and brainstem.
-  const fossa = union([ellipsoid([0, 43, -6], [51, 40, 27]), ellipsoid([0, 0, -8], [17, 16, 27])], 6)
-  const above = (d: number, x: number, y: number, z: number): number => Math.max(d, -fossa.sdf(x, y, z))
+  // What cerebellum, brainstem and cisterns take is not cerebrum.
+  const below = union([grown(cerebellum(cavity), 1.4), ellipsoid([0, 0, -9], [20, 15, 27])], 3)
+  const above = (d: number, x: number, y: number, z: number): number => Math.max(d, -below.sdf(x, y, z))
   const cortex: Shape = { sdf: (x, y, z) => above(-depth.sdf(x, y, z), x, y, z), box: cavity.box }
   const white: Shape = { sdf: (x, y, z) => above(CORTEX_MM - depth.sdf(x, y, z), x, y, z), box: cavity.box }
   add('greyMatter', cortex, { structure: 'Brain' })
@@ -75,18 +78,20 @@ function addVentricles(add: Add, { ventricleScale: s }: Traits): void {
   add('greyMatter', ellipsoid([0, -26, 19], [6, 5, 4]), { structure: 'Brain' })
 }
 
+function cerebellum(cavity: Shape): Shape {
+  const lobes = union([mirrored(ellipsoid([25, 45, -8], [30, 36, 26])), ellipsoid([0, 46, -5], [14, 33, 25])], 5)
+  const inCavity = intersection(lobes, { sdf: (x, y, z) => cavity.sdf(x, y, z) + 2.2, box: cavity.box })
+  return difference(inCavity, ellipsoid([0, 10, -6], [13, 14, 24]), 3)
+}
+
+/** Grey leaves on a white tree: fine layers, curved about the fourth ventricle. */
 function addCerebellum(add: Add, { folia }: Traits, cavity: Shape): void {
-  const lobes = union([mirrored(ellipsoid([24, 44, -8], [27, 31, 23])), ellipsoid([0, 44, -4], [12, 27, 22])], 5)
-  const inCavity = intersection(lobes, { sdf: (x, y, z) => cavity.sdf(x, y, z) + 4, box: cavity.box })
-  const outside = difference(inCavity, ellipsoid([0, 10, -6], [13, 14, 24]), 3)
-  // Folia: fine layers, curved about the fourth ventricle.
-  const leaf: Sdf = (x, y, z) => folia(x, y, z + 0.25 * (y - 44) + 0.15 * Math.abs(x))
-  add('greyMatter', outside, { structure: 'Brain' })
-  add(
-    'whiteMatter',
-    { sdf: (x, y, z) => outside.sdf(x, y, z) + 5 - 3.4 * Math.abs(leaf(x, y, z)), box: outside.box },
-    { structure: 'Brain' },
-  )
+  const whole = cerebellum(cavity)
+  const leaf: Sdf = (x, y, z) => folia(x, y, z + 0.35 * (y - 44) + 0.2 * Math.abs(x))
+  const white: Sdf = (x, y, z) =>
+    Math.max(whole.sdf(x, y, z) + 2.5, whole.sdf(x, y, z) + 9 - 8 * Math.abs(leaf(x, y, z)))
+  add('greyMatter', whole, { structure: 'Brain' })
+  add('whiteMatter', { sdf: white, box: whole.box }, { structure: 'Brain' })
 }
 
 function addBrainstem(add: Add): void {

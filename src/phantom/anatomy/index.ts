@@ -4,7 +4,9 @@ import type { Shape } from '../shapes.ts'
 import type { Traits } from '../traits.ts'
 import { bodyShape } from './body.ts'
 import { addBrain } from './brain.ts'
-import { addFacialBones, addJaws, addMouth, addNose, addOralAir, addOrbits } from './face.ts'
+import { addFacialBones, addNose, addOrbits } from './face.ts'
+import { addJaws, addMouth, addOralAir } from './jaws.ts'
+import * as muscles from './muscles.ts'
 import * as neck from './neck.ts'
 import type { Add, Organ } from './organ.ts'
 import { addSkull, cranialCavity } from './skull.ts'
@@ -28,12 +30,13 @@ export function buildAnatomy(traits: Traits): Anatomy {
   }
   add('skin', body, { structure: 'Body', depthMm: 0 })
   add('fat', grown(body, -2), { structure: 'Body' })
-  neck.addTemporalis(add, traits)
-  neck.addMuscles(add, traits)
+  muscles.addTemporalis(add, traits)
+  muscles.addMuscles(add, traits)
   neck.addPharynxAndLarynx(add)
   addMouth(add)
   neck.addVessels(add)
   neck.addGlands(add, traits)
+  muscles.addMasseter(add, traits)
   neck.addThyroid(add, traits)
   neck.addNodes(add, traits)
   const cavity = cranialCavity()

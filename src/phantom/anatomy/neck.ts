@@ -1,123 +1,10 @@
-/** Muscles, vessels, glands, nodes, pharynx, larynx, thyroid and the tumour (frame: organ.ts). */
-import type { Knot, Shape } from '../shapes.ts'
-import { arch, column, difference, ellipsoid, grown, mirrored, roughened, tube, union } from '../shapes.ts'
+/** Vessels, glands, nodes, pharynx, larynx, thyroid and the tumour (frame: organ.ts). */
+import type { Knot } from '../sweeps.ts'
+import { difference, ellipsoid, grown, mirrored, roughened, union } from '../shapes.ts'
+import { arch, column, tube } from '../sweeps.ts'
 import type { Traits } from '../traits.ts'
 import type { Add, Side } from './organ.ts'
 import { sided } from './organ.ts'
-import { canalY } from './spine.ts'
-
-/** [z, x, y from the middle of the spinal canal, rx, ry, yaw] of the left one of a pair. */
-type Row = readonly [z: number, x: number, dy: number, rx: number, ry: number, yaw: number]
-
-function along(rows: readonly Row[], bulk: number): Shape {
-  return mirrored(
-    column(
-      rows.map(([z, x, dy, rx, ry, yaw]): Knot => ({ z, x, y: canalY(z) + dy, rx: rx * bulk, ry: ry * bulk, yaw })),
-    ),
-  )
-}
-
-const NECK_MUSCLES: Record<string, readonly Row[]> = {
-  sternocleidomastoid: [
-    [-24, 60, 10, 5, 8, 0],
-    [-50, 58, 3, 7, 14, -12],
-    [-80, 54, -8, 7.5, 16, -22],
-    [-110, 46, -25, 7.5, 16, -32],
-    [-140, 36, -48, 7, 14, -42],
-    [-170, 22, -72, 6, 12, -50],
-    [-190, 14, -90, 5, 9, -55],
-  ],
-  trapezius: [
-    [-30, 12, 76, 8, 2.5, 20],
-    [-70, 21, 44, 19, 3.2, 24],
-    [-105, 34, 36, 30, 4, 20],
-    [-140, 52, 28, 42, 5.5, 12],
-    [-170, 66, 26, 56, 8, 6],
-    [-210, 84, 24, 74, 12, 0],
-  ],
-  semispinalis: [
-    [-28, 14, 58, 9, 8, 0],
-    [-60, 13, 33, 11, 9, 8],
-    [-95, 14, 29, 12, 8, 10],
-    [-140, 18, 27, 13, 9, 8],
-    [-200, 22, 20, 16, 12, 0],
-  ],
-  multifidus: [
-    [-62, 10, 19, 8, 7, 0],
-    [-95, 11, 18, 9, 7.5, 0],
-    [-140, 12, 18, 10, 8, 0],
-    [-200, 14, 16, 12, 10, 0],
-  ],
-  splenius: [
-    [-28, 48, 22, 9, 5, 40],
-    [-55, 38, 25, 15, 5, 34],
-    [-85, 29, 31, 17, 5, 26],
-    [-120, 20, 35, 14, 4.5, 20],
-    [-160, 12, 37, 9, 4, 10],
-  ],
-  levator: [
-    [-48, 37, 2, 5, 6, 0],
-    [-80, 42, 9, 7, 9, 12],
-    [-115, 46, 15, 8.5, 11, 22],
-    [-150, 54, 22, 11, 11, 30],
-    [-190, 66, 26, 13, 11, 30],
-  ],
-  scalenes: [
-    [-75, 29, -9, 6, 7, 0],
-    [-105, 34, -10, 8, 10, 10],
-    [-140, 40, -12, 10, 13, 20],
-    [-180, 48, -14, 13, 15, 30],
-  ],
-  longusColli: [
-    [-34, 7, -24, 5, 3, 0],
-    [-60, 8.5, -27, 6.5, 3.6, 8],
-    [-95, 9.5, -28, 7, 4, 10],
-    [-140, 10, -30, 6.5, 3.8, 10],
-    [-190, 9, -31, 5, 3, 10],
-  ],
-  suboccipital: [
-    [-30, 20, 26, 14, 9, 0],
-    [-45, 21, 20, 15, 9, 10],
-    [-62, 18, 17, 10, 7, 10],
-  ],
-}
-
-export function addMuscles(add: Add, { muscleBulk: bulk }: Traits): void {
-  for (const rows of Object.values(NECK_MUSCLES)) add('muscle', along(rows, bulk), { depthMm: 5 })
-  add('muscle', mirrored(ellipsoid([60, -47, -44], [7.5 * bulk, 17, 31], { pitch: -12 })), { depthMm: 5 })
-  add('muscle', mirrored(ellipsoid([39, -43, -52], [6.5 * bulk, 13, 23], { pitch: -16, roll: 8 })))
-  const lateralPterygoid = tube([
-    [20, -54, -12, 8],
-    [34, -40, -14, 8],
-    [46, -27, -17, 5],
-  ])
-  add('muscle', mirrored(lateralPterygoid))
-  const digastric = tube([
-    [52, 10, -36, 4],
-    [44, -18, -66, 4.5],
-    [28, -52, -92, 3],
-    [12, -82, -90, 4.5],
-    [7, -104, -90, 4],
-  ])
-  add('muscle', mirrored(digastric), { depthMm: 4 })
-  const straps = column([
-    { z: -98, x: 10, y: -64, rx: 7, ry: 2.5, yaw: -20 },
-    { z: -125, x: 15, y: -60, rx: 9, ry: 2.6, yaw: -35 },
-    { z: -155, x: 15, y: -56, rx: 10, ry: 3, yaw: -25 },
-    { z: -195, x: 14, y: -50, rx: 11, ry: 3, yaw: -15 },
-  ])
-  add('muscle', mirrored(straps), { depthMm: 4 })
-}
-
-/** The temporal muscle: between the skull, which is painted after it, and the fat of the temple. */
-export function addTemporalis(add: Add, { muscleBulk }: Traits): void {
-  const fan = ellipsoid([60, -34, 22], [12 * muscleBulk, 38, 40], { yaw: 10 })
-  const tendon = tube([
-    [58, -44, 0, 8],
-    [53, -50, -22, 5],
-  ])
-  add('muscle', mirrored(union([fan, tendon], 6)), { depthMm: 4 })
-}
 
 export function addGlands(add: Add, traits: Traits): void {
   for (const side of [1, -1] as Side[]) {
@@ -126,14 +13,14 @@ export function addGlands(add: Add, traits: Traits): void {
     const tail = draw.between(-5, 4)
     const shape = union(
       [
-        ellipsoid([side * 62.5, -23, -36], [9.5 * bulk, 20 * bulk, 25], { pitch: -8 }),
-        ellipsoid([side * 66, -46, -38], [4 * bulk, 14, 16]),
+        ellipsoid([side * 62.5, -20, -38], [10.5 * bulk, 19 * bulk, 26], { pitch: -8 }),
+        ellipsoid([side * 69, -40, -38], [4 * bulk, 16, 17]),
         ellipsoid([side * 49, -15, -40], [10 * bulk, 8, 17]),
         ellipsoid([side * 57, -22, -60 + tail], [7, 11, 13]),
       ],
       6,
     )
-    add('parotid', roughened(shape, traits.fine, 1.1), { structure: sided('Parotid', side), depthMm: 5 })
+    add('parotid', roughened(shape, traits.fine, 0.6), { structure: sided('Parotid', side), depthMm: 5 })
     const duct = tube([
       [side * 48, -21, -18, 2.4],
       [side * 49, -22, -62, 2.8],
@@ -167,8 +54,8 @@ export function addVessels(add: Add): void {
   const jugular = column([
     { z: -205, x: 28, y: -18, rx: 7, ry: 6 },
     { z: -165, x: 35, y: -17, rx: 7, ry: 6 },
-    { z: -125, x: 36, y: -16, rx: 6.5, ry: 5.2 },
-    { z: -90, x: 37, y: -11, rx: 5.8, ry: 4.8 },
+    { z: -125, x: 36, y: -16, rx: 8, ry: 5.8 },
+    { z: -90, x: 37, y: -11, rx: 7, ry: 5.4 },
     { z: -50, x: 36, y: -5, rx: 4.6, ry: 4 },
     { z: -22, x: 30, y: 0, rx: 4, ry: 4 },
   ])

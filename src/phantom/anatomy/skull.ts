@@ -1,6 +1,7 @@
 /** Cranium and skull base: vault with diploe, petrous bones, clivus, mastoids; the cavity inside (frame: organ.ts). */
 import type { Shape } from '../shapes.ts'
-import { ellipsoid, grown, halfSpace, intersection, mirrored, roughened, shared, tube, union } from '../shapes.ts'
+import { ellipsoid, grown, halfSpace, intersection, mirrored, roughened, shared, union } from '../shapes.ts'
+import { tube } from '../sweeps.ts'
 import type { Sdf } from '../shapes.ts'
 import type { Traits } from '../traits.ts'
 import type { Add } from './organ.ts'
@@ -11,7 +12,7 @@ export function cranialCavity(): Shape {
   const cerebrum = intersection(ellipsoid([0, 7, 40], [68.5, 83, 71]), floor, 10)
   const temporal = mirrored(ellipsoid([41, -17, 7], [26, 37, 24]))
   const posteriorFossa = ellipsoid([0, 43, -5], [54, 42, 31])
-  const cisterns = ellipsoid([0, -1, -8], [19, 17, 27])
+  const cisterns = ellipsoid([0, -1, -8], [19, 14, 27])
   const { sdf, box } = union([cerebrum, temporal, posteriorFossa, cisterns], 10)
   // The falx's groove and the flat temples: an ellipsoid is too round for a head.
   return shared({ sdf, box })
@@ -47,7 +48,10 @@ function vaultThickness({ skullThicknessMm, coarse }: Traits): Sdf {
     const temple = gauss((Math.abs(x) - 64) / 18) * gauss((y + 12) / 38) * gauss((z - 12) / 34)
     const occiput = gauss((y - 92) / 26) * gauss((z - 8) / 30)
     const roof = gauss((y + 58) / 22) * gauss((z - 34) / 12) * gauss(x / 45)
-    return skullThicknessMm + 0.5 * coarse(x * 0.5, y * 0.5, z * 0.5) + 2.2 * occiput - 2.6 * temple - 2.4 * roof
+    const floor = gauss((z + 40) / 14) * gauss((y - 55) / 30)
+    return (
+      skullThicknessMm + 0.5 * coarse(x * 0.5, y * 0.5, z * 0.5) + 2.2 * occiput - 2.6 * temple - 2.4 * roof - 3 * floor
+    )
   }
 }
 

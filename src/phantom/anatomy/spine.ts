@@ -1,7 +1,8 @@
 /** Cervical and upper thoracic spine, its canal and the cord (frame: organ.ts). */
 import type { Vec3 } from '../../volume/index.ts'
 import type { Shape } from '../shapes.ts'
-import { column, ellipseDistance, ellipsoid, grown, mirrored, smoothMin, tube, union } from '../shapes.ts'
+import { ellipsoid, grown, mirrored, smoothMin, union } from '../shapes.ts'
+import { column, ellipseDistance, tube } from '../sweeps.ts'
 import type { Add } from './organ.ts'
 
 /** A vertebral body: centre, half-axes of its oval, half height, length of the spinous process. */
