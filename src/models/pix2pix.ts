@@ -7,6 +7,7 @@ import {
   l1,
   readNumbers,
   weightedL1,
+  type AdamOptions,
   type AdamState,
   type Params,
 } from '../nn/index.ts'
@@ -26,10 +27,15 @@ export const PAPER_ADAM = { lr: 2e-4, beta1: 0.5, beta2: 0.999 } as const
 export const PAPER_LAMBDA_L1 = 100
 
 /** Networks with random weights from `generator` (generator first, then critic) and fresh optimisers. */
-export function initPix2pix(options: Pix2pixOptions, generator: Generator, device = 'cpu'): Pix2pix {
+export function initPix2pix(
+  options: Pix2pixOptions,
+  generator: Generator,
+  device = 'cpu',
+  adamOptions: AdamOptions = PAPER_ADAM,
+): Pix2pix {
   const made = initGenerator(options.unet, generator, { device })
   const critic = initCritic(options.critic, generator, { device })
-  return { generator: made, critic, adamG: adam(made, PAPER_ADAM), adamD: adam(critic, PAPER_ADAM) }
+  return { generator: made, critic, adamG: adam(made, adamOptions), adamD: adam(critic, adamOptions) }
 }
 
 export type Pix2pixStep = {
