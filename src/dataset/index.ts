@@ -1,4 +1,5 @@
 /** What other rooms use of dataset/. */
+export { describeStore } from './describe.ts'
 export { buildStore } from './build-store.ts'
 export { openStore, slicesOf, type SliceRef, type Store } from './open-store.ts'
 export { readBatch, type Batch } from './batch.ts'

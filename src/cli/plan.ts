@@ -1,0 +1,49 @@
+/** `larmor plan`: from a registered cohort to a plan and its slice store. */
+import { z } from 'zod'
+import { buildStore, describeStore } from '../dataset/index.ts'
+import { makePlan, readPlan } from '../plan/index.ts'
+import { command } from './command.ts'
+
+const count = z.coerce.number().int()
+
+export const planCommand = command({
+  name: 'plan',
+  summary: 'Decide how registered pairs become training slices, and write them as a slice store.',
+  arguments: [['<cohort>', 'a cohort whose MR is registered (larmor register)']],
+  flags: [
+    ['--output <store>', 'folder of plan.json and the slices'],
+    ['--target <role>', 'the MR sequence to learn, for instance mr_t2; needed where patients have several'],
+    ['--validation <n>', 'patients that choose checkpoints (default: one in fifteen, at least one)'],
+    ['--test <n>', 'patients that are never trained on (default: one in six)'],
+    [
+      '--split-slices <parity>',
+      'odd or even: train on every second slice of the same patients; not a split by patient',
+    ],
+    ['--slice-size <pixels>', 'a multiple of 32 (default: 192 to 256, by the widest body)'],
+    ['--spacing <mm>', 'pixel size (default: the widest body fits the slice)'],
+    ['--neighbours <n>', 'CT slices seen on each side (default 1)'],
+    ['--plan <file>', 'an edited plan.json to use as it is, in place of all the above'],
+  ],
+  options: z.strictObject({
+    cohort: z.string(),
+    output: z.string(),
+    target: z.string().optional(),
+    validation: count.min(1).optional(),
+    test: count.min(0).optional(),
+    splitSlices: z.enum(['odd', 'even']).optional(),
+    sliceSize: count.min(32).optional(),
+    spacing: z.coerce.number().positive().optional(),
+    neighbours: count.min(0).max(4).optional(),
+    plan: z.string().optional(),
+  }),
+
+  async run({ cohort, output, plan: edited, splitSlices: trainSlices, spacing: spacingMm, ...wishes }, context) {
+    const { seed, report, signal } = context
+    const plan = edited
+      ? await readPlan(edited)
+      : await makePlan(cohort, { ...wishes, trainSlices, spacingMm, seed, report, signal })
+    const manifest = await buildStore(cohort, plan, output, { report, signal })
+    const { json, text } = describeStore(output, plan, manifest)
+    return { json, text, exitCode: plan.leftOut.length > 0 ? 5 : 0 }
+  },
+})

@@ -1,0 +1,35 @@
+/** `larmor train`: one stage of the translation, in a process of its own. */
+import { z } from 'zod'
+import { describeRun, launchTraining } from '../training/index.ts'
+import { command } from './command.ts'
+
+export const trainCommand = command({
+  name: 'train',
+  summary: 'Train a stage: pix2pix (CT to MR), or diffusion (the refiner of a pix2pix run).',
+  arguments: [
+    ['<stage>', 'pix2pix or diffusion'],
+    ['<store>', 'a slice store (larmor plan)'],
+  ],
+  flags: [
+    ['--run <dir>', 'folder of the run'],
+    ['--stage1 <run>', 'for diffusion: the run of pix2pix to refine'],
+    ['--preset <name>', 'paper (the published pix2pix) or best (default)'],
+    ['--set <key=value...>', 'a setting of the run, for instance --set minutes=30 batch=8'],
+    ['--resume', 'go on with the run in that folder, from its last checkpoint'],
+  ],
+  options: z.strictObject({
+    stage: z.enum(['pix2pix', 'diffusion']),
+    store: z.string(),
+    run: z.string(),
+    stage1: z.string().optional(),
+    preset: z.enum(['paper', 'best']).optional(),
+    set: z.array(z.string()).default([]),
+    resume: z.boolean().default(false),
+  }),
+
+  async run({ stage, store, run, stage1, preset, set, resume }, { report, signal, seed, threads, device }) {
+    const job = { stage, storeDir: store, runDir: run, stage1Dir: stage1, preset, settings: set, resume }
+    const record = await launchTraining({ ...job, seed, threads, device }, { report, signal, environment: process.env })
+    return describeRun(run, record)
+  },
+})

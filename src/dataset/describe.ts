@@ -1,0 +1,37 @@
+/** A finished store in words and as data. */
+import type { Plan } from '../plan/index.ts'
+import type { Manifest } from './manifest.ts'
+
+export function describeStore(
+  dir: string,
+  plan: Plan,
+  { planSha256, patients }: Manifest,
+): { json: Record<string, unknown>; text: string } {
+  const slices = patients.reduce((sum, { slices }) => sum + slices, 0)
+  const usable = patients.reduce((sum, { usable }) => sum + usable, 0)
+  const unusable: Record<string, number> = {}
+  for (const patient of patients)
+    for (const [reason, count] of Object.entries(patient.unusable)) unusable[reason] = (unusable[reason] ?? 0) + count
+  const { split, sliceSize, spacingMm, target, leftOut } = plan
+  const lines = [
+    `${patients.length} patients, ${usable} usable slices of ${slices} (${sliceSize.join(' × ')} pixels of ${spacingMm[0]} mm), target ${target}.`,
+    ...Object.entries(unusable).map(([reason, count]) => `  not used: ${count} slices with ${reason}`),
+    split.by === 'slice'
+      ? `Split by ${split.trainSlices} slices. ${split.warning}`
+      : `Split: ${split.train.length} train, ${split.validation.length} validation, ${split.test.length} test.`,
+    ...leftOut.map(({ id, reason }) => `  left out: ${id}: ${reason}`),
+    `Store: ${dir}`,
+  ]
+  const json = {
+    store: dir,
+    planSha256,
+    patients: patients.length,
+    slices,
+    usable,
+    unusable,
+    split,
+    sliceSize,
+    spacingMm,
+  }
+  return { json: { ...json, target, leftOut }, text: lines.join('\n') }
+}

@@ -1,0 +1,34 @@
+/**
+ * The training process: waits for its job, trains, tells its parent what happens, and ends.
+ *
+ * Ctrl-C in a terminal reaches every process of the group: here it is left to the parent, which asks for the stop.
+ * If the parent is gone (the channel closes), the step at work is finished, a checkpoint written, and the process ends.
+ */
+import { LarmorError } from '../errors.ts'
+import type { ToChild, ToParent } from './messages.ts'
+import { train, type TrainJob } from './train.ts'
+
+const stop = new AbortController()
+process.on('SIGINT', () => {})
+process.on('SIGTERM', () => stop.abort())
+process.on('disconnect', () => stop.abort())
+process.on('message', (message: ToChild) => {
+  if (message.tell === 'stop') stop.abort()
+  else void run(message.job)
+})
+
+async function run(job: TrainJob): Promise<void> {
+  try {
+    const record = await train(job, { report: (event) => tell({ tell: 'event', event }), stop: stop.signal })
+    tell({ tell: 'done', record })
+  } catch (error) {
+    if (error instanceof LarmorError) tell({ tell: 'fault', fault: error.fault })
+    else tell({ tell: 'bug', stack: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+  }
+  if (process.connected) process.disconnect()
+}
+
+/** After the parent is gone there is nobody to tell; the run folder says it all. */
+function tell(message: ToParent): void {
+  if (process.connected) process.send!(message, undefined, undefined, () => {})
+}

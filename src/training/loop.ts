@@ -1,0 +1,196 @@
+/**
+ * The loop of both stages: batches in, steps, validations, checkpoints, and a clear end.
+ *
+ * All that a resumed run needs is the step: the order of samples, augmentation, dropout and noise come from streams that
+ * it names. So N steps equal N/2, a kill, and N/2 more, to the last bit on one machine's CPU with the same threads.
+ */
+import { setImmediate } from 'node:timers/promises'
+import { augmentedBatch, refsAt, slicesOf, type Augmentation, type SliceRef, type Store } from '../dataset/index.ts'
+import { LarmorError } from '../errors.ts'
+import type { Report } from '../progress.ts'
+import { seedOf } from '../random.ts'
+import { generator, scope } from '../tensor/index.ts'
+import { learningRate, shareDone, stepsOf } from './budget.ts'
+import { saveCheckpoint, type LoopState } from './checkpoint.ts'
+import { appendMetrics } from './run-folder.ts'
+import { writeSamples } from './samples.ts'
+import type { RunConfig } from './settings.ts'
+import type { Stage } from './stage.ts'
+import { isBetter, scoreOf, spread, validate, validationSlices, type Score, type Scores } from './validation.ts'
+
+export type Loop = {
+  readonly runDir: string
+  readonly store: Store
+  readonly stage: Stage
+  readonly config: RunConfig
+  readonly device: string
+  readonly report: Report
+  /** Asked to stop: the step at work is finished, a checkpoint written, and the loop ends. */
+  readonly stop: AbortSignal
+  /** Told after each checkpoint. */
+  readonly onSaved: (state: LoopState, best: Best | null, scores: Scores | null) => Promise<void>
+}
+
+/** The best validation so far, and where. */
+export type Best = Score & { step: number }
+
+export const freshState: LoopState = {
+  step: 0,
+  elapsedSeconds: 0,
+  validations: 0,
+  score: null,
+  pending: { steps: 0, sums: {} },
+}
+
+/**
+ * Trains from `start` to the end of the run.
+ * @param bestSoFar  of earlier sessions
+ * @returns whether the run is finished (false: it was asked to stop, and its checkpoint is written)
+ * @throws train.notFinite, machine.diskFull   the last checkpoint is kept
+ */
+export async function trainLoop(loop: Loop, start: LoopState, bestSoFar: Best | null): Promise<boolean> {
+  const { store, config, stop } = loop
+  const training = slicesOf(store, 'train')
+  const watched = validationSlices(store, config.validationSlices)
+  const clock = startClock(start.elapsedSeconds)
+  let state = start
+  let best = bestSoFar
+  let lastSaved = { step: start.step, atSeconds: clock.elapsed() }
+
+  const save = async (isBest: boolean, scores: Scores | null): Promise<void> => {
+    const begun = clock.elapsed()
+    await saveCheckpoint(loop.runDir, loop.stage.tensors(), loop.stage.counters(), state, { isBest })
+    lastSaved = { step: state.step, atSeconds: clock.elapsed() }
+    clock.saveSeconds = lastSaved.atSeconds - begun
+    loop.report({ at: 'train.checkpoint', step: state.step, path: loop.runDir })
+    await loop.onSaved(state, best, scores)
+  }
+
+  for (;;) {
+    const elapsedSeconds = clock.elapsed()
+    const share = shareDone(config, { step: state.step, elapsedSeconds }, training.length, clock.reserveSeconds())
+    if (share >= state.validations / config.validations) {
+      const scores = await watch(loop, watched, state.step, clock)
+      if (scores === undefined) break
+      const score = scoreOf(scores)
+      const improved = isBetter(score, best)
+      if (improved) best = { ...score, step: state.step }
+      const validations = Math.max(state.validations, Math.floor(share * config.validations)) + 1
+      state = { ...state, validations, score, elapsedSeconds: clock.elapsed() }
+      await save(improved, scores)
+    }
+    if (share >= 1) return true
+    if (stop.aborted) break
+    state = takeStep(loop, training, state, share, clock)
+    if (clock.elapsed() - lastSaved.atSeconds > config.checkpointSeconds) await save(false, null)
+    await setImmediate()
+  }
+  if (lastSaved.step !== state.step) await save(false, null)
+  return false
+}
+
+function takeStep(loop: Loop, training: readonly SliceRef[], state: LoopState, share: number, clock: Clock): LoopState {
+  const { store, stage, config, device } = loop
+  const { seed, batch: n } = config
+  const begun = clock.elapsed()
+  const position = state.step * n
+  const rate = learningRate(config, state, share, training.length)
+  const losses = scope(() => {
+    const batch = augmentedBatch(store, refsAt(training, seed, position, n), augmentationOf(config), {
+      seed,
+      position,
+      device,
+    })
+    return stage.step(batch, { learningRate: rate, generator: generator(seedOf(seed, 'step', state.step)) })
+  })
+  checkFinite(losses, state.step)
+  clock.stepTook(clock.elapsed() - begun)
+  const step = state.step + 1
+  const next = { ...state, step, score: null, elapsedSeconds: clock.elapsed(), pending: added(state.pending, losses) }
+  return logged(loop, next, losses, rate, training.length, clock)
+}
+
+/** Reports the step, and every `logEvery` steps writes the means since the last line. */
+function logged(
+  { runDir, config, report }: Loop,
+  state: LoopState,
+  losses: Record<string, number>,
+  rate: number,
+  trainingSlices: number,
+  clock: Clock,
+): LoopState {
+  const { step, pending, elapsedSeconds } = state
+  const imagesPerSecond = config.batch / clock.secondsPerStep
+  const total = stepsOf(config, trainingSlices)
+  const remainingSeconds =
+    total === undefined
+      ? Math.max(0, config.minutes! * 60 - elapsedSeconds)
+      : (total - step) * clock.secondsPerStep + (config.validations + 1 - state.validations) * clock.reserveSeconds()
+  const of = total ?? step + Math.round(remainingSeconds / clock.secondsPerStep)
+  report({ at: 'train.step', step, of, losses, imagesPerSecond, remainingSeconds })
+  if (step % config.logEvery !== 0) return state
+  const means = Object.fromEntries(Object.entries(pending.sums).map(([name, sum]) => [name, sum / pending.steps]))
+  appendMetrics(runDir, { at: 'step', step, losses: means, learningRate: rate, imagesPerSecond, elapsedSeconds })
+  return { ...state, pending: freshState.pending }
+}
+
+/** Validates, writes pictures and the line of metrics; undefined where it was asked to stop. */
+async function watch(loop: Loop, slices: readonly SliceRef[], step: number, clock: Clock): Promise<Scores | undefined> {
+  const { runDir, store, stage, config, device, report, stop } = loop
+  const begun = clock.elapsed()
+  const scores = await validate(store, stage, slices, { seed: config.seed, device, stop })
+  if (scores === undefined) return undefined
+  await writeSamples(runDir, store, stage, spread(slices, config.sampleSlices), { step, seed: config.seed, device })
+  appendMetrics(runDir, { at: 'validation', step, scores, elapsedSeconds: clock.elapsed() })
+  report({ at: 'train.validation', step, scores })
+  clock.validationSeconds = clock.elapsed() - begun
+  return scores
+}
+
+function augmentationOf({ flip, jitter, noiseHu, shiftHu }: RunConfig): Augmentation {
+  return { flip, jitter, noiseHu, shiftHu }
+}
+
+function added({ steps, sums }: LoopState['pending'], losses: Record<string, number>): LoopState['pending'] {
+  const total = Object.entries(losses).map(([name, value]) => [name, (sums[name] ?? 0) + value])
+  return { steps: steps + 1, sums: Object.fromEntries(total) as Record<string, number> }
+}
+
+function checkFinite(losses: Record<string, number>, step: number): void {
+  const bad = Object.entries(losses).find(([, value]) => !Number.isFinite(value))
+  if (!bad) return
+  throw new LarmorError({
+    kind: 'train.notFinite',
+    message: 'A loss is no longer a finite number.',
+    where: `Step ${step}, ${bad[0]}`,
+    found: String(bad[1]),
+    expected: 'a finite number',
+    fix: 'The checkpoint before this is kept. Start a new run with a lower learningRate or more warmUpSteps.',
+  })
+}
+
+type Clock = {
+  elapsed(): number
+  stepTook(seconds: number): void
+  secondsPerStep: number
+  validationSeconds: number
+  saveSeconds: number
+  /** What the last validation and checkpoint will take. */
+  reserveSeconds(): number
+}
+
+function startClock(elapsedBefore: number): Clock {
+  const begun = performance.now()
+  return {
+    elapsed: () => elapsedBefore + (performance.now() - begun) / 1000,
+    secondsPerStep: NaN,
+    validationSeconds: 0,
+    saveSeconds: 0,
+    stepTook(seconds) {
+      this.secondsPerStep = Number.isNaN(this.secondsPerStep) ? seconds : 0.9 * this.secondsPerStep + 0.1 * seconds
+    },
+    reserveSeconds() {
+      return this.validationSeconds + this.saveSeconds
+    },
+  }
+}

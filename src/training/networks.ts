@@ -1,0 +1,69 @@
+/** Which network a config and a plan describe: options, sizes it can take, and the list of its parameters. */
+import {
+  refinerMultiple,
+  refinerSpec,
+  residualMultiple,
+  residualSpec,
+  unetMultiple,
+  unetSpec,
+} from '../models/index.ts'
+import type { Pix2pixOptions, RefinerOptions, ResidualOptions } from '../models/index.ts'
+import type { ParamSpec } from '../nn/index.ts'
+import type { Plan } from '../plan/index.ts'
+import type { RefinerConfig, ResidualConfig, RunConfig, UnetConfig } from './settings.ts'
+
+/** Slices of CT that a network sees. */
+export function channelsOf({ neighbours }: Pick<Plan, 'neighbours'>): number {
+  return 2 * neighbours + 1
+}
+
+export function pix2pixOptions(config: UnetConfig, plan: Plan): Pix2pixOptions {
+  const { width, downs, norm, dropout, criticWidth, lambdaL1 } = config
+  const inChannels = channelsOf(plan)
+  return {
+    unet: { inChannels, outChannels: 1, ngf: width, downs, norm, dropout },
+    critic: { inChannels: inChannels + 1, ndf: criticWidth, norm },
+    lambdaL1,
+  }
+}
+
+export function residualOptions({ width, levels, unshuffle }: ResidualConfig, plan: Plan): ResidualOptions {
+  return { inChannels: channelsOf(plan), width, levels, unshuffle, table: plan.huToMr }
+}
+
+export function refinerOptions({ width, levels, unshuffle, embedding }: RefinerConfig, plan: Plan): RefinerOptions {
+  return { conditionChannels: 2 * plan.neighbours + 2, width, levels, unshuffle, embedding }
+}
+
+/** From where a sample starts and where it ends, by the SD of the residual: within what training has seen. */
+export function sigmaRange(sigmaData: number): { sigmaMin: number; sigmaMax: number } {
+  return { sigmaMin: 0.004 * sigmaData, sigmaMax: 10 * sigmaData }
+}
+
+/** Slices must be a multiple of this. */
+export function multipleOf(config: RunConfig, plan: Plan): number {
+  switch (config.generator) {
+    case 'unet':
+      return unetMultiple(pix2pixOptions(config, plan).unet)
+    case 'residual':
+      return residualMultiple(residualOptions(config, plan))
+    case 'refiner':
+      return refinerMultiple(refinerOptions(config, plan))
+    default:
+      return config satisfies never
+  }
+}
+
+/** Names, shapes and starting values of the network that predicts. */
+export function networkSpec(config: RunConfig, plan: Plan): ParamSpec[] {
+  switch (config.generator) {
+    case 'unet':
+      return unetSpec(pix2pixOptions(config, plan).unet)
+    case 'residual':
+      return residualSpec(residualOptions(config, plan))
+    case 'refiner':
+      return refinerSpec(refinerOptions(config, plan))
+    default:
+      return config satisfies never
+  }
+}

@@ -1,0 +1,98 @@
+/** The run folder: config.json, plan.json, metrics.jsonl, and run.json, which says what became of the run. */
+import { appendFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LarmorError } from '../errors.ts'
+import { asDiskFault, exists, readJson, writeFileAtomic, writeJson } from '../files.ts'
+import { planSha256, readPlan, writePlan, type Plan } from '../plan/index.ts'
+import { RunRecordSchema, type RunRecord } from './run-record-schema.ts'
+import { RunConfigSchema, type RunConfig } from './settings.ts'
+
+export const RUN_FILES = { config: 'config.json', plan: 'plan.json', record: 'run.json', metrics: 'metrics.jsonl' }
+
+/**
+ * A new run's folder with its config and plan.
+ * @throws usage.outputExists  there is a run already
+ */
+export async function createRun(runDir: string, config: RunConfig, plan: Plan): Promise<void> {
+  if (await exists(join(runDir, RUN_FILES.config)))
+    throw new LarmorError({
+      kind: 'usage.outputExists',
+      message: 'There is a run in this folder already.',
+      where: runDir,
+      found: RUN_FILES.config,
+      expected: 'an empty folder',
+      fix: 'Add --resume to go on with it, or choose another --run.',
+    })
+  await writePlan(join(runDir, RUN_FILES.plan), plan)
+  await writeJson(join(runDir, RUN_FILES.config), config)
+}
+
+/**
+ * @throws input.notFound  no run there
+ * @throws json.refused    a file of it is not what it should be
+ */
+export async function readRun(runDir: string): Promise<{ config: RunConfig; plan: Plan }> {
+  const config = await readJson(join(runDir, RUN_FILES.config), RunConfigSchema)
+  return { config, plan: await readPlan(join(runDir, RUN_FILES.plan)) }
+}
+
+/** @throws run.mismatch  the run was made with another plan than the store's */
+export function checkSamePlan(runDir: string, ofRun: Plan, ofStore: Plan): void {
+  const [run, store] = [planSha256(ofRun), planSha256(ofStore)]
+  if (run === store) return
+  throw new LarmorError({
+    kind: 'run.mismatch',
+    message: 'The run and the slice store follow different plans.',
+    where: runDir,
+    found: `a run of plan ${run.slice(0, 12)}`,
+    expected: `plan ${store.slice(0, 12)}, the store's`,
+    fix: 'Give the store that the run was made with, or train anew on this one.',
+  })
+}
+
+export async function readRecord(runDir: string): Promise<RunRecord> {
+  return readJson(join(runDir, RUN_FILES.record), RunRecordSchema)
+}
+
+export async function writeRecord(runDir: string, record: RunRecord): Promise<void> {
+  await writeJson(join(runDir, RUN_FILES.record), record)
+}
+
+/** One line of metrics.jsonl. */
+export type MetricsLine =
+  | {
+      at: 'step'
+      step: number
+      losses: Record<string, number>
+      learningRate: number
+      imagesPerSecond: number
+      elapsedSeconds: number
+    }
+  | { at: 'validation'; step: number; scores: Record<string, number>; elapsedSeconds: number }
+
+/** @throws machine.diskFull */
+export function appendMetrics(runDir: string, line: MetricsLine): void {
+  const path = join(runDir, RUN_FILES.metrics)
+  try {
+    appendFileSync(path, `${JSON.stringify(line)}\n`)
+  } catch (error) {
+    throw asDiskFault(error, path)
+  }
+}
+
+/** Drops the lines after `step`, which a killed run had written beyond its last checkpoint, and a line cut in two. */
+export async function trimMetrics(runDir: string, step: number): Promise<void> {
+  const path = join(runDir, RUN_FILES.metrics)
+  const text = await readFile(path, 'utf8').catch(() => '')
+  const kept = text.split('\n').filter((line) => (stepOf(line) ?? Infinity) <= step)
+  await writeFileAtomic(path, kept.map((line) => `${line}\n`).join(''))
+}
+
+function stepOf(line: string): number | undefined {
+  try {
+    return (JSON.parse(line) as MetricsLine).step
+  } catch {
+    return undefined
+  }
+}

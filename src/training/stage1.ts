@@ -1,0 +1,109 @@
+/** Stage 1 as the loop sees it: the paper's pix2pix, or the residual generator over the table HU → MR. */
+import type { Batch } from '../dataset/index.ts'
+import { generate, initPix2pix, initResidualTraining, pix2pixStep, residual, residualStep } from '../models/index.ts'
+import { adamTensors, countTrained, restoreAdam } from '../nn/index.ts'
+import type { Params } from '../nn/index.ts'
+import type { Plan } from '../plan/index.ts'
+import { seedOf } from '../random.ts'
+import { generator, noGrad, scope, type Tensor } from '../tensor/index.ts'
+import { pix2pixOptions, residualOptions } from './networks.ts'
+import type { ResidualConfig, UnetConfig } from './settings.ts'
+import { insideBody, lossWeight, prefixed, restoreTensors, withPrefix, type Restored, type Stage } from './stage.ts'
+
+/** Weights that predict, and how: [N, C, h, w] → [N, 1, h, w]. No dropout, running statistics: a picture has one answer. */
+export function predictorOf(config: UnetConfig | ResidualConfig, plan: Plan): (params: Params, ct: Tensor) => Tensor {
+  if (config.generator === 'unet') {
+    const { unet } = pix2pixOptions(config, plan)
+    return (params, ct) => noGrad(() => scope(() => generate(params, unet, ct, { training: false })))
+  }
+  const options = residualOptions(config, plan)
+  return (params, ct) => noGrad(() => scope(() => residual(params, options, ct)))
+}
+
+export function createStage1(
+  config: UnetConfig | ResidualConfig,
+  plan: Plan,
+  device: string,
+  restored: Restored | undefined,
+): Stage {
+  return config.generator === 'unet'
+    ? createUnet(config, plan, device, restored)
+    : createResidual(config, plan, device, restored)
+}
+
+function createUnet(config: UnetConfig, plan: Plan, device: string, restored: Restored | undefined): Stage {
+  const options = pix2pixOptions(config, plan)
+  const state = initPix2pix(options, generator(seedOf(config.seed, 'weights')), device)
+  if (restored) {
+    const { tensors, counters, where } = restored
+    for (const name of ['generator', 'critic'] as const)
+      restoreTensors(state[name].tensors, withPrefix(name, tensors.weights), where)
+    restoreAdam(state.adamG, withPrefix('generator', tensors.optimiser), counters['generatorSteps']!, where)
+    restoreAdam(state.adamD, withPrefix('critic', tensors.optimiser), counters['criticSteps']!, where)
+  }
+  const predictor = predictorOf(config, plan)
+  return {
+    parameters: countTrained(state.generator) + countTrained(state.critic),
+    step(batch, { learningRate: lr, generator }) {
+      const weight = config.maskLoss ? { weight: lossWeight(batch) } : {}
+      return pix2pixStep(state, options, batch.ct, batch.mr, { generator, lr, ...weight })
+    },
+    predict: async (batch) => imageOf(batch, predictor(state.generator, batch.ct)),
+    tensors: () => ({
+      weights: new Map([
+        ...prefixed('generator', state.generator.tensors),
+        ...prefixed('critic', state.critic.tensors),
+      ]),
+      ema: state.generator.tensors,
+      optimiser: new Map([
+        ...prefixed('generator', adamTensors(state.adamG)),
+        ...prefixed('critic', adamTensors(state.adamD)),
+      ]),
+    }),
+    counters: () => ({ generatorSteps: state.adamG.step, criticSteps: state.adamD.step }),
+    dispose() {
+      for (const t of [...adamTensors(state.adamG).values(), ...adamTensors(state.adamD).values()]) t.dispose()
+      state.generator.dispose()
+      state.critic.dispose()
+    },
+  }
+}
+
+function createResidual(config: ResidualConfig, plan: Plan, device: string, restored: Restored | undefined): Stage {
+  const options = residualOptions(config, plan)
+  const { learningRate: lr, emaDecay } = config
+  const state = initResidualTraining(options, { lr, emaDecay }, generator(seedOf(config.seed, 'weights')), device)
+  if (restored) {
+    const { tensors, counters, where } = restored
+    restoreTensors(state.network.tensors, withPrefix('generator', tensors.weights), where)
+    restoreTensors(state.ema.averaged.tensors, tensors.ema, where)
+    restoreAdam(state.adam, withPrefix('generator', tensors.optimiser), counters['generatorSteps']!, where)
+    state.ema.updates = counters['emaUpdates']!
+  }
+  const predictor = predictorOf(config, plan)
+  return {
+    parameters: countTrained(state.network),
+    step(batch, { learningRate }) {
+      const { ct, mr } = batch
+      return scope(() => residualStep(state, options, { ct, mr, weight: lossWeight(batch) }, { lr: learningRate }))
+    },
+    predict: async (batch) => imageOf(batch, predictor(state.ema.averaged, batch.ct)),
+    tensors: () => ({
+      weights: new Map(prefixed('generator', state.network.tensors)),
+      ema: state.ema.averaged.tensors,
+      optimiser: new Map(prefixed('generator', adamTensors(state.adam))),
+    }),
+    counters: () => ({ generatorSteps: state.adam.step, emaUpdates: state.ema.updates }),
+    dispose() {
+      for (const t of adamTensors(state.adam).values()) t.dispose()
+      state.network.dispose()
+      state.ema.averaged.dispose()
+    },
+  }
+}
+
+function imageOf({ body }: Batch, image: Tensor): Record<string, Float32Array> {
+  const values = image.values('float32')
+  image.dispose()
+  return { mr: insideBody(values, body.values('float32')) }
+}

@@ -1,0 +1,203 @@
+/**
+ * Stage 2 as the loop sees it: the diffusion refiner of the residual MR − stage 1.
+ *
+ * Shortcut    stage 1 predicts the slices that it was itself trained on, so its residual is smaller here than on a new
+ *             patient. Predictions from held-out folds would be free of that; how much it matters is not measured yet.
+ */
+import { resolve } from 'node:path'
+import { LarmorError } from '../errors.ts'
+import { readBatch, slicesOf, type Batch, type SliceRef, type Store } from '../dataset/index.ts'
+import { denoised, initRefinerTraining, refinerStep } from '../models/index.ts'
+import { adamTensors, countTrained, restoreAdam } from '../nn/index.ts'
+import type { Params } from '../nn/index.ts'
+import type { Plan } from '../plan/index.ts'
+import { seedOf, stream } from '../random.ts'
+import { karrasSigmas, oneStep, sampleHeun, type Denoiser } from '../sampling/index.ts'
+import { cat, generator, mul, noGrad, scope, square, sub, sum, tensor, type Tensor } from '../tensor/index.ts'
+import { loadPredictor, openRun } from './open-run.ts'
+import { checkSamePlan } from './run-folder.ts'
+import { refinerOptions, sigmaRange } from './networks.ts'
+import { predictorOf } from './stage1.ts'
+import type { RefinerConfig, ResidualConfig, UnetConfig } from './settings.ts'
+import { insideBody, lossWeight, prefixed, restoreTensors, withPrefix, type Restored, type Stage } from './stage.ts'
+
+/** A finished first stage: its config, the weights that predict, and where they came from. */
+export type Stage1 = {
+  config: UnetConfig | ResidualConfig
+  params: Params
+  origin: { run: string; step: number; weightsSha256: string }
+}
+
+/**
+ * The best weights of a run of pix2pix.
+ * @throws usage.wrong    no run was named
+ * @throws run.mismatch   it is a run of stage 2, or of another plan
+ */
+export async function openStage1(
+  { stage1Dir, device }: { stage1Dir?: string | undefined; device: string },
+  plan: Plan,
+): Promise<Stage1> {
+  if (stage1Dir === undefined) throw noStage1()
+  const run = await openRun(stage1Dir)
+  if (run.config.generator === 'refiner') throw notStage1(stage1Dir)
+  checkSamePlan(stage1Dir, run.plan, plan)
+  const { params, state } = await loadPredictor(run, 'best', device)
+  const origin = { run: resolve(stage1Dir), step: state.step, weightsSha256: state.sha256.ema }
+  return { config: run.config, params, origin }
+}
+
+/** Karras et al. 2022 chose their noise for data of this SD; ours moves along with the residual's. */
+const PAPER_SIGMA_DATA = 0.5
+
+export function createStage2(
+  config: RefinerConfig,
+  store: Store,
+  stage1: Stage1,
+  device: string,
+  restored: Restored | undefined,
+): Stage {
+  const options = refinerOptions(config, store.plan)
+  const { learningRate: lr, emaDecay } = config
+  const state = initRefinerTraining(options, { lr, emaDecay }, generator(seedOf(config.seed, 'weights')), device)
+  if (restored) {
+    const { tensors, counters, where } = restored
+    restoreTensors(state.network.tensors, withPrefix('refiner', tensors.weights), where)
+    restoreTensors(state.ema.averaged.tensors, tensors.ema, where)
+    restoreAdam(state.adam, withPrefix('refiner', tensors.optimiser), counters['refinerSteps']!, where)
+    state.ema.updates = counters['emaUpdates']!
+  }
+  const predictStage1 = predictorOf(stage1.config, store.plan)
+  const base = (ct: Tensor): Tensor => predictStage1(stage1.params, ct)
+  const sigmaData = restored ? restored.counters['sigmaData']! : measureSigmaData(store, base, config.seed, device)
+  const noise = { sigmaData, pMean: config.pMean + Math.log(sigmaData / PAPER_SIGMA_DATA), pStd: config.pStd }
+  return {
+    parameters: countTrained(state.network),
+    step(batch, { learningRate, generator }) {
+      return scope(() => {
+        const { ct, mr } = batch
+        const images = { ct, mr, stage1: base(ct), weight: lossWeight(batch) }
+        return refinerStep(state, options, noise, images, { generator, lr: learningRate })
+      })
+    },
+    predict: (batch, seed) =>
+      predictions(batch, seed, base(batch.ct), config.samplerSteps, sigmaData, (noisy, sigmas, condition) =>
+        denoised(state.ema.averaged, options, noisy, sigmas, condition, sigmaData),
+      ),
+    tensors: () => ({
+      weights: new Map(prefixed('refiner', state.network.tensors)),
+      ema: state.ema.averaged.tensors,
+      optimiser: new Map(prefixed('refiner', adamTensors(state.adam))),
+    }),
+    counters: () => ({ refinerSteps: state.adam.step, emaUpdates: state.ema.updates, sigmaData }),
+    dispose() {
+      for (const t of adamTensors(state.adam).values()) t.dispose()
+      for (const params of [state.network, state.ema.averaged, stage1.params]) params.dispose()
+    },
+  }
+}
+
+type Denoise = (noisy: Tensor, sigmas: readonly number[], condition: Tensor) => Tensor
+
+/** `one-step` (the expected image, which chooses `best`), a single sample, and stage 1 as it came. */
+async function predictions(
+  { ct, body }: Batch,
+  seed: number,
+  stage1: Tensor,
+  steps: number,
+  sigmaData: number,
+  denoise: Denoise,
+): Promise<Record<string, Float32Array>> {
+  const condition = noGrad(() => cat([ct, stage1], 1))
+  try {
+    const [base, inside] = [stage1.values('float32'), body.values('float32')]
+    const denoiser: Denoiser = async (noisy, sigma) =>
+      noGrad(() =>
+        scope(() =>
+          asDoubles(
+            denoise(
+              imageLike(noisy, stage1),
+              Array.from({ length: stage1.shape[0]! }, () => sigma),
+              condition,
+            ),
+          ),
+        ),
+      )
+    const unit = unitNoise(base.length, seed)
+    const { sigmaMin, sigmaMax } = sigmaRange(sigmaData)
+    const mean = await oneStep(denoiser, unit, sigmaMax)
+    const sample = await sampleHeun(denoiser, unit, karrasSigmas(steps, sigmaMin, sigmaMax))
+    const added = (residual: Float64Array): Float32Array =>
+      insideBody(
+        base.map((value, at) => value + residual[at]!),
+        inside,
+      )
+    return { 'one-step': added(mean), single: added(sample), 'stage-1': insideBody(base, inside) }
+  } finally {
+    condition.dispose()
+    stage1.dispose()
+  }
+}
+
+function imageLike(values: Float64Array, like: Tensor): Tensor {
+  return tensor(Float32Array.from(values), like.shape, 'float32', like.device)
+}
+
+function asDoubles(image: Tensor): Float64Array {
+  return Float64Array.from(image.values('float32'))
+}
+
+function unitNoise(count: number, seed: number): Float64Array {
+  const random = stream(seed, 'validation-noise')
+  return Float64Array.from({ length: count }, () => random.normal())
+}
+
+const SLICES_MEASURED = 64
+
+/** Root mean square of MR − stage 1 where both are to be compared, over up to 64 training slices. */
+function measureSigmaData(store: Store, base: (ct: Tensor) => Tensor, seed: number, device: string): number {
+  const all = slicesOf(store, 'train')
+  const order = stream(seed, 'sigma-data').permutation(all.length).slice(0, SLICES_MEASURED)
+  let [squares, count] = [0, 0]
+  for (const n of order) {
+    const [square, pixels] = squaredResidual(store, all[n]!, base, device)
+    squares += square
+    count += pixels
+  }
+  return Math.sqrt(squares / count)
+}
+
+function squaredResidual(
+  store: Store,
+  ref: SliceRef,
+  base: (ct: Tensor) => Tensor,
+  device: string,
+): readonly [number, number] {
+  return noGrad(() =>
+    scope(() => {
+      const { ct, mr, mask } = readBatch(store, [ref], device)
+      return [sum(mul(square(sub(mr, base(ct))), mask)).item(), sum(mask).item()] as const
+    }),
+  )
+}
+
+function noStage1(): LarmorError {
+  return new LarmorError({
+    kind: 'usage.wrong',
+    message: 'The refiner needs a first stage.',
+    where: 'larmor train diffusion',
+    found: 'no --stage1',
+    expected: 'a finished run of pix2pix',
+    fix: 'Name it: --stage1 <run>.',
+  })
+}
+
+function notStage1(stage1Dir: string): LarmorError {
+  return new LarmorError({
+    kind: 'run.mismatch',
+    message: 'The first stage is not a run of pix2pix.',
+    where: `--stage1 ${stage1Dir}`,
+    found: 'a run of diffusion',
+    expected: 'a run of pix2pix',
+    fix: 'Name the run that this refiner is to refine.',
+  })
+}

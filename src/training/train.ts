@@ -1,0 +1,176 @@
+/** One training from the door to the last checkpoint, in this process. `launch.ts` runs it in a process of its own. */
+import { openStore, type Store } from '../dataset/index.ts'
+import { LarmorError, throwIfAborted } from '../errors.ts'
+import type { Plan } from '../plan/index.ts'
+import type { Report } from '../progress.ts'
+import { requireDevice, setThreads } from '../tensor/index.ts'
+import { findCheckpoint, loadCheckpoint, readState, type LoopState, type Loaded } from './checkpoint.ts'
+import { freshState, trainLoop, type Best, type Loop } from './loop.ts'
+import { multipleOf } from './networks.ts'
+import { checkSamePlan, createRun, readRun, trimMetrics, writeRecord } from './run-folder.ts'
+import { lockRun, unlockRun } from './run-lock.ts'
+import { failedRecord, startingRecord } from './run-record.ts'
+import type { RunRecord } from './run-record-schema.ts'
+import { resolveConfig, type RunConfig } from './settings.ts'
+import type { Stage } from './stage.ts'
+import { createStage1 } from './stage1.ts'
+import { createStage2, openStage1, type Stage1 } from './stage2.ts'
+
+/** What the command says: plain data, so that it crosses to another process. */
+export type TrainJob = {
+  stage: 'pix2pix' | 'diffusion'
+  storeDir: string
+  runDir: string
+  /** For `diffusion`. */
+  stage1Dir?: string | undefined
+  preset?: 'paper' | 'best' | undefined
+  settings: readonly string[]
+  resume: boolean
+  seed: number
+  threads: number
+  device: 'cpu' | 'cuda'
+}
+
+export type TrainContext = { report: Report; stop: AbortSignal }
+
+/**
+ * @returns the record of the finished run, as in run.json
+ * @throws interrupted       asked to stop: the step was finished and a checkpoint written
+ * @throws config.refused, store.damaged, run.damaged, run.mismatch, usage.outputExists   before the first step
+ * @throws train.notFinite, machine.diskFull   the last checkpoint is kept
+ */
+export async function train(job: TrainJob, context: TrainContext): Promise<RunRecord> {
+  requireDevice(job.device)
+  setThreads(job.threads)
+  const store = await openStore(job.storeDir)
+  try {
+    const config = job.resume ? await resumedConfig(job, store.plan) : newConfig(job, store.plan)
+    const stage1 = config.stage === 'diffusion' ? await openStage1(job, store.plan) : undefined
+    checkSliceSize(config, store.plan)
+    if (!job.resume) await createRun(job.runDir, config, store.plan)
+    await lockRun(job.runDir)
+    try {
+      return await trainLocked(job, config, store, stage1, context)
+    } finally {
+      await unlockRun(job.runDir)
+    }
+  } finally {
+    store.close()
+  }
+}
+
+function newConfig({ stage, preset, settings, seed }: TrainJob, plan: Plan): RunConfig {
+  return resolveConfig({ stage, preset, settings, seed, planBatch: plan.batch })
+}
+
+/** The config of the run that goes on, as it was: settings of a run are for its whole life. */
+async function resumedConfig({ runDir, stage, preset, settings }: TrainJob, plan: Plan): Promise<RunConfig> {
+  const { config, plan: ofRun } = await readRun(runDir)
+  checkSamePlan(runDir, ofRun, plan)
+  if (config.stage !== stage) throw otherStage(runDir, config.stage, stage)
+  if (settings.length > 0 || (preset !== undefined && preset !== config.preset)) throw fixedSettings(runDir)
+  return config
+}
+
+async function trainLocked(
+  job: TrainJob,
+  config: RunConfig,
+  store: Store,
+  stage1: Stage1 | undefined,
+  { report, stop }: TrainContext,
+): Promise<RunRecord> {
+  const { runDir, device } = job
+  const last = await findCheckpoint(runDir, 'last')
+  const loaded = last === undefined ? undefined : await loadCheckpoint(last)
+  const start = loaded ? loopStateOf(loaded) : freshState
+  const stage = createStage(config, store, device, stage1, loaded)
+  loaded?.dispose()
+  try {
+    await trimMetrics(runDir, start.step)
+    let record = await startingRecord(job, config, store, stage, stage1, start)
+    const keep = async (changes: Partial<RunRecord>): Promise<void> => {
+      record = { ...record, ...changes }
+      await writeRecord(runDir, record)
+    }
+    const onSaved: Loop['onSaved'] = (state, best, scores) =>
+      keep({ step: state.step, seconds: state.elapsedSeconds, best, ...(scores ? { scores } : {}) })
+    try {
+      await keep({ state: 'running', fault: null })
+      const loop = { runDir, store, stage, config, device, report, stop, onSaved }
+      const finished = await trainLoop(loop, start, await bestOf(runDir))
+      await keep({ state: finished ? 'finished' : 'interrupted' })
+      if (!finished) throwIfAborted(stop, `Training, after step ${record.step}`)
+      return record
+    } catch (error) {
+      const failed = failedRecord(record, error)
+      // The disk may be what failed: then the record cannot be written either, and the first error is the one to tell.
+      if (failed) await writeRecord(runDir, failed).catch(() => undefined)
+      throw error
+    }
+  } finally {
+    stage.dispose()
+  }
+}
+
+function createStage(
+  config: RunConfig,
+  store: Store,
+  device: string,
+  stage1: Stage1 | undefined,
+  loaded: Loaded | undefined,
+): Stage {
+  if (config.generator !== 'refiner') return createStage1(config, store.plan, device, loaded)
+  return createStage2(config, store, stage1!, device, loaded)
+}
+
+function loopStateOf({ state }: Loaded): LoopState {
+  const { step, elapsedSeconds, validations, score, pending } = state
+  return { step, elapsedSeconds, validations, score, pending }
+}
+
+/** The best of earlier sessions, from its own checkpoint. */
+async function bestOf(runDir: string): Promise<Best | null> {
+  const best = await findCheckpoint(runDir, 'best')
+  if (best === undefined) return null
+  const { step, score } = await readState(best)
+  return score === null ? null : { ...score, step }
+}
+
+/** @throws config.refused  the network cannot halve the plan's slices as often as it must */
+function checkSliceSize(config: RunConfig, plan: Plan): void {
+  const multiple = multipleOf(config, plan)
+  if (plan.sliceSize.every((size) => size % multiple === 0)) return
+  throw new LarmorError({
+    kind: 'config.refused',
+    message: 'The network cannot take slices of this size.',
+    where: `Slices of the store, ${config.generator}`,
+    found: `${plan.sliceSize.join(' × ')} pixels`,
+    expected: `multiples of ${multiple}`,
+    fix:
+      config.generator === 'unet'
+        ? 'Plan with --slice-size 256, or train with fewer halvings: --set downs=6 (multiples of 64), downs=5 (of 32).'
+        : 'Lower levels or unshuffle with --set, or plan with another --slice-size.',
+  })
+}
+
+function otherStage(runDir: string, found: string, expected: string): LarmorError {
+  return new LarmorError({
+    kind: 'run.mismatch',
+    message: 'The run is of the other stage.',
+    where: runDir,
+    found,
+    expected,
+    fix: `Go on with: larmor train ${found} … --resume; or choose another --run.`,
+  })
+}
+
+function fixedSettings(runDir: string): LarmorError {
+  return new LarmorError({
+    kind: 'config.refused',
+    message: 'A run keeps the settings that it began with.',
+    where: `--resume of ${runDir}`,
+    found: '--set or another --preset',
+    expected: 'neither',
+    fix: 'Leave them out to go on with this run, or start another with the new settings.',
+  })
+}

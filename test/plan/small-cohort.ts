@@ -1,0 +1,99 @@
+/**
+ * A cohort of small made-up patients on disk: an elliptic body of soft tissue with fat, bone and an airway, and an MR
+ * that is a function of HU plus a pattern that no CT shows. 40 × 36 × 8 voxels of 6 × 6 × 5 mm.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { sha256OfFile, writeJson } from '../../src/files.ts'
+import { writeNifti } from '../../src/formats/index.ts'
+import { stream } from '../../src/random.ts'
+import { identityDirection, volume, type Grid } from '../../src/volume/index.ts'
+
+export const smallGrid: Grid = {
+  size: [40, 36, 8],
+  spacingMm: [6, 6, 5],
+  originMm: [-120, -100, 30],
+  direction: identityDirection,
+}
+
+/** MR in scanner units for each tissue of the made-up patients; the CT's HU are the keys. */
+export const mrOfHu = new Map([
+  [-1000, 5],
+  [-100, 400],
+  [40, 150],
+  [700, 30],
+])
+
+export type PatientChanges = {
+  /** Called with the arrays before they are written. */
+  change?: (ct: Int16Array, mr: Float32Array, valid: Uint8Array) => void
+  mrGrid?: Grid
+}
+
+export async function temporaryFolder(): Promise<{ dir: string; [Symbol.asyncDispose](): Promise<void> }> {
+  const dir = await mkdtemp(join(tmpdir(), 'larmor-test-'))
+  return { dir, [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }) }
+}
+
+/** Patients p001 …, one for each entry of `patients`. */
+export async function writeSmallCohort(
+  dir: string,
+  patients: readonly PatientChanges[],
+  sequences: readonly string[] = ['mr_t2'],
+): Promise<void> {
+  const listed = []
+  for (const [n, changes] of patients.entries())
+    listed.push(await writePatient(dir, `p${String(n + 1).padStart(3, '0')}`, n, changes, sequences))
+  await writeJson(join(dir, 'cohort.json'), { schema: 'larmor/cohort@1', patients: listed })
+}
+
+async function writePatient(
+  dir: string,
+  id: string,
+  seed: number,
+  { change, mrGrid = smallGrid }: PatientChanges,
+  sequences: readonly string[],
+) {
+  const { ct, mr, valid } = madeUpPatient(seed)
+  change?.(ct, mr, valid)
+  const file = join('patients', id, 'ct.nii.gz')
+  const registration = join(dir, 'patients', id, 'registration')
+  await writeNifti(join(dir, file), volume(smallGrid, ct))
+  await writeNifti(join(registration, 'valid.nii.gz'), volume(smallGrid, valid))
+  for (const role of sequences) await writeNifti(join(registration, `${role}.nii.gz`), volume(mrGrid, mr))
+  const image = {
+    role: 'ct',
+    file,
+    sidecar: join('patients', id, 'ct.json'),
+    sha256: await sha256OfFile(join(dir, file)),
+  }
+  return { id, images: [image], structures: [], excluded: null }
+}
+
+function madeUpPatient(seed: number) {
+  const [ni, nj, nk] = smallGrid.size
+  const random = stream(seed, 'made-up-patient')
+  const [a, b, fat] = [random.between(13, 17), random.between(11, 14), random.between(0.7, 0.85)]
+  const [boneI, boneJ] = [random.between(-4, 4), random.between(2, 5)]
+  const ct = new Int16Array(ni * nj * nk)
+  const mr = new Float32Array(ct.length)
+  for (let at = 0; at < ct.length; at++) {
+    const [i, j, k] = [at % ni, Math.floor(at / ni) % nj, Math.floor(at / (ni * nj))]
+    const [x, y] = [i - (ni - 1) / 2, j - (nj - 1) / 2]
+    const radius = Math.hypot(x / a, y / b)
+    const hu =
+      radius > 1
+        ? -1000
+        : Math.hypot(x - boneI, y - boneJ) < 3
+          ? 700
+          : Math.hypot(x, y + 6) < 2
+            ? -1000
+            : radius > fat
+              ? -100
+              : 40
+    ct[at] = hu === -1000 ? hu : hu + Math.round(8 * random.normal())
+    mr[at] = mrOfHu.get(hu)! * (1 + 0.15 * Math.sin(i / 2) * Math.sin(j / 2 + k)) + 2 * random.normal()
+  }
+  return { ct, mr, valid: new Uint8Array(ct.length).fill(1) }
+}
