@@ -10,7 +10,7 @@
  */
 import { checkPair, checkRange } from './image-pair.ts'
 import type { RangedPair } from './image-pair.ts'
-import { windowSums } from './ssim-window.ts'
+import { rowGap, windowSums } from './ssim-window.ts'
 import type { Level, WindowSums } from './ssim-window.ts'
 
 /** Wang 2003, sec. 3.2; they add to 1. */
@@ -35,8 +35,18 @@ export type SsimScratch = { readonly width: number; readonly height: number; rea
 export function ssimScratch(width: number, height: number): SsimScratch {
   const levels: Level[] = []
   for (let w = width, h = height, scale = 0; scale < exponents.length; scale++) {
-    const plane = (): Float64Array => new Float64Array(w * h)
-    levels.push({ width: w, height: h, x: plane(), y: plane(), squares: plane(), product: plane(), mask: undefined })
+    const pitch = w + rowGap
+    const plane = (): Float64Array => new Float64Array(pitch * h)
+    levels.push({
+      width: w,
+      height: h,
+      pitch,
+      x: plane(),
+      y: plane(),
+      squares: plane(),
+      product: plane(),
+      mask: undefined,
+    })
     w = Math.ceil(w / 2)
     h = Math.ceil(h / 2)
   }
@@ -97,8 +107,11 @@ function load(pair: RangedPair, scratch: SsimScratch): Level | undefined {
     throw new Error(`buffers for ${scratch.width} × ${scratch.height} do not fit ${pair.width} × ${pair.height}`)
   if (pair.mask && !pair.mask.some((value) => value > 0)) return undefined
   const level = scratch.levels[0]!
-  level.x.set(pair.reference)
-  level.y.set(pair.test)
+  for (let row = 0; row < pair.height; row++) {
+    const [from, to] = [row * pair.width, (row + 1) * pair.width]
+    level.x.set(pair.reference.subarray(from, to), row * level.pitch)
+    level.y.set(pair.test.subarray(from, to), row * level.pitch)
+  }
   level.mask = pair.mask
   return level
 }
@@ -106,19 +119,33 @@ function load(pair: RangedPair, scratch: SsimScratch): Level | undefined {
 /** Means of 2 × 2 blocks, from `fine` into `coarse`. Changes `coarse`. */
 function halve(fine: Level, coarse: Level): void {
   coarse.mask = fine.mask && new Uint8Array(coarse.width * coarse.height)
-  for (let row = 0, at = 0; row < coarse.height; row++) {
-    const upper = 2 * row * fine.width
-    const lower = Math.min(2 * row + 1, fine.height - 1) * fine.width
-    for (let column = 0; column < coarse.width; column++, at++) {
+  for (let row = 0; row < coarse.height; row++) {
+    const [upper, lower] = [2 * row, Math.min(2 * row + 1, fine.height - 1)]
+    for (let column = 0; column < coarse.width; column++) {
       const left = 2 * column
       const right = Math.min(left + 1, fine.width - 1)
-      const [a, b, c, d] = [upper + left, upper + right, lower + left, lower + right]
+      const a = upper * fine.pitch + left
+      const b = upper * fine.pitch + right
+      const c = lower * fine.pitch + left
+      const d = lower * fine.pitch + right
+      const at = row * coarse.pitch + column
       coarse.x[at] = (fine.x[a]! + fine.x[b]! + fine.x[c]! + fine.x[d]!) / 4
       coarse.y[at] = (fine.y[a]! + fine.y[b]! + fine.y[c]! + fine.y[d]!) / 4
-      if (fine.mask && coarse.mask) {
-        const selected = sign(fine.mask[a]!) + sign(fine.mask[b]!) + sign(fine.mask[c]!) + sign(fine.mask[d]!)
-        coarse.mask[at] = selected >= 2 ? 1 : 0
-      }
+    }
+  }
+  if (fine.mask && coarse.mask) halveMask(fine.mask, fine, coarse.mask, coarse)
+}
+
+/** 1 where two or more of the four are in the mask, from `fine` into `coarse` (changed). */
+function halveMask(fine: Uint8Array, from: Level, coarse: Uint8Array, to: Level): void {
+  for (let row = 0, at = 0; row < to.height; row++) {
+    const upper = 2 * row * from.width
+    const lower = Math.min(2 * row + 1, from.height - 1) * from.width
+    for (let column = 0; column < to.width; column++, at++) {
+      const left = 2 * column
+      const right = Math.min(left + 1, from.width - 1)
+      const above = sign(fine[upper + left]!) + sign(fine[upper + right]!)
+      coarse[at] = above + sign(fine[lower + left]!) + sign(fine[lower + right]!) >= 2 ? 1 : 0
     }
   }
 }

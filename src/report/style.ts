@@ -55,7 +55,7 @@ footer { margin-top: 48px; padding-top: 14px; border-top: 1px solid var(--rule);
 @page { margin: 14mm 12mm; }
 @media print {
   :root { color-scheme: light; --page: #fff; --ink: #000; --soft: #444; --rule: #ccc; --wash: #f2f2f2; --warn: #5c3900; --warn-wash: #fff; --s0: #1f6fa8; --s1: #b44c10; --s2: #2f6d3a; --s3: #6a4894; }
-  body { font-size: 10pt; } main { max-width: none; padding: 0; } h2 { break-after: avoid; margin-top: 28px; }
+  body { font-size: 10pt; } main { max-width: none; padding: 0; } h2, h2 + p { break-after: avoid; } h2 { margin-top: 28px; } .plot { break-inside: avoid; }
   .frame, .frame img, svg, .scale { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   tr, figure { break-inside: avoid; }
 }
