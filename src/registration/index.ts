@@ -1,0 +1,11 @@
+/** What other rooms use of registration/. */
+export { registrationFigures } from './figure.ts'
+export type { Figure } from './figure.ts'
+export { registerPair } from './pair.ts'
+export type { RegisteredPair, RigidResult } from './pair.ts'
+export { registerImages, writeImages, writeValid } from './patient.ts'
+export type { PatientPaths, RegisterOptions, SavePicture } from './patient.ts'
+export { readPointsRas, writePointsRas } from './point-file.ts'
+export { affineOfRows, imageRecord, registrationRecord, registrationSchema } from './record.ts'
+export type { ImageRecord, RegistrationRecord } from './record.ts'
+export type { AlignOptions } from './rigid.ts'

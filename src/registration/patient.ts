@@ -1,0 +1,122 @@
+/**
+ * One patient of a cohort: every MR onto the CT, written where the plan looks for it (`patients/<id>/registration/`).
+ *
+ *   mr_<sequence>.nii.gz  float32 on the CT's grid      valid.nii.gz       uint8: 1 where all written MRs have data
+ *   <role>_<plane>.png    to look at                    registration.json  written last: with it the folder is complete
+ * A rejected MR is not written, so that no later step can train on it; its figures and pictures are.
+ */
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { exists, parseJson, sha256OfFile, writeJson } from '../files.ts'
+import { LarmorError } from '../errors.ts'
+import { readNifti, writeNifti } from '../formats/index.ts'
+import type { Mask, Volume } from '../volume/index.ts'
+import { intersect } from '../volume/index.ts'
+import type { Figure } from './figure.ts'
+import { registrationFigures } from './figure.ts'
+import type { RegisteredPair } from './pair.ts'
+import { registerPair } from './pair.ts'
+import type { ImageRecord, RegistrationRecord } from './record.ts'
+import { imageRecord, registrationRecord, registrationSchema } from './record.ts'
+import type { AlignOptions } from './rigid.ts'
+
+/** Writes a figure as a picture; the path has its ending. */
+export type SavePicture = (path: string, figure: Figure) => Promise<void>
+
+export type RegisterOptions = AlignOptions & { readonly savePicture: SavePicture }
+
+export type PatientPaths = {
+  readonly ct: { readonly role: string; readonly path: string }
+  readonly mrs: readonly { readonly role: string; readonly path: string }[]
+  /** Gets the results. */
+  readonly folder: string
+}
+
+/** @returns the record, and whether it was there already for exactly these images */
+export async function registerImages(
+  paths: PatientPaths,
+  options: RegisterOptions,
+): Promise<{ record: RegistrationRecord; alreadyDone: boolean }> {
+  const recordPath = join(paths.folder, 'registration.json')
+  const hashes = await hashesOf(paths)
+  const before = await matchingRecord(recordPath, paths, hashes)
+  if (before) return { record: before, alreadyDone: true }
+  // From here on the folder is not complete until the new record is there.
+  await rm(recordPath, { force: true })
+
+  const ct = await readNifti(paths.ct.path)
+  const images: ImageRecord[] = []
+  let common: Mask | undefined
+  for (const { role, path } of paths.mrs) {
+    const pair = await registerPair(ct, await readNifti(path), options)
+    const file = await writeImages(paths.folder, role, ct, pair, options.savePicture)
+    if (file !== null) common = common ? intersect(common, pair.valid) : pair.valid
+    images.push(imageRecord({ role, sha256: hashes.get(path)!, file }, pair))
+  }
+  await writeValid(paths.folder, common)
+  const fixed = { role: paths.ct.role, sha256: hashes.get(paths.ct.path)! }
+  const record = registrationRecord(fixed, images, options)
+  await writeJson(recordPath, record)
+  return { record, alreadyDone: false }
+}
+
+/** The MR on the CT's grid and its pictures. @returns its name in the folder, or null where it is rejected */
+export async function writeImages(
+  folder: string,
+  role: string,
+  ct: Volume,
+  { result, mr, valid }: RegisteredPair,
+  savePicture: SavePicture,
+): Promise<string | null> {
+  for (const figure of registrationFigures(ct, mr, valid)) {
+    await savePicture(join(folder, `${role}_${figure.name}.png`), figure)
+  }
+  const file = `${role}.nii.gz`
+  const path = join(folder, file)
+  if (result.verdict === 'reject') {
+    // Of an earlier run with other images: what is rejected now must not be found either.
+    await rm(path, { force: true })
+    return null
+  }
+  await writeNifti(path, mr, { description: 'MR on the CT grid, larmor' })
+  return file
+}
+
+export async function writeValid(folder: string, valid: Mask | undefined): Promise<void> {
+  const path = join(folder, 'valid.nii.gz')
+  if (valid) await writeNifti(path, valid, { description: '1 where the MR has data' })
+  else await rm(path, { force: true })
+}
+
+async function hashesOf({ ct, mrs }: PatientPaths): Promise<Map<string, string>> {
+  const hashes = new Map<string, string>()
+  for (const { path } of [ct, ...mrs]) hashes.set(path, await sha256OfFile(path))
+  return hashes
+}
+
+/** The record that is there, if it tells of these very images and its files are there too. */
+async function matchingRecord(
+  recordPath: string,
+  { ct, mrs, folder }: PatientPaths,
+  hashes: Map<string, string>,
+): Promise<RegistrationRecord | undefined> {
+  if (!(await exists(recordPath))) return undefined
+  const record = parseRecord(await readFile(recordPath, 'utf8'), recordPath)
+  if (record?.fixed.sha256 !== hashes.get(ct.path) || record?.images.length !== mrs.length) return undefined
+  for (const [n, { role, path }] of mrs.entries()) {
+    const image = record.images[n]!
+    if (image.role !== role || image.sha256 !== hashes.get(path)) return undefined
+    if (image.file !== null && !(await exists(join(folder, image.file)))) return undefined
+  }
+  return record
+}
+
+/** A record of another version, or a broken one, is no record: the registration is made again. */
+function parseRecord(text: string, where: string): RegistrationRecord | undefined {
+  try {
+    return parseJson(text, where, registrationSchema)
+  } catch (error) {
+    if (error instanceof LarmorError && error.fault.kind === 'json.refused') return undefined
+    throw error
+  }
+}
