@@ -9,14 +9,14 @@
  *   LARMOR_LIBTORCH=<folder>             this libtorch (it holds include/ and lib/) and no other
  *   LARMOR_LIBTORCH=debian | wheel       the distribution's libtorch-dev | the wheel of pip; 'none': no engine
  */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { addonFor, sourceKey } from './setup/addon.mjs'
 import { installed as debianInstalled } from './setup/debian.mjs'
 import { findLibtorch } from './setup/libtorch.mjs'
 import { withLock } from './setup/lock.mjs'
 import { installPackages, linkCommands, packagesFit } from './setup/packages.mjs'
-import { Problem, projectCache, say, writeAtomic } from './setup/ground.mjs'
+import { makeFolder, Problem, projectCache, say, writeAtomic } from './setup/ground.mjs'
 
 const engineFile = join(projectCache, 'engine.json')
 const RETRY_AFTER_MS = 3_600_000
@@ -24,7 +24,7 @@ const RETRY_AFTER_MS = 3_600_000
 function main() {
   const fresh = process.argv.includes('--fresh')
   const wish = process.env.LARMOR_LIBTORCH ?? ''
-  mkdirSync(projectCache, { recursive: true })
+  makeFolder(projectCache)
   if (fresh || !packagesFit() || !engineFits(readEngine(), wish)) {
     withLock(join(projectCache, 'setup.lock'), () => {
       if (!packagesFit()) installPackages()

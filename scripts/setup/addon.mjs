@@ -3,10 +3,10 @@
  * went into it (sources, flags, compiler, library), so a change builds anew and an old checkout finds its own.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { aptCommand, aptInstall } from './debian.mjs'
-import { cacheFolder, caches, makeAtomic, project, run, say } from './ground.mjs'
+import { cacheFolder, caches, project, run, say, temporaryName } from './ground.mjs'
 
 const native = join(project, 'native')
 
@@ -41,14 +41,18 @@ export function addonFor(libtorch, fresh) {
   if (known !== undefined && !fresh) return { addon: known }
 
   say(`building the addon for libtorch ${libtorch.version} (${libtorch.origin}) …`)
-  const addon = join(cacheFolder('addon'), name)
-  let failed
-  makeAtomic(addon, (temporary) => {
+  const folder = cacheFolder('addon')
+  const temporary = join(folder, temporaryName())
+  try {
     const compiled = run(compiler.path, [...parameters.compile, '-o', temporary, ...parameters.link])
-    failed = compiled.ok ? whyNotLoadable(temporary) : `the compiler says: ${compiled.tail}`
-    if (failed !== undefined) throw Object.assign(new Error(failed), { code: 'EEXIST' })
-  })
-  return failed === undefined ? { addon } : { failed }
+    if (!compiled.ok) return { failed: `the compiler says: ${compiled.tail}` }
+    const failed = whyNotLoadable(temporary)
+    if (failed !== undefined) return { failed }
+    renameSync(temporary, join(folder, name)) // only what loads gets the name by which it is found
+    return { addon: join(folder, name) }
+  } finally {
+    rmSync(temporary, { force: true })
+  }
 }
 
 function parametersFor({ include, lib, folder, cuda }) {

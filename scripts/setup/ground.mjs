@@ -1,6 +1,6 @@
 /** What the parts of the set-up share: places, running programs, problems in five fields. */
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -58,20 +58,53 @@ export const caches = [userCache, projectCache]
 /** Where large things go: the user's cache, which all checkouts share, or this checkout's where that is closed. */
 export function cacheFolder(name) {
   const folder = join(writable(userCache) ? userCache : projectCache, name)
-  mkdirSync(folder, { recursive: true })
+  makeFolder(folder)
+  sweep(folder)
   return folder
+}
+
+export function makeFolder(folder) {
+  try {
+    mkdirSync(folder, { recursive: true })
+  } catch (error) {
+    throw asProblem(error, folder)
+  }
+}
+
+/** A name for something unfinished; whoever finds it can tell whether its maker is still at work. */
+export function temporaryName() {
+  return `.tmp-${process.pid}-${++temporaries}`
+}
+let temporaries = 0
+
+/** Removes what an interrupted set-up left unfinished. */
+function sweep(folder) {
+  for (const name of readdirSync(folder)) {
+    const pid = /^\.tmp-(\d+)-/.exec(name)?.[1]
+    if (pid !== undefined && !isRunning(Number(pid))) rmSync(join(folder, name), { recursive: true, force: true })
+  }
+}
+
+export function isRunning(pid) {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error.code !== 'ESRCH' // EPERM: it runs, as another user
+  }
 }
 
 /** Makes `path` with `make(temporaryPath)`, then renames: whoever reads sees all of it or nothing. */
 export function makeAtomic(path, make) {
-  const temporary = join(dirname(path), `.tmp-${process.pid}-${Date.now()}`)
+  const temporary = join(dirname(path), temporaryName())
   try {
     make(temporary)
     renameSync(temporary, path)
   } catch (error) {
-    rmSync(temporary, { recursive: true, force: true })
-    // Another set-up made the same folder meanwhile: as good.
+    // ENOTEMPTY: another set-up made the same folder meanwhile, which is as good.
     if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw asProblem(error, path)
+  } finally {
+    rmSync(temporary, { recursive: true, force: true })
   }
 }
 

@@ -3,10 +3,10 @@
  * wheel; the CPU wheel through pip; Debian's libtorch-dev, installed or to be installed. The first that the addon
  * builds with and loads is taken.
  */
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { aptCommand, aptInstall, blasOf, ensureFastBlas, installed as debianInstalled } from './debian.mjs'
-import { cacheFolder, caches, makeAtomic, Problem, run, say } from './ground.mjs'
+import { cacheFolder, caches, makeAtomic, Problem, run, say, temporaryName } from './ground.mjs'
 
 const WHEEL = '2.13.0+cpu'
 const DEBIAN_PACKAGES = ['g++', 'libtorch-dev', 'libopenblas0-openmp']
@@ -72,17 +72,15 @@ function ofCache() {
 
 /** A wheel is a zip: no Python is needed afterwards. '+cpu', since the plain Linux wheel is CUDA's, of several GB. */
 function ofWheel() {
-  const root = join(cacheFolder('.'), cachedName)
-  const download = join(cacheFolder('download'), `${process.pid}`)
+  const folder = cacheFolder('.')
+  const [root, download] = [join(folder, cachedName), join(folder, temporaryName())]
   say(`fetching libtorch ${WHEEL} (pip, about 190 MB) …`)
   try {
     const fetched = fetchWheel(download)
     if (!fetched.ok) return { failed: `pip has no torch ${WHEEL} (${fetched.tail.slice(-160)})` }
-    let unpacked
-    makeAtomic(root, (temporary) => {
-      unpacked = run('python3', ['-c', UNPACK, download, temporary])
-      if (!unpacked.ok) throw new Error(unpacked.tail)
-    })
+    const unpacked = run('python3', ['-c', UNPACK, download, join(download, 'unpacked')])
+    if (!unpacked.ok) return { failed: `unpacking the wheel: ${unpacked.tail}` }
+    makeAtomic(root, (temporary) => renameSync(join(download, 'unpacked'), temporary))
     return ofFolder(root, 'the CPU wheel')
   } finally {
     rmSync(download, { recursive: true, force: true })

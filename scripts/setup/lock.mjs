@@ -1,7 +1,7 @@
 /** One set-up at a time in a checkout: the second waits for the first and finds everything done. */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Problem, say } from './ground.mjs'
+import { isRunning, Problem, say } from './ground.mjs'
 
 const LONGEST_WAIT_MS = 1_200_000
 
@@ -47,13 +47,7 @@ function isAbandoned(folder) {
   } catch {
     return false // just being made, or just released
   }
-  if (!(pid > 0)) return false
-  try {
-    process.kill(pid, 0)
-    return false
-  } catch (error) {
-    return error.code === 'ESRCH'
-  }
+  return pid > 0 && !isRunning(pid)
 }
 
 function stuck(folder) {

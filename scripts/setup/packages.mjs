@@ -29,7 +29,7 @@ export function installPackages() {
   // Where npm called us it says where it is; the machine's own `npm` otherwise.
   const npm = process.env.npm_execpath
   const parameters = ['ci', '--include=dev', '--include=optional', '--ignore-scripts', '--no-audit', '--no-fund']
-  const installed = npm?.endsWith('.js')
+  const installed = npm?.endsWith('npm-cli.js')
     ? run(process.execPath, [npm, ...parameters], { cwd: project })
     : run('npm', parameters, { cwd: project })
   if (installed.ok) return
