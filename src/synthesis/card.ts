@@ -7,7 +7,13 @@ import { parseJson } from '../files.ts'
 import { LarmorError } from '../errors.ts'
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/)
+/** Beside model.json, so that a card cannot point out of its package. */
+const FileName = z.string().regex(/^[\w-]+(\.[\w-]+)*$/)
 const PixelPair = z.tuple([z.int().positive(), z.int().positive()])
+
+const Count = z.int().nonnegative()
+/** One number each, or as many as the quantity has. */
+const Extremes = z.strictObject({ low: z.array(z.number()).min(1), high: z.array(z.number()).min(1) })
 
 /** The largest |libtorch − ONNX Runtime| in [−1, 1], on random input and on real slices. */
 const Parity = z.strictObject({ random: z.number().nonnegative(), realSlices: z.number().nonnegative() })
@@ -24,6 +30,7 @@ const Sampler = z.strictObject({
 const Card = z.strictObject({
   schema: z.literal('larmor/model@1'),
   name: z.string().min(1),
+  version: z.string().min(1),
   createdBy: z.strictObject({ program: z.literal('larmor'), version: z.string() }),
   createdAt: z.iso.datetime(),
   intendedUse: z.string().min(1),
@@ -42,7 +49,7 @@ const Card = z.strictObject({
     nominal: z.strictObject({ low: z.number(), high: z.number() }),
   }),
   stage1: z.strictObject({
-    file: z.string().min(1),
+    file: FileName,
     sha256: Sha256,
     generator: z.string().min(1),
     /** Which statistics the graph normalises by: the question behind most defects of exported pix2pix models. */
@@ -52,7 +59,7 @@ const Card = z.strictObject({
   }),
   refiner: z
     .strictObject({
-      file: z.string().min(1),
+      file: FileName,
       sha256: Sha256,
       sigmaData: z.number().positive(),
       sampler: Sampler,
@@ -62,16 +69,44 @@ const Card = z.strictObject({
       sampledParity: z.number().nonnegative(),
     })
     .nullable(),
-  training: z.record(z.string(), z.unknown()),
-  fingerprint: z.record(z.string(), z.unknown()),
+  training: z.strictObject({
+    /** How many; ids stay with the cohort. */
+    patients: z.strictObject({ train: Count, validation: Count, test: Count }),
+    splitBy: z.enum(['patient', 'slice']),
+    planSha256: Sha256,
+    stages: z.array(
+      z.strictObject({
+        stage: z.enum(['pix2pix', 'diffusion']),
+        generator: z.string(),
+        preset: z.string(),
+        seed: Count,
+        step: Count,
+        parameters: Count,
+        seconds: z.number().nonnegative(),
+        larmor: z.string(),
+        libtorch: z.string(),
+        weightsSha256: Sha256,
+      }),
+    ),
+  }),
+  /** From the smallest to the largest of the training patients: what a new CT is to be held against. */
+  fingerprint: z.strictObject({
+    patients: Count,
+    spacingMm: Extremes,
+    slices: Extremes,
+    bodyExtentMm: Extremes,
+    /** Percentiles 0.5, 50 and 99.5 of the HU inside the body. */
+    bodyHu: Extremes,
+    /** Scanner units that became −1 and 1. */
+    mrScale: Extremes,
+  }),
   metrics: z.array(
     z.strictObject({
       name: z.string(),
       definition: z.string(),
+      output: z.string(),
       measuredOn: z.string(),
-      mean: z.number(),
-      sd: z.number().nullable(),
-      n: z.int().nonnegative().nullable(),
+      value: z.number(),
     }),
   ),
 })

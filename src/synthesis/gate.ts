@@ -20,8 +20,8 @@ export type HuShares = { air: number; softTissue: number; lowest: number; highes
  */
 export function requireCt(ct: Volume, modality: 'CT' | 'MR' | 'unknown', where: string): HuShares {
   if (modality === 'MR') throw notCt(where, 'an MR series', 'Give the planning CT of this patient.')
+  if (ct.values.some((value) => !Number.isFinite(value))) throw notNumbers(where)
   const shares = huShares(ct)
-  if (!Number.isFinite(shares.lowest) || !Number.isFinite(shares.highest)) throw notNumbers(where)
   if (shares.air >= LEAST_SHARE && shares.softTissue >= LEAST_SHARE) return shares
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
   throw notCt(
@@ -32,8 +32,8 @@ export function requireCt(ct: Volume, modality: 'CT' | 'MR' | 'unknown', where: 
   )
 }
 
-/** Shares of air and soft tissue among evenly spread voxels; a value that is not a number makes the extremes NaN. */
-export function huShares({ values }: Volume): HuShares {
+/** Shares of air and soft tissue among evenly spread voxels. */
+function huShares({ values }: Volume): HuShares {
   const step = Math.max(1, Math.floor(values.length / SAMPLES))
   let [count, air, softTissue, lowest, highest] = [0, 0, 0, Infinity, -Infinity]
   for (let at = 0; at < values.length; at += step) {

@@ -16,10 +16,10 @@ import { INTENDED_USE, type ModelCard } from '../../src/synthesis/index.ts'
 
 export const CHANNELS = 3
 
-/** mr = Σ weights · channel: with [0, 1, 0] the middle CT slice, unchanged. */
-export function weightedChannels(weights: readonly number[]): OnnxGraph {
+/** mr = Σ weights · channel: with [0, 1, 0] the middle CT slice, unchanged. `fixed` is a [width, height] that the graph insists on. */
+export function weightedChannels(weights: readonly number[], fixed?: readonly [number, number]): OnnxGraph {
   const graph = emptyGraph()
-  const ct = addInput(graph, 'ct', ['N', weights.length, 'height', 'width'])
+  const ct = addInput(graph, 'ct', ['N', weights.length, fixed?.[1] ?? 'height', fixed?.[0] ?? 'width'])
   const kernel = addConstant(graph, Float32Array.from(weights), [1, weights.length, 1, 1])
   addOutput(graph, 'mr', addNode(graph, 'Conv', [ct, kernel]), ['N', 1, 'height', 'width'])
   return graph
@@ -61,6 +61,8 @@ export function gaussianRefiner(target: number): OnnxGraph {
 }
 export const SIGMA_DATA = 0.1
 
+const any = { low: [0], high: [1] }
+
 export type Package = { stage1: OnnxGraph; refiner?: OnnxGraph; size?: [number, number]; spacingMm?: [number, number] }
 
 export function bytesOf(graph: OnnxGraph): Buffer {
@@ -83,6 +85,7 @@ export function modelFolder(
   const card: ModelCard = {
     schema: 'larmor/model@1',
     name: 'test',
+    version: '1',
     createdBy: { program: 'larmor', version: '0.0.0' },
     createdAt: '2026-01-01T00:00:00.000Z',
     intendedUse: INTENDED_USE,
@@ -97,8 +100,13 @@ export function modelFolder(
     refiner: refiner
       ? { ...write('refiner.onnx', refiner), ...common, sigmaData: SIGMA_DATA, sampler, sampledParity: 0 }
       : null,
-    training: {},
-    fingerprint: {},
+    training: {
+      patients: { train: 0, validation: 0, test: 0 },
+      splitBy: 'patient',
+      planSha256: '0'.repeat(64),
+      stages: [],
+    },
+    fingerprint: { patients: 0, spacingMm: any, slices: any, bodyExtentMm: any, bodyHu: any, mrScale: any },
     metrics: [],
   }
   writeFileSync(join(folder, 'model.json'), JSON.stringify(edit(card)))

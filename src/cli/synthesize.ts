@@ -1,0 +1,55 @@
+/** `larmor synthesize`: a synthetic MRI from each planning CT, on ONNX Runtime alone. */
+import { z } from 'zod'
+import { openModel, synthesizeCases } from '../synthesis/index.ts'
+import { command } from './command.ts'
+
+export const synthesizeCommand = command({
+  name: 'synthesize',
+  summary: 'Make a synthetic MRI from a planning CT. For research and as a contouring aid; not for diagnosis or dose.',
+  arguments: [['<ct...>', 'planning CTs: DICOM folders, .nii, .nii.gz or .mha files']],
+  flags: [
+    ['--model <model>', 'the model package that larmor export wrote'],
+    ['--output <dir>', 'where a folder for each CT goes: the images and qa.json'],
+    ['--format <format>', 'dicom, nifti or mha; default: as the CT came'],
+    ['--mode <mode>', 'single (a sample), mean (of four samples), one-step, or stage-1 (without the refiner)'],
+    ['--steps <n>', 'evaluations of the refiner a sample; default: the model card’s'],
+  ],
+  options: z.strictObject({
+    ct: z.array(z.string()).min(1),
+    model: z.string(),
+    output: z.string(),
+    format: z.enum(['dicom', 'nifti', 'mha']).optional(),
+    mode: z.enum(['single', 'mean', 'one-step', 'stage-1']).optional(),
+    steps: z.coerce.number().int().min(1).max(1000).optional(),
+  }),
+
+  async run({ ct, model: folder, output, format, mode, steps }, { threads, seed, report, signal }) {
+    const model = await openModel(folder, { threads })
+    try {
+      const { done, refused } = await synthesizeCases(model, ct, {
+        outputDir: output,
+        format,
+        mode,
+        steps,
+        seed,
+        report,
+        signal,
+      })
+      const lines = [
+        ...done.map((each) => each.folder),
+        ...refused.map((each) => `${each.caseId}: ${each.fault.message}`),
+      ]
+      return {
+        json: {
+          model: { name: model.card.name, sha256: model.sha256 },
+          done,
+          refused: refused.map((each) => ({ caseId: each.caseId, ...each.fault })),
+        },
+        text: [...lines, `Synthetic; ${model.card.intendedUse}.`].join('\n'),
+        exitCode: refused.length === 0 ? 0 : done.length === 0 ? 3 : 5,
+      }
+    } finally {
+      await model.close()
+    }
+  },
+})

@@ -1,0 +1,95 @@
+/** The model card, from what the runs and their plan say: no patient's id, only how many and within which extremes. */
+import { planSha256, type Plan } from '../plan/index.ts'
+import { INTENDED_USE, type ModelCard } from '../synthesis/index.ts'
+import type { OpenRun, Predictor } from '../training/index.ts'
+
+/** One stage of the package: its run, and the checkpoint whose weights are exported. */
+export type Source = { run: OpenRun; predictor: Predictor }
+
+/** What −1 and 1 are written as: 12 bits, as MR scanners do. */
+export const NOMINAL = { low: 0, high: 4095 } as const
+
+export type Described = Pick<ModelCard, 'name' | 'input' | 'stage1' | 'refiner'>
+
+export function cardOf(
+  plan: Plan,
+  sources: readonly Source[],
+  described: Described,
+  larmor: string,
+  at: Date,
+): ModelCard {
+  return {
+    schema: 'larmor/model@1',
+    version: at.toISOString().slice(0, 10),
+    createdBy: { program: 'larmor', version: larmor },
+    createdAt: at.toISOString(),
+    intendedUse: INTENDED_USE,
+    ...described,
+    ct: plan.ct,
+    mr: { target: plan.target, mapping: plan.mr, nominal: NOMINAL },
+    training: {
+      patients: {
+        train: plan.split.train.length,
+        validation: plan.split.validation.length,
+        test: plan.split.test.length,
+      },
+      splitBy: plan.split.by,
+      planSha256: planSha256(plan),
+      stages: sources.map(stageOf),
+    },
+    fingerprint: fingerprintOf(plan),
+    metrics: sources.flatMap((source) => metricOf(source, plan)),
+  }
+}
+
+function stageOf({ run: { config, record }, predictor: { state } }: Source): ModelCard['training']['stages'][number] {
+  return {
+    stage: config.stage,
+    generator: config.generator,
+    preset: config.preset,
+    seed: config.seed,
+    step: state.step,
+    parameters: record.parameters,
+    seconds: state.elapsedSeconds,
+    larmor: record.versions.larmor,
+    libtorch: record.versions.libtorch,
+    weightsSha256: state.sha256.ema,
+  }
+}
+
+const DEFINITIONS = {
+  ms_ssim_2d: 'MS-SSIM of slices (Wang et al. 2003), inside body and MR field of view, range 1; docs/metrics.md',
+  mae: 'mean absolute error inside body and MR field of view, of a range of 1; docs/metrics.md',
+} as const
+
+/** The score by which the exported checkpoint was chosen; none where it was never validated. */
+function metricOf({ run: { config }, predictor: { state } }: Source, plan: Plan): ModelCard['metrics'] {
+  if (state.score === null) return []
+  const { by, value } = state.score
+  const bySlice = plan.split.by === 'slice' ? '; slices of the training patients, so no evidence for new ones' : ''
+  return [
+    {
+      name: by,
+      definition: DEFINITIONS[by],
+      output: config.generator === 'refiner' ? 'one-step' : 'stage-1',
+      measuredOn: `validation slices of ${plan.split.validation.length} patients, mean over patients${bySlice}`,
+      value,
+    },
+  ]
+}
+
+function fingerprintOf({ fingerprint: { patients } }: Plan): ModelCard['fingerprint'] {
+  return {
+    patients: patients.length,
+    spacingMm: extremes(patients.map(({ spacingMm }) => spacingMm)),
+    slices: extremes(patients.map(({ size }) => [size[2]])),
+    bodyExtentMm: extremes(patients.map(({ bodyExtentMm }) => bodyExtentMm)),
+    bodyHu: extremes(patients.map(({ bodyHu }) => bodyHu)),
+    mrScale: extremes(patients.map(({ mrScale }) => [mrScale.low, mrScale.high])),
+  }
+}
+
+function extremes(rows: readonly (readonly number[])[]): { low: number[]; high: number[] } {
+  const columns = rows[0]!.map((_, n) => rows.map((row) => row[n]!))
+  return { low: columns.map((column) => Math.min(...column)), high: columns.map((column) => Math.max(...column)) }
+}

@@ -1,0 +1,208 @@
+/**
+ * From a run to a model package: trace, write, open in ONNX Runtime, compare with libtorch, and only then give the
+ * folder its name.
+ */
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { openStore, readBatch, slicesOf, type Store } from '../dataset/index.ts'
+import { LarmorError, throwIfAborted } from '../errors.ts'
+import { sha256OfFile, version, writeChunksAtomic, writeJson } from '../files.ts'
+import { planSha256 } from '../plan/index.ts'
+import type { Report } from '../progress.ts'
+import { INTENDED_USE, openNetwork, type ModelCard, type SamplerSettings, type Stack } from '../synthesis/index.ts'
+import { scope, setThreads } from '../tensor/index.ts'
+import { multipleOf, sigmaRange } from '../training/index.ts'
+import { cardOf } from './card.ts'
+import { libtorchNetwork, refinerNetwork, stage1Network, traceable, type Exported } from './networks.ts'
+import { encodeModel } from './onnx-file.ts'
+import { onRealSlices, refinerRandom, requireParity, stage1Random, type Twins } from './parity.ts'
+import { openSources, type Sources } from './sources.ts'
+import { traceNetwork } from './trace.ts'
+
+export type ExportOptions = {
+  /** What the model is called; the output folder's name where left out. */
+  name?: string | undefined
+  /** The slice store, where it no longer lies where the run found it. */
+  storeDir?: string | undefined
+  threads: number
+  report: Report
+  signal?: AbortSignal | undefined
+}
+
+/** Noise levels of a sample, so many evaluations a slice: what a CPU affords. */
+const STEPS = 4
+/** Real slices that both programs compute; spread over the validation patients. */
+const REAL_SLICES = 6
+
+/**
+ * @param runDir  a run of either stage; the second knows its first
+ * @returns the card, as written
+ * @throws export.parity      a graph differs from libtorch by more than 1e-3: nothing is written
+ * @throws run.mismatch       the first stage has been trained on since, or the store is another plan's
+ * @throws usage.outputExists the folder is not empty
+ * @throws run.damaged, store.damaged, input.notFound, machine.diskFull, interrupted
+ */
+export async function exportModel(runDir: string, outputDir: string, options: ExportOptions): Promise<ModelCard> {
+  await requireEmpty(outputDir)
+  setThreads(options.threads)
+  const sources = await openSources(runDir)
+  const output = resolve(outputDir)
+  await mkdir(dirname(output), { recursive: true })
+  const temporary = await mkdtemp(join(dirname(output), `.${basename(output)}.tmp-`))
+  try {
+    const card = await writePackage(sources, temporary, { ...options, name: options.name ?? basename(output) })
+    await rename(temporary, output)
+    return card
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true })
+    throw error
+  } finally {
+    sources.dispose()
+  }
+}
+
+async function writePackage(
+  { stage1, refiner, storeDir }: Sources,
+  folder: string,
+  options: ExportOptions & { name: string },
+): Promise<ModelCard> {
+  const { plan, config } = stage1.run
+  const size = plan.sliceSize
+  const channels = 2 * plan.neighbours + 1
+  const multiple = Math.max(...[stage1, refiner].flatMap((each) => (each ? [multipleOf(each.run.config, plan)] : [])))
+  const written: { [file: string]: Written } = {}
+  const write = async (file: string, network: Exported): Promise<Written> => {
+    throwIfAborted(options.signal, `Writing ${file}`)
+    options.report({ at: 'stage', name: `exporting ${file}` })
+    return (written[file] = await writeGraph(join(folder, file), network, size, options.threads))
+  }
+  try {
+    const first = await write('stage1.onnx', stage1Network(config, plan, stage1.predictor.params))
+    const second = refiner && {
+      ...(await write('refiner.onnx', refinerNetwork(refiner.config, plan, refiner.predictor.params))),
+      sigmaData: refiner.sigmaData,
+      sampler: samplerOf(refiner.sigmaData),
+    }
+    options.report({ at: 'stage', name: 'comparing ONNX Runtime with libtorch' })
+    const random = {
+      stage1: await stage1Random(first.twins, channels, size, multiple),
+      refiner: second ? await refinerRandom(second.twins, channels, size, multiple, second.sampler) : 0,
+    }
+    const slices = await realSlices(options.storeDir ?? storeDir, planSha256(plan))
+    const real = await onRealSlices(first.twins, second, slices, size)
+    for (const [what, found] of Object.entries({
+      ...real,
+      'stage1, random': random.stage1,
+      'refiner, random': random.refiner,
+    }))
+      requireParity(what, found)
+
+    const graph = ({ file, sha256 }: Written) => ({ file: basename(file), sha256 })
+    const described = {
+      name: options.name,
+      input: { channels, size, multipleOf: multiple, spacingMm: plan.spacingMm },
+      stage1: {
+        ...graph(first),
+        generator: config.generator,
+        normalisation: first.normalisation,
+        weights: config.generator === 'unet' ? ('last step' as const) : ('ema' as const),
+        parity: { random: random.stage1, realSlices: real.stage1 },
+      },
+      refiner: second
+        ? {
+            ...graph(second),
+            sigmaData: second.sigmaData,
+            sampler: second.sampler,
+            weights: 'ema' as const,
+            parity: { random: random.refiner, realSlices: real.refiner },
+            sampledParity: real.sampled,
+          }
+        : null,
+    }
+    const card = cardOf(plan, refiner ? [stage1, refiner] : [stage1], described, version(), new Date())
+    await writeJson(join(folder, 'model.json'), card)
+    return card
+  } finally {
+    for (const { twins } of Object.values(written)) await twins.onnx.close()
+  }
+}
+
+type Written = { file: string; sha256: string; normalisation: string; twins: Twins }
+
+async function writeGraph(
+  file: string,
+  network: Exported,
+  size: readonly [number, number],
+  threads: number,
+): Promise<Written> {
+  const graph = scope(() => traceNetwork(traceable(network, size)))
+  await writeChunksAtomic(file, encodeModel(graph, version(), { intendedUse: INTENDED_USE }))
+  return {
+    file,
+    sha256: await sha256OfFile(file),
+    normalisation: network.normalisation,
+    twins: { libtorch: libtorchNetwork(network), onnx: await openNetwork(file, threads) },
+  }
+}
+
+function samplerOf(sigmaData: number): SamplerSettings {
+  return { name: 'dpmpp2m', steps: STEPS, ...sigmaRange(sigmaData), rho: 7 }
+}
+
+/** CT channels of a few validation slices, as training saw them. */
+async function realSlices(storeDir: string | undefined, plan: string): Promise<Stack> {
+  if (storeDir === undefined) throw noStore()
+  const store = await openStore(storeDir)
+  try {
+    if (planSha256(store.plan) !== plan) throw otherStore(storeDir)
+    const refs = slicesOf(store, 'validation')
+    const every = Math.max(1, Math.floor(refs.length / REAL_SLICES))
+    return refs
+      .filter((_, n) => n % every === 0)
+      .slice(0, REAL_SLICES)
+      .map((ref) => channelsOf(store, ref))
+  } finally {
+    store.close()
+  }
+}
+
+function channelsOf(store: Store, ref: ReturnType<typeof slicesOf>[number]): Float32Array[] {
+  const values = scope(() => readBatch(store, [ref]).ct.values('float32'))
+  const perSlice = store.plan.sliceSize[0] * store.plan.sliceSize[1]
+  return Array.from({ length: values.length / perSlice }, (_, c) => values.subarray(c * perSlice, (c + 1) * perSlice))
+}
+
+async function requireEmpty(outputDir: string): Promise<void> {
+  const inside = await readdir(outputDir).catch(() => [])
+  if (inside.length === 0) return
+  throw new LarmorError({
+    kind: 'usage.outputExists',
+    message: 'The output folder is not empty.',
+    where: outputDir,
+    found: `${inside.length} files or folders`,
+    expected: 'an empty folder, or none',
+    fix: 'Choose another --output; a model package is never overwritten.',
+  })
+}
+
+function noStore(): LarmorError {
+  return new LarmorError({
+    kind: 'usage.wrong',
+    message: 'The slice store of the run is not known.',
+    where: '--store',
+    found: 'nothing',
+    expected: 'the folder that the run was trained on: graphs are compared with libtorch on its validation slices',
+    fix: 'Add --store <dir>.',
+  })
+}
+
+function otherStore(storeDir: string): LarmorError {
+  return new LarmorError({
+    kind: 'run.mismatch',
+    message: 'The slice store follows another plan than the run.',
+    where: storeDir,
+    found: 'slices of another plan',
+    expected: 'the store that the run was trained on',
+    fix: 'Give that store with --store.',
+  })
+}

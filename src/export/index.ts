@@ -1,0 +1,2 @@
+/** What other rooms use of export/. */
+export { exportModel, type ExportOptions } from './export-model.ts'
