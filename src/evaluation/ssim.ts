@@ -36,7 +36,7 @@ export function ssimScratch(width: number, height: number): SsimScratch {
   const levels: Level[] = []
   for (let w = width, h = height, scale = 0; scale < exponents.length; scale++) {
     const pitch = w + rowGap
-    const plane = (): Float64Array => new Float64Array(pitch * h)
+    const plane = (): Float64Array => new Float64Array(pitch * (h + 1))
     levels.push({
       width: w,
       height: h,
@@ -116,24 +116,27 @@ function load(pair: RangedPair, scratch: SsimScratch): Level | undefined {
   return level
 }
 
-/** Means of 2 × 2 blocks, from `fine` into `coarse`. Changes `coarse`. */
+/** The next scale, from `fine` into `coarse` (changed). */
 function halve(fine: Level, coarse: Level): void {
+  halvePlane(fine.x, fine, coarse.x, coarse)
+  halvePlane(fine.y, fine, coarse.y, coarse)
   coarse.mask = fine.mask && new Uint8Array(coarse.width * coarse.height)
-  for (let row = 0; row < coarse.height; row++) {
-    const [upper, lower] = [2 * row, Math.min(2 * row + 1, fine.height - 1)]
-    for (let column = 0; column < coarse.width; column++) {
+  if (fine.mask && coarse.mask) halveMask(fine.mask, fine, coarse.mask, coarse)
+}
+
+/** Means of 2 × 2 blocks. Changes `coarse`. */
+function halvePlane(fine: Float64Array, from: Level, coarse: Float64Array, to: Level): void {
+  for (let row = 0; row < to.height; row++) {
+    const upper = 2 * row * from.pitch
+    const lower = Math.min(2 * row + 1, from.height - 1) * from.pitch
+    const start = row * to.pitch
+    for (let column = 0; column < to.width; column++) {
       const left = 2 * column
-      const right = Math.min(left + 1, fine.width - 1)
-      const a = upper * fine.pitch + left
-      const b = upper * fine.pitch + right
-      const c = lower * fine.pitch + left
-      const d = lower * fine.pitch + right
-      const at = row * coarse.pitch + column
-      coarse.x[at] = (fine.x[a]! + fine.x[b]! + fine.x[c]! + fine.x[d]!) / 4
-      coarse.y[at] = (fine.y[a]! + fine.y[b]! + fine.y[c]! + fine.y[d]!) / 4
+      const right = Math.min(left + 1, from.width - 1)
+      coarse[start + column] =
+        (fine[upper + left]! + fine[upper + right]! + fine[lower + left]! + fine[lower + right]!) / 4
     }
   }
-  if (fine.mask && coarse.mask) halveMask(fine.mask, fine, coarse.mask, coarse)
 }
 
 /** 1 where two or more of the four are in the mask, from `fine` into `coarse` (changed). */
