@@ -9,7 +9,7 @@ import type { CtMapping, CtVolume, Mask, MrScale, MrVolume } from '../volume/ind
 
 const BIN_HU = 10
 /** A knot's mean rests on at least this many voxels, else it looks farther around. */
-const ENOUGH_VOXELS = 500
+const ENOUGH_VOXELS = 100
 const NARROWEST_SD_HU = 12
 
 /** Number of voxels and sum of their mapped MR, for each bin of 10 HU from `lowHu` on. */

@@ -100,8 +100,11 @@ function toInt16({ values }: Volume, patientId: string): Int16Array {
   return rounded
 }
 
-/** A CT without its rescale intercept, or an MR in its place, gives itself away by the median of the body. */
+/** A CT without its rescale intercept, or an MR in its place, gives itself away by its air and by the median of the body. */
 function checkHu(ct: CtVolume, body: Mask, patientId: string): void {
+  const all = Int16Array.from(sampled(ct.values, () => true)).sort()
+  const airHu = all[Math.floor(all.length / 200)]!
+  if (airHu > -700) throw bad(patientId, 'the CT', `${airHu} HU as its darkest half per cent`, 'air, about −1000 HU')
   const inside = Int16Array.from(sampled(ct.values, (at) => body.values[at] === 1)).sort()
   const medianHu = inside[Math.floor(inside.length / 2)]!
   if (medianHu < -200 || medianHu > 250)

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { copyFile, writeFile, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'vitest'
+import { LarmorError, type FaultKind } from '../../src/errors.ts'
+import { makePlan, planSha256, readPlan, splitOf, writePlan, type PlanOptions } from '../../src/plan/index.ts'
+import { silent, type Event } from '../../src/progress.ts'
+import { smallGrid, temporaryFolder, writeSmallCohort, type PatientChanges } from './small-cohort.ts'
+
+const options: PlanOptions = { seed: 1, report: silent, sliceSize: 64 }
+
+const refusedAs = (kind: FaultKind) => (error: unknown) => error instanceof LarmorError && error.fault.kind === kind
+
+async function cohortOf(patients: readonly PatientChanges[], sequences?: readonly string[]) {
+  const folder = await temporaryFolder()
+  await writeSmallCohort(folder.dir, patients, sequences)
+  return folder
+}
+
+test('a patient that cannot be trained on is left out with its reason, and the others go on', async () => {
+  await using cohort = await cohortOf([
+    {},
+    { mrGrid: { ...smallGrid, originMm: [-119, -100, 30] } },
+    { change: (_, mr) => (mr[1000] = NaN) },
+    { change: (_, mr) => mr.fill(7) },
+    { change: (ct) => ct.forEach((hu, at) => (ct[at] = hu + 1024)) },
+    { change: (_ct, _mr, valid) => valid.fill(0) },
+    {},
+  ])
+  const events: Event[] = []
+  const plan = await makePlan(cohort.dir, { ...options, report: (event) => events.push(event), test: 0 })
+  assert.deepEqual(
+    plan.leftOut.map(({ id, kind }) => [id, kind]),
+    [
+      ['p002', 'geometry.gridsDiffer'],
+      ['p003', 'input.badValue'],
+      ['p004', 'input.badValue'],
+      ['p005', 'input.badValue'],
+      ['p006', 'plan.noUsableSlices'],
+    ],
+  )
+  assert.deepEqual([...plan.split.train, ...plan.split.validation].sort(), ['p001', 'p007'])
+  assert.equal(events.filter(({ at }) => at === 'case.refused').length, 5)
+})
+
+test('the table HU → MR finds the mean MR of every tissue that the patients are made of', async () => {
+  // Without the pattern and the noise that CT does not show, MR is a function of the tissue, and so is the table.
+  const levels = [
+    [-1000, 0],
+    [-100, 400],
+    [40, 150],
+    [700, 30],
+  ] as const
+  const nearest = (hu: number) => levels.toSorted((a, b) => Math.abs(a[0] - hu) - Math.abs(b[0] - hu))[0]![1]
+  const change: PatientChanges['change'] = (ct, mr) => ct.forEach((hu, at) => (mr[at] = nearest(hu)))
+  await using cohort = await cohortOf([{ change }, { change }, { change }])
+  const { huToMr, fingerprint, ct } = await makePlan(cohort.dir, { ...options, test: 0 })
+  const at = (hu: number) => {
+    const x = (2 * (hu - ct.lowHu)) / (ct.highHu - ct.lowHu) - 1
+    return huToMr.mr[huToMr.ct.findIndex((knot) => knot >= x - 1e-6)]!
+  }
+  for (const [hu, mr] of levels) {
+    const { low, high } = fingerprint.patients[0]!.mrScale
+    assert.ok(
+      Math.abs(at(hu === 40 ? 37.5 : hu === 700 ? 800 : hu) - ((2 * (mr - low)) / (high - low) - 1)) < 0.03,
+      `${hu} HU`,
+    )
+  }
+})
+
+test('the same seed gives the same plan, another seed another split, and no patient is on two sides', async () => {
+  await using cohort = await cohortOf(Array.from({ length: 9 }, () => ({})))
+  const first = await makePlan(cohort.dir, { ...options, validation: 2, test: 3 })
+  assert.equal(planSha256(await makePlan(cohort.dir, { ...options, validation: 2, test: 3 })), planSha256(first))
+  assert.notDeepEqual((await makePlan(cohort.dir, { ...options, seed: 2, validation: 2, test: 3 })).split, first.split)
+  const { train, validation, test: tested } = first.split
+  assert.deepEqual([train.length, validation.length, tested.length], [4, 2, 3])
+  assert.equal(new Set([...train, ...validation, ...tested]).size, 9)
+})
+
+test('one image under two names on two sides of the split is refused', async () => {
+  await using cohort = await cohortOf([{}, {}])
+  const ct = (id: string) => join(cohort.dir, 'patients', id, 'ct.nii.gz')
+  await copyFile(ct('p001'), ct('p002'))
+  await assert.rejects(makePlan(cohort.dir, { ...options, test: 0 }), refusedAs('plan.leak'))
+})
+
+test('too few patients are refused, and a split by slices must be asked for and says that it is none by patient', async () => {
+  await using cohort = await cohortOf([{}])
+  await assert.rejects(makePlan(cohort.dir, options), refusedAs('plan.tooFewPatients'))
+  const plan = await makePlan(cohort.dir, { ...options, trainSlices: 'odd' })
+  assert.ok(plan.split.by === 'slice' && /[Nn]ot a split by patient/.test(plan.split.warning))
+  assert.deepEqual(
+    [0, 1, 2, 3].map((k) => splitOf(plan, 'p001', k)),
+    ['validation', 'train', 'validation', 'train'],
+  )
+  await assert.rejects(makePlan(cohort.dir, { ...options, trainSlices: 'odd', test: 1 }), refusedAs('config.refused'))
+})
+
+test('several sequences that all patients have need a choice; none, a registration', async () => {
+  await using cohort = await cohortOf([{}, {}], ['mr_t1', 'mr_t2'])
+  await assert.rejects(makePlan(cohort.dir, options), refusedAs('usage.wrong'))
+  assert.equal((await makePlan(cohort.dir, { ...options, target: 'mr_t1', test: 0 })).target, 'mr_t1')
+  await assert.rejects(makePlan(cohort.dir, { ...options, target: 'mr_pd' }), refusedAs('cohort.incomplete'))
+  await using bare = await cohortOf([{}, {}], [])
+  await assert.rejects(makePlan(bare.dir, options), refusedAs('cohort.incomplete'))
+})
+
+test('an excluded patient is neither looked at nor used', async () => {
+  await using cohort = await cohortOf([{}, {}, {}])
+  const path = join(cohort.dir, 'cohort.json')
+  const listed = JSON.parse(await readFile(path, 'utf8')) as { patients: { excluded: unknown }[] }
+  listed.patients[0]!.excluded = { reason: 'metal' }
+  await writeFile(path, JSON.stringify(listed))
+  const { split, leftOut } = await makePlan(cohort.dir, { ...options, test: 0 })
+  assert.ok(![...split.train, ...split.validation].includes('p001'))
+  assert.deepEqual(leftOut, [])
+})
+
+test('the name of a plan is that of its content: white space does not count, a changed number does', async () => {
+  await using cohort = await cohortOf([{}, {}])
+  const plan = await makePlan(cohort.dir, { ...options, test: 0 })
+  const path = join(cohort.dir, 'plan.json')
+  await writePlan(path, plan)
+  await writeFile(path, JSON.stringify(JSON.parse(await readFile(path, 'utf8'))))
+  assert.equal(planSha256(await readPlan(path)), planSha256(plan))
+  assert.notEqual(planSha256({ ...plan, neighbours: 2 }), planSha256(plan))
+})
+
+test('an edited plan with a patient on two sides or a falling table is refused with every problem', async () => {
+  await using cohort = await cohortOf([{}, {}])
+  const plan = await makePlan(cohort.dir, { ...options, test: 0 })
+  const path = join(cohort.dir, 'plan.json')
+  const huToMr = { ct: [1, -1], mr: [0, 0] }
+  await writePlan(path, { ...plan, huToMr, split: { ...plan.split, validation: plan.split.train } })
+  await assert.rejects(readPlan(path), (error) => {
+    assert.ok(error instanceof LarmorError && error.fault.kind === 'json.refused')
+    return /two parts/.test(error.fault.found) && /huToMr/.test(error.fault.found)
+  })
+})
