@@ -29,6 +29,8 @@ export const RunRecordSchema = z.strictObject({
   /** Why it failed; null otherwise. */
   fault: Fault.nullable(),
   planSha256: z.string(),
+  /** The folder of the slices; export compares its graphs with libtorch on some of them. */
+  store: z.string(),
   parameters: z.int(),
   /** The first stage that a refiner was trained on. */
   stage1: z.strictObject({ run: z.string(), step: z.int(), weightsSha256: z.string() }).nullable(),

@@ -2,7 +2,7 @@
 import { slicesOf, type Store } from '../dataset/index.ts'
 import { LarmorError } from '../errors.ts'
 import { exists, version } from '../files.ts'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { planSha256 } from '../plan/index.ts'
 import { libtorchInfo } from '../tensor/index.ts'
 import { stepsOf } from './budget.ts'
@@ -38,6 +38,7 @@ export async function startingRecord(
     scores: before?.scores ?? null,
     fault: null,
     planSha256: planSha256(store.plan),
+    store: resolve(store.dir),
     parameters: stage.parameters,
     stage1: stage1?.origin ?? null,
     reproducible: config.minutes === null && device === 'cpu',
