@@ -47,8 +47,21 @@ export async function findCases(sources: readonly string[], report: Report): Pro
     sources.filter((source) => !isVolumeFile(source)),
     report,
   )
-  const cases = [...(await Promise.all([...folders].map(fileCase))), ...dicomCases(found.series)]
-  return { cases, refused: found.refused, passedOver: found.passedOver }
+  const fileCases = await Promise.all([...folders].map(fileCase))
+  const taken = fileCases.reduce((sum, { images, structures }) => sum + images.length + structures.length, 0)
+  return {
+    cases: [...fileCases, ...dicomCases(found.series)],
+    refused: found.refused,
+    passedOver: less(found.passedOver, 'not DICOM', taken),
+  }
+}
+
+/** Images that are no DICOM, but were taken all the same, are not passed over. */
+function less(counts: ReadonlyMap<string, number>, what: string, by: number): ReadonlyMap<string, number> {
+  const left = Math.max(0, (counts.get(what) ?? 0) - by)
+  return new Map(
+    [...counts].map(([key, count]) => [key, key === what ? left : count] as const).filter(([, n]) => n > 0),
+  )
 }
 
 function isVolumeFile(name: string): boolean {

@@ -1,5 +1,6 @@
 /** Made-up grids, volumes and refusals that the tests of formats/ and cohort/ share. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { boolean, double, record, tuple } from 'fast-check'
 import type { Arbitrary } from 'fast-check'
 import { LarmorError } from '../../src/errors.ts'
@@ -77,4 +78,9 @@ function three(values: readonly number[]): Vec3 {
 }
 function unit(v: Vec3): Vec3 {
   return scale(v, 1 / norm(v))
+}
+
+/** Whether a program can be started here; tests that need it skip where not. */
+export function installed(program: string): boolean {
+  return spawnSync('sh', ['-c', `command -v ${program}`]).status === 0
 }

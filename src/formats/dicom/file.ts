@@ -19,8 +19,8 @@ export type DicomFile = ParsedFile & { path: string }
 const HEAD_BYTES = 2 ** 16
 /** Private payloads of some megabytes exist; a header longer than this is not one. */
 const MAX_HEADER_BYTES = 2 ** 27
-/** A deflated slice of 512 × 512 unpacks to 0.5 MB; multi-frame objects stay below this. */
-const MAX_INFLATED_BYTES = 2 ** 30
+/** A deflated slice of 512 × 512 unpacks to 0.5 MB; a few bytes that unpack to more than this are an attack. */
+const MAX_INFLATED_BYTES = 2 ** 28
 
 /**
  * @returns undefined where the file is not DICOM (no 'DICM' at byte 128) and does not claim to be

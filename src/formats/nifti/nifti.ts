@@ -6,6 +6,7 @@
  */
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { Readable } from 'node:stream'
 import { createGunzip, createGzip } from 'node:zlib'
 import { LarmorError } from '../../errors.ts'
 import { writeChunksAtomic } from '../../files.ts'
@@ -107,24 +108,14 @@ export async function writeNifti(path: string, source: Volume, options: { descri
   const header = encodeHeader(source.grid, elementTypeOf(source.values), options.description ?? '')
   const pieces = inPieces(header, bytesOf(source.values))
   if (!path.endsWith('.gz')) return writeChunksAtomic(path, pieces)
-  const gzip = createGzip({ level: 1, chunkSize: CHUNK_BYTES }) // level 1: the others cost twice the time for a tenth less
-  const feeding = feed(gzip, pieces)
-  await writeChunksAtomic(path, gzip)
-  await feeding
+  // Level 1: the higher ones cost twice the time for a tenth less.
+  const gzip = createGzip({ level: 1, chunkSize: CHUNK_BYTES })
+  await writeChunksAtomic(path, Readable.from(pieces, { objectMode: false }).pipe(gzip))
 }
 
 function* inPieces(header: Uint8Array, voxels: Uint8Array): Generator<Uint8Array> {
   yield header
   for (let at = 0; at < voxels.length; at += CHUNK_BYTES) yield voxels.subarray(at, at + CHUNK_BYTES)
-}
-
-async function feed(gzip: ReturnType<typeof createGzip>, pieces: Iterable<Uint8Array>): Promise<void> {
-  for (const piece of pieces) {
-    if (gzip.destroyed) return // the writing failed (a full disk): that error is the one to report
-    if (!gzip.write(piece))
-      await new Promise<void>((resolve) => void gzip.once('drain', resolve).once('close', resolve))
-  }
-  gzip.end()
 }
 
 function isZlibError(error: unknown): error is Error & { code: string } {
