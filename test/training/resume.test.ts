@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, test } from 'vitest'
+import { LarmorError, type FaultKind } from '../../src/errors.ts'
+import { findCheckpoint, readState } from '../../src/training/checkpoint.ts'
+import { hashesOf, jobOn, smallStore, TINY, trainHere, type SmallStore } from './small-store.ts'
+
+const refusedAs = (kind: FaultKind) => (error: unknown) => error instanceof LarmorError && error.fault.kind === kind
+
+let store: SmallStore
+beforeAll(async () => {
+  store = await smallStore()
+})
+afterAll(() => store.remove())
+
+const metrics = async (run: string) => {
+  const lines = (await readFile(join(store.dir, run, 'metrics.jsonl'), 'utf8')).trim().split('\n')
+  return lines.map((line) => {
+    const { imagesPerSecond: _, elapsedSeconds: __, ...same } = JSON.parse(line) as Record<string, unknown>
+    return same
+  })
+}
+
+async function straightAgainstResumed(name: string, settings: readonly string[], more = {}): Promise<void> {
+  await trainHere(jobOn(store, `${name}-straight`, [...settings, 'steps=8'], more))
+  const halves = jobOn(store, `${name}-halves`, [...settings, 'steps=8'], more)
+  await assert.rejects(trainHere(halves, 3), refusedAs('interrupted'))
+  assert.equal((await readState(join(halves.runDir, 'checkpoints', 'last'))).step, 3)
+  await trainHere({ ...halves, settings: [], resume: true })
+  assert.deepEqual(await hashesOf(halves.runDir), await hashesOf(join(store.dir, `${name}-straight`)))
+  assert.deepEqual(await hashesOf(halves.runDir, 'best'), await hashesOf(join(store.dir, `${name}-straight`), 'best'))
+  assert.deepEqual(await metrics(`${name}-halves`), await metrics(`${name}-straight`))
+}
+
+test('eight steps straight equal three, a stop and five more, to the last bit: residual generator', async () => {
+  await straightAgainstResumed('residual', TINY.residual)
+})
+
+test('… pix2pix with dropout, batch statistics and critic', async () => {
+  await straightAgainstResumed('unet', TINY.unet)
+})
+
+test('… and the diffusion refiner with its noise', async () => {
+  await trainHere(jobOn(store, 'stage1', [...TINY.residual, 'steps=2']))
+  await straightAgainstResumed('refiner', TINY.refiner, { stage: 'diffusion', stage1Dir: join(store.dir, 'stage1') })
+})
+
+test('a resumed run keeps its settings: new ones are refused, and a new run over it too', async () => {
+  const job = jobOn(store, 'kept', [...TINY.residual, 'steps=2'])
+  await trainHere(job)
+  await assert.rejects(trainHere(job), refusedAs('usage.outputExists'))
+  await assert.rejects(trainHere({ ...job, resume: true }), refusedAs('config.refused'))
+  await assert.rejects(trainHere({ ...job, settings: [], preset: 'paper', resume: true }), refusedAs('config.refused'))
+  await assert.rejects(trainHere({ ...job, settings: [], stage: 'diffusion', resume: true }), refusedAs('run.mismatch'))
+  await assert.rejects(
+    trainHere({ ...job, runDir: join(store.dir, 'nowhere'), resume: true }),
+    refusedAs('input.notFound'),
+  )
+  const finished = await hashesOf(job.runDir)
+  await trainHere({ ...job, settings: [], resume: true })
+  assert.deepEqual(await hashesOf(job.runDir), finished, 'a finished run has nothing left to do')
+})
+
+test('a run folder holds config, plan, record, metrics, pictures and two checkpoints, and nothing temporary', async () => {
+  const { record, events } = await trainHere(jobOn(store, 'whole', [...TINY.residual, 'steps=4']))
+  const dir = join(store.dir, 'whole')
+  assert.deepEqual((await readdir(dir)).toSorted(), [
+    'checkpoints',
+    'config.json',
+    'metrics.jsonl',
+    'plan.json',
+    'run.json',
+    'samples',
+  ])
+  assert.deepEqual((await readdir(join(dir, 'checkpoints'))).toSorted(), ['best', 'last'])
+  assert.deepEqual(
+    await readdir(join(dir, 'samples')),
+    [0, 2, 4].map((step) => `step-0000000${step}.png`),
+  )
+  assert.ok(await findCheckpoint(dir, 'best'))
+  assert.equal(record.state, 'finished')
+  const steps = events.filter((event) => event.at === 'train.step')
+  assert.deepEqual(
+    steps.map(({ step, of }) => [step, of]),
+    [1, 2, 3, 4].map((step) => [step, 4]),
+  )
+  assert.ok(steps.every(({ imagesPerSecond, remainingSeconds }) => imagesPerSecond > 0 && remainingSeconds >= 0))
+})
+
+test('slices too small for MS-SSIM have none, and the best is then chosen by mean absolute error, said in the record', async () => {
+  const { record } = await trainHere(jobOn(store, 'by-mae', [...TINY.residual, 'steps=2']))
+  assert.ok(!('ms_ssim_2d' in record.scores!) && 'ssim_2d' in record.scores!)
+  assert.equal(record.best!.by, 'mae')
+})
