@@ -57,6 +57,8 @@ function ofSeries(series: SeriesToWrite): Attributes {
     SpecificCharacterSet: 'ISO_IR 192',
     ImageType: ['ORIGINAL', 'PRIMARY', ...(series.modality === 'CT' ? ['AXIAL'] : ['OTHER'])],
     ...emptyPatientAndStudy,
+    // Empty means unknown; with a body part named, it is absent unless the caller gives it.
+    ...(series.extra?.BodyPartExamined === undefined ? { Laterality: '' } : {}),
     Modality: series.modality,
     Manufacturer: 'larmor',
     SeriesDescription: series.description,
@@ -82,7 +84,6 @@ const emptyPatientAndStudy: Attributes = {
   PatientBirthDate: '',
   PatientSex: '',
   StudyID: '',
-  Laterality: '',
 }
 
 const ofCt: Attributes = {
