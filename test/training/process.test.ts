@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, test } from 'vitest'
+import { LarmorError } from '../../src/errors.ts'
+import { stream } from '../../src/random.ts'
+import { launchTraining, summariseRuns, type TrainJob } from '../../src/training/index.ts'
+import { findCheckpoint, loadCheckpoint, readState } from '../../src/training/checkpoint.ts'
+import { lockHolder } from '../../src/training/run-lock.ts'
+import { hashesOf, jobOn, smallStore, TINY, trainHere, type SmallStore } from './small-store.ts'
+
+let store: SmallStore
+beforeAll(async () => {
+  store = await smallStore()
+})
+afterAll(() => store.remove())
+
+const parentProgram = fileURLToPath(new URL('./parent.ts', import.meta.url))
+
+/** The training process of a job, by its lock; waits until it is at work. */
+async function trainerOf(runDir: string): Promise<number> {
+  for (let n = 0; n < 600; n++) {
+    const pid = await lockHolder(runDir)
+    if (pid !== undefined) return pid
+    await setTimeout(50)
+  }
+  return assert.fail('no training process appeared')
+}
+
+async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
+  for (let n = 0; n < 600; n++) {
+    if (await holds()) return
+    await setTimeout(50)
+  }
+  assert.fail(what)
+}
+
+const context = (signal = new AbortController().signal) => ({ report: () => {}, signal, environment: process.env })
+
+test('Ctrl-C ends within two seconds, as interrupted, with the finished step in the checkpoint', async () => {
+  const job = jobOn(store, 'interrupted', [...TINY.residual, 'steps=100000'])
+  const stop = new AbortController()
+  let step = 0
+  let stoppedAt = NaN
+  const report = (event: { at: string; step?: number }): void => {
+    if (event.at !== 'train.step') return
+    step = event.step!
+    if (step === 5) {
+      stoppedAt = performance.now()
+      stop.abort()
+    }
+  }
+  await assert.rejects(
+    launchTraining(job, { report, signal: stop.signal, environment: process.env }),
+    (error) => error instanceof LarmorError && error.fault.kind === 'interrupted',
+  )
+  assert.ok(performance.now() - stoppedAt < 2000)
+  const state = await readState((await findCheckpoint(job.runDir, 'last'))!)
+  assert.equal(state.step, step, 'the last step that was reported is in the checkpoint')
+  const [summary] = await summariseRuns([job.runDir])
+  assert.deepEqual([summary!.state, summary!.step, summary!.fault], ['interrupted', step, null])
+})
+
+test('a fault of the job comes back typed, and the process is gone', async () => {
+  const job = jobOn(store, 'refused', ['widht=8'])
+  await assert.rejects(
+    launchTraining(job, context()),
+    (error) =>
+      error instanceof LarmorError && error.fault.kind === 'config.refused' && /width/.test(error.fault.expected),
+  )
+})
+
+test('killed at any moment, the run goes on from a whole checkpoint and ends in the very same weights', async () => {
+  const settings = [...TINY.residual, 'steps=50']
+  await trainHere(jobOn(store, 'unhurt', settings))
+  // Here every step is saved, so that most kills fall into the writing of a checkpoint.
+  let job: TrainJob = jobOn(store, 'killed', [...settings, 'checkpointSeconds=0'])
+  const random = stream(7, 'kills')
+  let kills = 0
+  for (; kills < 3; kills++) {
+    const outcome = launchTraining(job, context()).then(
+      () => 'finished',
+      (error: unknown) => error,
+    )
+    const pid = await trainerOf(job.runDir)
+    await setTimeout(random.between(30, 250))
+    process.kill(pid, 'SIGKILL')
+    const ended = await outcome
+    assert.ok(ended instanceof LarmorError && /SIGKILL/.test(ended.fault.found), String(ended))
+    const [summary] = await summariseRuns([job.runDir]).catch(() => [undefined])
+    if (summary) assert.equal(summary.state, 'killed')
+    const last = await findCheckpoint(job.runDir, 'last')
+    if (last !== undefined) (await loadCheckpoint(last)).dispose()
+    job = { ...job, settings: [], resume: true }
+  }
+  await trainHere(job)
+  assert.deepEqual(await hashesOf(job.runDir), await hashesOf(join(store.dir, 'unhurt')))
+})
+
+test('when the parent is killed, the training saves its step and ends too', async () => {
+  const job = jobOn(store, 'orphan', [...TINY.residual, 'steps=100000'])
+  const parent = spawn(process.execPath, [parentProgram, JSON.stringify(job)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  await new Promise((resolve) => parent.stdout.once('data', resolve))
+  const child = await trainerOf(job.runDir)
+  parent.kill('SIGKILL')
+  await until('the training process lived on', async () => (await lockHolder(job.runDir)) !== child)
+  await until(
+    'no record of the interruption',
+    async () => (await summariseRuns([job.runDir]))[0]!.state === 'interrupted',
+  )
+  assert.ok((await readState((await findCheckpoint(job.runDir, 'last'))!)).step > 0)
+})
