@@ -1,9 +1,11 @@
 /** `larmor evaluate`: scores with names and intervals, for one pair of images or for the predictions of a cohort. */
 import { z } from 'zod'
 import { LarmorError } from '../errors.ts'
-import { cohortCases, defaultRange, evaluateCases, jsonSafe, pairCase } from '../evaluation/index.ts'
-import type { Evaluation, EvaluationCase, RangeChoice } from '../evaluation/index.ts'
+import { cohortCases, defaultRange, evaluateCases, huTableBaseline, jsonSafe, pairCase } from '../evaluation/index.ts'
+import type { CohortOptions, Evaluation, EvaluationCase, RangeChoice } from '../evaluation/index.ts'
 import { version } from '../files.ts'
+import { readPlan, splitOf } from '../plan/index.ts'
+import type { Plan } from '../plan/index.ts'
 import { meanMetrics, summaryText, writeReport } from '../report/index.ts'
 import { command } from './command.ts'
 import type { Context, Outcome } from './command.ts'
@@ -23,6 +25,7 @@ const options = z.strictObject({
   cohort: z.string().optional(),
   prediction: z.array(namedFolder).optional(),
   role: z.string().optional(),
+  plan: z.string().optional(),
   reference: z.string().optional(),
   test: z.string().optional(),
   mask: z.string().optional(),
@@ -42,6 +45,7 @@ export const evaluateCommand = command({
       '--prediction <name=dir...>',
       'a name, and the folder with its images <id>.nii.gz or <id>/; several are put side by side',
     ],
+    ['--plan <plan.json>', 'adds the baseline that knows HU alone: the plan’s mean MR at each HU'],
     ['--role <role>', 'which registered MR is the reference (mr_t1 …), where patients have several'],
     ['--reference <image>', 'the real image: DICOM folder, .nii, .nii.gz or .mha'],
     ['--test <image>', 'the image to score, on the same grid'],
@@ -66,7 +70,8 @@ async function scorePair(given: Options, context: Context): Promise<Outcome> {
   const { reference, test, mask, ct, testRange } = given
   if (reference === undefined || test === undefined)
     throw wrong('neither a cohort nor a pair', '--reference and --test, or a cohort')
-  if (given.prediction) throw wrong('--prediction without a cohort', 'a cohort before --prediction')
+  if (given.prediction ?? given.plan ?? given.role)
+    throw wrong('--prediction, --plan or --role without a cohort', 'a cohort before --prediction')
   const cases = [pairCase({ reference, test, mask, ct, testScale: testRange })]
   const evaluation = await evaluate(cases, given, context)
   // The only case: its fault is the command's.
@@ -79,12 +84,29 @@ async function scoreCohort(cohort: string, given: Options, context: Context): Pr
   if (given.reference ?? given.test ?? given.mask ?? given.ct)
     throw wrong('a cohort and a pair', 'either a cohort with --prediction, or --reference and --test')
   if (given.output === undefined) throw wrong('no --output', '--output <dir> for the report')
-  const cases = await cohortCases(cohort, given.prediction, given.role, given.testRange)
+  const { prediction, role, testRange, plan } = given
+  const known = plan === undefined ? {} : knownFrom(await readPlan(plan))
+  const cases = await cohortCases(cohort, prediction, { role, testScale: testRange, ...known })
   return outcome(await evaluate(cases, given, context), cases, given.output)
 }
 
-async function evaluate(cases: EvaluationCase[], { range, testRange }: Options, context: Context): Promise<Evaluation> {
+/** The baseline that the plan's table makes, and which patients a model trained by this plan has seen. */
+function knownFrom(plan: Plan): Pick<CohortOptions, 'baseline' | 'splitOf'> {
+  const { huToMr, ct, split } = plan
+  const partOf = (id: string): string =>
+    split.by === 'slice' && split.train.includes(id)
+      ? 'half of its slices trained'
+      : (splitOf(plan, id, 0) ?? 'not in the plan')
+  return { baseline: huTableBaseline(huToMr, ct), splitOf: partOf }
+}
+
+async function evaluate(
+  cases: EvaluationCase[],
+  { range, testRange, plan }: Options,
+  context: Context,
+): Promise<Evaluation> {
   if (range && testRange) throw wrong('--range and --test-range', '--range alone: it leaves both images as they are')
+  if (range && plan) throw wrong('--range and --plan', '--plan alone: its baseline has a scale of its own')
   const { seed, report, signal } = context
   const choice: RangeChoice = range ? { kind: 'as-is', ...range } : defaultRange
   const created = new Date().toISOString()

@@ -37,7 +37,7 @@ export type EvaluationCase = {
   /** Ours (p001), never a name. */
   readonly id: string
   readonly load: () => Promise<LoadedCase>
-  readonly predictions: readonly { readonly name: string; readonly load: () => Promise<Prediction> }[]
+  readonly predictions: readonly { readonly name: string; readonly load: (of: LoadedCase) => Promise<Prediction> }[]
 }
 
 /** `as-is`: both images unchanged, R = high − low. `percentile`: each to [0, 1] by its scale, the reference's from itself. */
@@ -133,7 +133,7 @@ export async function evaluateCase(each: EvaluationCase, range: RangeChoice): Pr
   const scale = range.kind === 'percentile' ? mrScaleOf(reference, region ?? everywhere(reference), range) : undefined
   const predictions: PredictionScores[] = []
   for (const { name, load } of each.predictions) {
-    const prediction = await load()
+    const prediction = await load(loaded)
     const rule: IntensityRule =
       range.kind === 'as-is' ? range : { kind: 'unit', reference: scale!, test: prediction.scale ?? scale! }
     predictions.push(scorePrediction(name, loaded, region, prediction.volume, rule))

@@ -1,4 +1,6 @@
 /** What other rooms use of evaluation/. */
+export { huTableBaseline } from './baseline.ts'
+export type { Baseline, HuToMr } from './baseline.ts'
 export { gridToleranceMm, requireSameGrid } from './comparable.ts'
 export { defaultRange, evaluateCase, evaluateCases, scoredRegion } from './evaluation.ts'
 export type * from './evaluation.ts'
@@ -20,4 +22,4 @@ export type { Summary } from './statistics.ts'
 export { evaluateVolumes, smallestSliceShare } from './volume-scores.ts'
 export type { SliceScores, VolumePair, VolumeScores } from './volume-scores.ts'
 export { cohortCases, pairCase } from './sources.ts'
-export type { PairPaths, PredictionFolder } from './sources.ts'
+export type { CohortOptions, PairPaths, PredictionFolder } from './sources.ts'

@@ -6,13 +6,14 @@
  * folder <id>/ with one such file or one DICOM series; a JSON beside it may state its black and white.
  */
 import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { LarmorError } from '../errors.ts'
 import { exists, readJson } from '../files.ts'
 import { isMetaImage, isNifti, readImage } from '../formats/index.ts'
 import { bodyMask } from '../volume/index.ts'
 import type { Mask, MrScale, Volume } from '../volume/index.ts'
+import type { Baseline } from './baseline.ts'
 import type { EvaluationCase, Finding, LoadedCase, Prediction } from './evaluation.ts'
 
 export type PairPaths = {
@@ -48,25 +49,33 @@ export function pairCase({ reference, test, mask, ct, testScale }: PairPaths): E
 
 export type PredictionFolder = { readonly name: string; readonly folder: string }
 
+export type CohortOptions = {
+  /** 'mr_t1', …; left out where each patient has one registered MR. */
+  readonly role?: string | undefined
+  /** Black and white of every prediction, instead of what stands beside them. */
+  readonly testScale?: MrScale | undefined
+  /** Which part of the split a patient is in, where that is known: a training patient's score is no evidence. */
+  readonly splitOf?: ((id: string) => string) | undefined
+  /** Made from the CT by the program itself and scored beside the predictions. */
+  readonly baseline?: Baseline | undefined
+}
+
 /**
  * The patients of a cohort for whom at least one prediction is there, in the cohort's order; excluded ones are left out.
- * @param role       'mr_t1', …; undefined where each patient has one registered MR
- * @param testScale  black and white of every prediction, instead of what stands beside them
  * @throws cohort.noPatient   none of them has a prediction
  * @throws input.notFound, json.refused  no cohort
  */
 export async function cohortCases(
   cohortDir: string,
   folders: readonly PredictionFolder[],
-  role?: string,
-  testScale?: MrScale,
+  options: CohortOptions = {},
 ): Promise<EvaluationCase[]> {
   const { patients } = await readJson(join(cohortDir, 'cohort.json'), CohortIndex)
   const cases: EvaluationCase[] = []
   for (const { id, excluded } of patients) {
     if (excluded) continue
     const found = await Promise.all(folders.map(async ({ folder }) => await findImage(folder, id)))
-    if (found.some((path) => path !== undefined)) cases.push(patientCase(cohortDir, id, folders, role, testScale))
+    if (found.some((path) => path !== undefined)) cases.push(patientCase(cohortDir, id, folders, options))
   }
   if (cases.length > 0) return cases
   throw new LarmorError({
@@ -89,8 +98,7 @@ function patientCase(
   cohortDir: string,
   id: string,
   folders: readonly PredictionFolder[],
-  role: string | undefined,
-  testScale: MrScale | undefined,
+  { role, testScale, splitOf, baseline }: CohortOptions,
 ): EvaluationCase {
   const folder = join(cohortDir, 'patients', id)
   return {
@@ -107,13 +115,19 @@ function patientCase(
         mask: bodyMask(ct),
         fieldOfView: (await exists(valid)) ? asMask((await readImage(valid)).volume) : undefined,
         ct,
-        findings: await registrationFindings(registration),
+        findings: [
+          ...(splitOf ? [{ label: 'part of the split', value: splitOf(id) }] : []),
+          ...(await registrationFindings(registration, basename(reference, '.nii.gz'))),
+        ],
       }
     },
-    predictions: folders.map(({ name, folder }) => ({
-      name,
-      load: async () => await loadPrediction(folder, id, name, testScale),
-    })),
+    predictions: [
+      ...folders.map(({ name, folder }) => ({
+        name,
+        load: async () => await loadPrediction(folder, id, name, testScale),
+      })),
+      ...(baseline ? [{ name: baseline.name, load: async (of: LoadedCase) => baseline.predict(of) }] : []),
+    ],
   }
 }
 
@@ -169,16 +183,36 @@ async function statedScale(path: string): Promise<MrScale | undefined> {
   return undefined
 }
 
-/** Numbers and words at the top of registration.json, as they are. */
-async function registrationFindings(registration: string): Promise<Finding[]> {
+/** What is shown of registration.json; its own schema is registration/'s. */
+const RegistrationFindings = z.looseObject({
+  images: z.array(
+    z.looseObject({
+      role: z.string(),
+      method: z.string(),
+      verdict: z.string(),
+      quality: z.looseObject({
+        nmi: z.number(),
+        nmiAtStart: z.number(),
+        surfaceP95Mm: z.number().nullable(),
+        inverseConsistencyMm: z.number(),
+      }),
+    }),
+  ),
+})
+
+/** How well the reference (`mr_<sequence>`) was brought onto the CT; empty where registration.json does not tell. */
+async function registrationFindings(registration: string, role: string): Promise<Finding[]> {
   const path = join(registration, 'registration.json')
   if (!(await exists(path))) return []
-  const record = await readJson(path, z.record(z.string(), z.unknown()))
-  return Object.entries(record).flatMap(([label, value]) => {
-    if (label === 'schema') return []
-    if (typeof value === 'number') return [{ label, value: String(Number(value.toPrecision(4))) }]
-    return typeof value === 'string' && value.length <= 40 ? [{ label, value }] : []
-  })
+  const image = (await readJson(path, RegistrationFindings)).images.find((each) => each.role === role)
+  if (!image) return []
+  const { nmi, nmiAtStart, surfaceP95Mm, inverseConsistencyMm } = image.quality
+  return [
+    { label: 'verdict', value: `${image.verdict}, ${image.method}` },
+    { label: 'NMI of MR and CT', value: `${nmi.toFixed(3)}, ${nmiAtStart.toFixed(3)} before` },
+    { label: 'body surfaces apart, 95 %', value: surfaceP95Mm === null ? '–' : `${surfaceP95Mm.toFixed(1)} mm` },
+    { label: 'inverse consistency', value: `${inverseConsistencyMm.toFixed(2)} mm` },
+  ]
 }
 
 /** 1 where the image is above 0. */

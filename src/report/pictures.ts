@@ -87,7 +87,7 @@ export async function takePictures(evaluation: Evaluation, cases: readonly Evalu
     if (own.length === 0) continue
     const loaded = await each.load()
     const volumes = new Map<string, Volume>()
-    for (const { name, load } of each.predictions) volumes.set(name, (await load()).volume)
+    for (const { name, load } of each.predictions) volumes.set(name, (await load(loaded)).volume)
     for (const slice of own) taken.set(slice, drawSlice(evaluation, slice, loaded, volumes))
   }
   const ofAll = (slices: ChosenSlice[]): SlicePicture[] => slices.flatMap((slice) => taken.get(slice) ?? [])

@@ -111,6 +111,19 @@ describe('a pair', () => {
   })
 })
 
+/** What is read of a registration record. */
+const registered = {
+  schema: 'larmor/registration@1',
+  images: [
+    {
+      role: 'mr_t1',
+      method: 'rigid',
+      verdict: 'good',
+      quality: { nmi: 1.234, nmiAtStart: 1.05, surfaceP95Mm: 2.31, inverseConsistencyMm: 0.1 },
+    },
+  ],
+}
+
 const vectors = sharedData('metrics_vectors')
 type VectorCase = {
   id: string
@@ -159,6 +172,24 @@ test.for(cases)('$id as a one-slice NIfTI with --range gives the vectors’ valu
   }
 })
 
+/** A plan whose table says one MR value for all HU. */
+const planOf = (split: Record<'train' | 'validation' | 'test', string[]>) => ({
+  schema: 'larmor/plan@1',
+  seed: 1,
+  target: 'mr_t1',
+  spacingMm: [2, 2],
+  sliceSize: [192, 192],
+  neighbours: 1,
+  ct: { kind: 'hu-window', lowHu: -1000, highHu: 1500 },
+  mr: { kind: 'percentile', lowPercentile: 0.5, highPercentile: 99.5 },
+  usable: { bodyCm2: 10, mrShare: 0.5 },
+  huToMr: { ct: [-1, 1], mr: [0, 0] },
+  batch: 4,
+  split: { by: 'patient', ...split },
+  leftOut: [],
+  fingerprint: { patients: [] },
+})
+
 describe('a cohort of three, of whom one has no prediction and one is excluded', () => {
   beforeAll(async () => {
     const patients = ['p001', 'p002', 'p003', 'p004'].map((id) => ({
@@ -178,10 +209,7 @@ describe('a cohort of three, of whom one has no prediction and one is excluded',
         join(registration, 'valid.nii.gz'),
         made(Uint8Array, (_i, _j, k) => (k < 3 ? 1 : 0)),
       )
-      await writeFile(
-        join(registration, 'registration.json'),
-        JSON.stringify({ schema: 'x', verdict: 'good', nmi: 1.23 }),
-      )
+      await writeFile(join(registration, 'registration.json'), JSON.stringify(registered))
     }
     for (const name of ['ours', 'theirs']) await mkdir(at(name))
     await writeNifti(at('ours', 'p001.nii.gz'), mr(11, 20))
@@ -204,8 +232,20 @@ describe('a cohort of three, of whom one has no prediction and one is excluded',
     expect(predictions[0].metrics.ms_ssim_2d.mean).toBeGreaterThan(predictions[1].metrics.ms_ssim_2d.mean)
     expect(patients[0].predictions[0].emptySlices).toBe(1)
     const html = await readFile(at('scores', 'report.html'), 'utf8')
-    expect(html).toContain('verdict')
+    for (const words of ['good, rigid', '1.234, 1.050 before', '2.3 mm']) expect(html).toContain(words)
     expect(outcome.text).toContain('2 patients')
+  })
+  test('has, with the plan, the table of HU beside it, and says who was in training', async () => {
+    // mr(n, 5) is 300 + 150 sin cos: no function of HU, so the table's best is its mean.
+    const plan = at('plan.json')
+    await writeFile(plan, JSON.stringify(planOf({ train: ['p001'], validation: ['p003'], test: ['p002'] })))
+    const outcome = await larmor({ ...given(), plan })
+    const predictions = outcome.json['predictions'] as { name: string; metrics: { mae: { mean: number } } }[]
+    expect(predictions.map(({ name }) => name)).toEqual(['ours', 'theirs', 'HU table'])
+    expect(predictions[2]!.metrics.mae.mean).toBeGreaterThan(predictions[0]!.metrics.mae.mean)
+    const html = await readFile(at('scores', 'report.html'), 'utf8')
+    for (const words of ['part of the split', '<td>train</td>', '<td>test</td>']) expect(html).toContain(words)
+    expect(await kindOf({ ...given(), plan, range: '0,500' })).toBe('usage.wrong')
   })
   test('goes on where one patient is refused, and says so with exit code 5', async () => {
     await rm(at('theirs', 'p002.nii.gz'))
