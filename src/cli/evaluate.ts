@@ -73,10 +73,7 @@ async function scorePair(given: Options, context: Context): Promise<Outcome> {
   if (given.prediction ?? given.plan ?? given.role)
     throw wrong('--prediction, --plan or --role without a cohort', 'a cohort before --prediction')
   const cases = [pairCase({ reference, test, mask, ct, testScale: testRange })]
-  const evaluation = await evaluate(cases, given, context)
-  // The only case: its fault is the command's.
-  if (evaluation.refused[0]) throw new LarmorError(evaluation.refused[0].fault)
-  return outcome(evaluation, cases, given.output)
+  return outcome(await evaluate(cases, given, context), cases, given.output)
 }
 
 async function scoreCohort(cohort: string, given: Options, context: Context): Promise<Outcome> {

@@ -95,7 +95,10 @@ export type EvaluationOptions = {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Scores every case; those that cannot be scored are in `refused`. @throws interrupted */
+/**
+ * Scores every case; of several, those that cannot be scored are in `refused`.
+ * @throws interrupted, and what `evaluateCase` throws where there is one case alone
+ */
 export async function evaluateCases(cases: readonly EvaluationCase[], options: EvaluationOptions): Promise<Evaluation> {
   const { report, signal, seed, range, larmor, created } = options
   const patients: PatientScores[] = []
@@ -106,7 +109,8 @@ export async function evaluateCases(cases: readonly EvaluationCase[], options: E
     try {
       patients.push(await evaluateCase(each, range))
     } catch (error) {
-      if (!(error instanceof LarmorError)) throw error
+      // The fault of the only case is the evaluation's.
+      if (!(error instanceof LarmorError) || cases.length === 1) throw error
       refused.push({ id: each.id, fault: error.fault })
       report({ at: 'case.refused', caseId: each.id, fault: error.fault })
     }
