@@ -10,15 +10,20 @@ import { bytesField, floatField, intField, messageField, textField, type Chunks 
 export type Attribute = number | string | readonly number[] | { readonly float: number }
 export type Dimension = number | string
 
+export type OnnxNode = {
+  type: string
+  inputs: readonly string[]
+  output: string
+  attributes: Readonly<Record<string, Attribute>>
+}
+
 export type OnnxGraph = {
-  nodes: Chunks[]
+  nodes: OnnxNode[]
   constants: Chunks[]
   inputs: Chunks[]
   outputs: Chunks[]
   /** How many values have been named. */
   named: number
-  /** Operator types in use, for whoever asks whether another runtime has them. */
-  operators: Set<string>
 }
 
 const IR_VERSION = 8
@@ -27,7 +32,7 @@ const FLOAT = 1
 const INT64 = 7
 
 export function emptyGraph(): OnnxGraph {
-  return { nodes: [], constants: [], inputs: [], outputs: [], named: 0, operators: new Set() }
+  return { nodes: [], constants: [], inputs: [], outputs: [], named: 0 }
 }
 
 /** Adds one node to the graph and returns the name of its output. '' is an optional input that is left out. */
@@ -38,16 +43,7 @@ export function addNode(
   attributes: Readonly<Record<string, Attribute>> = {},
 ): string {
   const output = `v${graph.named++}`
-  graph.operators.add(type)
-  graph.nodes.push(
-    messageField(
-      1,
-      ...inputs.map((name) => textField(1, name)),
-      textField(2, output),
-      textField(4, type),
-      ...Object.entries(attributes).map(([name, value]) => attributeField(name, value)),
-    ),
-  )
+  graph.nodes.push({ type, inputs, output, attributes })
   return output
 }
 
@@ -84,9 +80,11 @@ export function addInput(graph: OnnxGraph, name: string, shape: readonly Dimensi
   return name
 }
 
-/** Gives a value of the graph its outward name. */
+/** Gives a value that a node computes its outward name, wherever the graph uses it. */
 export function addOutput(graph: OnnxGraph, name: string, value: string, shape: readonly Dimension[]): void {
-  graph.nodes.push(messageField(1, textField(1, value), textField(2, name), textField(4, 'Identity')))
+  if (!graph.nodes.some(({ output }) => output === value)) throw new Error(`no node computes the output ${name}`)
+  const renamed = (each: string): string => (each === value ? name : each)
+  graph.nodes = graph.nodes.map((node) => ({ ...node, inputs: node.inputs.map(renamed), output: renamed(node.output) }))
   graph.outputs.push(valueInfo(12, name, shape))
 }
 
@@ -100,10 +98,27 @@ export function encodeModel(
     intField(1, IR_VERSION),
     textField(2, 'larmor'),
     textField(3, producerVersion),
-    messageField(7, ...graph.nodes, textField(2, 'network'), ...graph.constants, ...graph.inputs, ...graph.outputs),
+    messageField(
+      7,
+      ...graph.nodes.map(nodeField),
+      textField(2, 'network'),
+      ...graph.constants,
+      ...graph.inputs,
+      ...graph.outputs,
+    ),
     messageField(8, textField(1, ''), intField(2, OPSET)),
     ...Object.entries(notes).map(([name, value]) => messageField(14, textField(1, name), textField(2, value))),
   ].flat()
+}
+
+function nodeField({ type, inputs, output, attributes }: OnnxNode): Chunks {
+  return messageField(
+    1,
+    ...inputs.map((name) => textField(1, name)),
+    textField(2, output),
+    textField(4, type),
+    ...Object.entries(attributes).map(([name, value]) => attributeField(name, value)),
+  )
 }
 
 function attributeField(name: string, value: Attribute): Chunks {
