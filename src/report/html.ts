@@ -3,8 +3,8 @@
  * Summary first, then distributions, then pictures, then methods and hashes.
  */
 import { metricDefinitions } from '../evaluation/index.ts'
-import type { Evaluation, MetricName } from '../evaluation/index.ts'
-import { imageUnit, methods, scaleWords } from './methods.ts'
+import type { Evaluation, MetricName, SliceScores } from '../evaluation/index.ts'
+import { imageUnit, methods, scaleWords, smallImagesWords } from './methods.ts'
 import { ctWindowHu, differenceLimit, rankedMetric } from './pictures.ts'
 import type { Pictures, SlicePicture } from './pictures.ts'
 import { style } from './style.ts'
@@ -21,7 +21,7 @@ export function htmlReport(evaluation: Evaluation, pictures: Pictures): string {
   const body = [
     header(title, evaluation),
     keyFigures(evaluation),
-    section('Summary', summaryTable(evaluation)),
+    section('Summary', summaryTable(evaluation) + smallImages(evaluation)),
     evaluation.refused.length > 0 ? section('Not scored', refusedTable(evaluation)) : '',
     section('Slices', `<p class="soft">${plotWords(evaluation)}</p>${plots(evaluation)}`),
     pictureSection('Worst, median and best slice', extremesWords(evaluation), pictures.extremes),
@@ -76,6 +76,12 @@ function keyWords({ patients }: Evaluation, name: string): string {
   return `${escapeHtml(name)}, ${where}${spread}.`
 }
 
+/** Why a table may have no MS-SSIM. */
+function smallImages({ patients }: Evaluation): string {
+  const words = smallImagesWords(patients)
+  return words === '' ? '' : `<p class="soft">${escapeHtml(words)}</p>`
+}
+
 function plotWords(evaluation: Evaluation): string {
   const names = evaluation.predictions.map(({ name }, n) => `<span class="series${n % 4}">■</span> ${escapeHtml(name)}`)
   const legend = names.length > 1 ? ` ${names.join(' &nbsp; ')}.` : ''
@@ -125,7 +131,7 @@ function firstOnly(picture: SlicePicture): SlicePicture {
 function figure(picture: SlicePicture): string {
   const { label, patientId, sliceIndex, predictions } = picture
   const scores = predictions.map(({ name, scores: own }) => {
-    const text = `MS-SSIM ${shown(own?.ms_ssim_2d, 3)}, SSIM ${shown(own?.ssim_2d, 3)}, MAE ${shown(own?.mae, 4)}`
+    const text = own ? sliceWords(own) : ''
     return predictions.length > 1 ? `${escapeHtml(name)}: ${text}` : text
   })
   const where = label === patientId ? '' : `${escapeHtml(patientId)}, `
@@ -142,6 +148,18 @@ function figure(picture: SlicePicture): string {
   const bar = `<div class="bar" style="grid-area:1/${made + 3}">${colourBar(differenceLimit, 'share of the range')}</div>`
   const caption = `<figcaption><b>${escapeHtml(label)}</b> · ${where}slice ${sliceIndex + 1}<br>${scores.join('<br>')}</figcaption>`
   return `<figure>${caption}<div class="pictures" style="grid-template-columns:repeat(${made + 2},minmax(0,1fr)) 52px">${panels.join('')}${bar}</div></figure>`
+}
+
+/** The scores that are defined. */
+function sliceWords(scores: SliceScores): string {
+  const named = [
+    ['MS-SSIM', scores.ms_ssim_2d, 3],
+    ['SSIM', scores.ssim_2d, 3],
+    ['MAE', scores.mae, 4],
+  ] as const
+  return named
+    .flatMap(([name, value, digits]) => (value === null ? [] : [`${name} ${shown(value, digits)}`]))
+    .join(', ')
 }
 
 type Place = { readonly column: number; readonly row: number; readonly scale?: boolean }

@@ -1,5 +1,11 @@
 /** How the figures came about, in words: a reader can repeat the evaluation from these lines and docs/metrics.md. */
-import { bootstrapResamples, metricDefinitions, metricNames, smallestSliceShare } from '../evaluation/index.ts'
+import {
+  bootstrapResamples,
+  metricDefinitions,
+  metricNames,
+  msSsimSmallestSide,
+  smallestSliceShare,
+} from '../evaluation/index.ts'
 import type { Evaluation, MetricName } from '../evaluation/index.ts'
 import { counted, escapeHtml, intensity } from './text.ts'
 
@@ -60,6 +66,14 @@ function statisticsWords({ patients, seed }: Evaluation): string {
 function definitionWords(name: MetricName, { range }: Evaluation): string {
   const { definition, unit } = metricDefinitions[name]
   return unit === 'image' ? `${definition} Unit: ${imageUnit(range)}.` : definition
+}
+
+/** Empty where every image is large enough for five scales. */
+export function smallImagesWords(patients: Evaluation['patients']): string {
+  const small = patients.find(({ size }) => Math.min(size[0], size[1]) < msSsimSmallestSide)
+  if (!small) return ''
+  const [width, height] = small.size
+  return `MS-SSIM needs ${msSsimSmallestSide} pixels a side for its five scales; the slices of ${small.id} have ${width} × ${height}.`
 }
 
 /** The unit of MAE and RMSE under a choice of range. */

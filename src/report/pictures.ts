@@ -46,6 +46,7 @@ export function rankedMetric(evaluation: Evaluation): RankedMetric {
 export function extremeSlices(evaluation: Evaluation): ChosenSlice[] {
   const ranked = rankedSlices(evaluation, rankedMetric(evaluation))
   if (ranked.length === 0) return []
+  if (ranked.length === 1) return [{ ...ranked[0]!, label: 'The only slice' }]
   const labels = ['Worst slice', 'Median slice', 'Best slice']
   const places = [0, Math.floor((ranked.length - 1) / 2), ranked.length - 1]
   const distinct = places.map((place, n) => ({ place, label: labels[n]! }))

@@ -33,7 +33,7 @@ figure { margin: 22px 0; break-inside: avoid; }
 figcaption { font-size: 13.5px; margin-bottom: 9px; font-variant-numeric: tabular-nums; }
 figcaption b { color: var(--ink); font-weight: 600; }
 .pictures { display: grid; gap: 10px 6px; align-items: end; }
-.bar { align-self: stretch; padding-top: 22px; }
+.bar { position: relative; align-self: stretch; }
 .panel span.name { display: block; font-size: 12.5px; color: var(--soft); margin-bottom: 3px; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .frame { position: relative; overflow: hidden; background: #000; border-radius: 2px; }
 .frame.difference { background: var(--wash); }
@@ -42,7 +42,7 @@ figcaption b { color: var(--ink); font-weight: 600; }
 .frame i.left { left: 5px; top: calc(50% - 6px); } .frame i.top { top: 5px; left: calc(50% - 4px); }
 .scale { position: absolute; left: 8px; bottom: 7px; height: 2px; background: #fff; box-shadow: 0 0 3px #000; }
 .scale::after { content: attr(data-length); position: absolute; left: 0; bottom: 4px; font: 11px/1 system-ui, sans-serif; color: #fff; white-space: nowrap; text-shadow: 0 0 3px #000; }
-.colour-bar { width: 100%; height: 100%; max-height: 200px; display: block; color: var(--soft); }
+.colour-bar { position: absolute; left: 0; top: 24px; width: 100%; height: calc(100% - 24px); max-height: 200px; }
 svg text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", Arial, sans-serif; fill: var(--soft); font-variant-numeric: tabular-nums; }
 svg text.row { fill: var(--ink); }
 .plot { display: block; width: 100%; height: auto; margin: 14px 0 0; }

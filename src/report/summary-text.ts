@@ -1,7 +1,7 @@
 /** An evaluation in a few lines for a terminal. */
-import { metricDefinitions, metricNames, msSsimSmallestSide } from '../evaluation/index.ts'
+import { metricDefinitions, metricNames } from '../evaluation/index.ts'
 import type { Evaluation, Metrics } from '../evaluation/index.ts'
-import { imageUnit } from './methods.ts'
+import { imageUnit, smallImagesWords } from './methods.ts'
 import { counted, intensity, shown } from './text.ts'
 
 /** A table of metrics (rows) and predictions (columns), then what the figures rest on. */
@@ -26,7 +26,7 @@ export function summaryText(evaluation: Evaluation): string {
       .join('  ')
       .trimEnd(),
   )
-  return [...table, '', ...notes(evaluation), ...smallImages(patients)].join('\n')
+  return [...table, '', ...notes(evaluation), smallImagesWords(patients)].join('\n').trimEnd()
 }
 
 function notes({ patients, range, refused }: Evaluation): string[] {
@@ -49,14 +49,6 @@ function notes({ patients, range, refused }: Evaluation): string[] {
         ...lines,
         `${counted(refused.length, 'patient')} not scored: ${refused.map(({ id, fault }) => `${id} (${fault.kind})`).join(', ')}`,
       ]
-}
-
-function smallImages(patients: Evaluation['patients']): string[] {
-  const small = patients.filter(({ size }) => Math.min(size[0], size[1]) < msSsimSmallestSide)
-  if (small.length === 0) return []
-  return [
-    `MS-SSIM needs ${msSsimSmallestSide} pixels a side; ${small[0]!.id} has ${small[0]!.size[0]} × ${small[0]!.size[1]}`,
-  ]
 }
 
 /** One patient's scores, or the means over patients: `metrics.<name>` of --json. */
