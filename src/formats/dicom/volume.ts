@@ -48,20 +48,29 @@ export function stackOf(series: DicomSeries) {
   return gridFromSlices(slices, seriesLabel(series))
 }
 
+type Stored = Int16Array | Uint16Array | Int32Array
+
 /** The stored integers of one frame: bits above `bitsStored` are dropped, whatever they hold; the sign is theirs. */
-export function storedValues(bytes: Uint8Array, count: number, format: StoredFormat): Int32Array {
+export function storedValues(bytes: Uint8Array, count: number, format: StoredFormat): Stored {
   const { bitsAllocated, bitsStored, signed, littleEndian } = format
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const words = bitsAllocated === 8 ? bytes : wordsOf(bytes, count, littleEndian)
+  if (bitsStored === 16 && words instanceof Uint16Array)
+    return signed ? new Int16Array(words.buffer, words.byteOffset, count) : words
   const unused = 32 - bitsStored
   const stored = new Int32Array(count)
-  for (let n = 0; n < count; n++) {
-    const raw = bitsAllocated === 8 ? bytes[n]! : view.getUint16(2 * n, littleEndian)
-    stored[n] = signed ? (raw << unused) >> unused : (raw << unused) >>> unused
-  }
+  for (let n = 0; n < count; n++)
+    stored[n] = signed ? (words[n]! << unused) >> unused : (words[n]! << unused) >>> unused
   return stored
 }
 
-function fillHu(hu: Int16Array, stored: Int32Array, { slope, intercept, padding, file }: Slice): void {
+/** Without a copy where the bytes are little endian and begin at an even place in memory. */
+function wordsOf(bytes: Uint8Array, count: number, littleEndian: boolean): Uint16Array {
+  const own = littleEndian && bytes.byteOffset % 2 === 0 ? bytes : bytes.slice(0, 2 * count)
+  if (!littleEndian) Buffer.from(own.buffer, own.byteOffset, 2 * count).swap16()
+  return new Uint16Array(own.buffer, own.byteOffset, count)
+}
+
+function fillHu(hu: Int16Array, stored: Stored, { slope, intercept, padding, file }: Slice): void {
   const [first, last] = padding ?? [1, 0]
   for (let n = 0; n < hu.length; n++) {
     const value = stored[n]!
@@ -73,6 +82,6 @@ function fillHu(hu: Int16Array, stored: Int32Array, { slope, intercept, padding,
   }
 }
 
-function fillRescaled(values: Float32Array, stored: Int32Array, { slope, intercept }: Slice): void {
+function fillRescaled(values: Float32Array, stored: Stored, { slope, intercept }: Slice): void {
   for (let n = 0; n < values.length; n++) values[n] = stored[n]! * slope + intercept
 }
