@@ -1,19 +1,16 @@
 /** Import: what was chosen and why, what is refused, and that nothing finished is ever lost or touched. */
 import assert from 'node:assert/strict'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, test } from 'vitest'
 import { importSources, importTable, openCohort, patientImage, refusedCount } from '../../src/cohort/index.ts'
 import type { ImportResult } from '../../src/cohort/index.ts'
-import { readNifti, writeMetaImage, writeNifti } from '../../src/formats/index.ts'
+import { readNifti } from '../../src/formats/index.ts'
 import { silent } from '../../src/progress.ts'
-import { volume, voxelCount } from '../../src/volume/index.ts'
-import type { Grid } from '../../src/volume/index.ts'
-import { put, writeSeries } from '../formats/dicom-made.ts'
+import { writeSeries } from '../formats/dicom-made.ts'
 import type { MadeElement, MadeSlice } from '../formats/dicom-made.ts'
 import { faultOf } from '../formats/made.ts'
-import { sharedData } from '../shared-data.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'larmor-import-'))
 afterAll(() => rmSync(root, { recursive: true }))
@@ -38,43 +35,6 @@ function mrSlice(patient: string, series: string, description: string): MadeSlic
     modality: 'MR',
     change: changed([0x0008103e, 'LO', description], [0x00180080, 'DS', '600']),
   }
-}
-
-const grid: Grid = {
-  size: [6, 5, 4],
-  spacingMm: [1, 1.5, 3],
-  originMm: [-3, -4, 10],
-  direction: [
-    [1, 0, 0],
-    [0, 1, 0],
-    [0, 0, 1],
-  ],
-}
-const ramp = Int16Array.from({ length: voxelCount(grid) }, (_, n) => n * 11 - 1200)
-
-/** The layout of SynthRAD: one folder a case with ct, mr and mask. */
-async function niftiCase(path: string, shift = 0): Promise<void> {
-  await writeNifti(
-    join(path, 'ct.nii.gz'),
-    volume(
-      grid,
-      ramp.map((v) => v + shift),
-    ),
-  )
-  await writeMetaImage(
-    join(path, 'mr.mha'),
-    volume(
-      grid,
-      Float32Array.from(ramp, (v) => v / 2 + shift),
-    ),
-  )
-  await writeNifti(
-    join(path, 'mask.nii.gz'),
-    volume(
-      grid,
-      Uint8Array.from(ramp, (v) => (v > 0 ? 1 : 0)),
-    ),
-  )
 }
 
 test('a DICOM export of two patients becomes two patients, with CT as int16 HU and the MR under its sequence', async () => {
@@ -258,98 +218,6 @@ test('a dry run says the same and writes nothing', async () => {
   assert.match(importTable(result), /mr_t1 .*its description says T1/)
   assert.equal(existsSync(cohort), false)
 })
-
-test('folders with ct, mr and mask are patients; labels on the CT grid are structures, other things are left out', async () => {
-  const [source, cohort] = [folder(), folder()]
-  await niftiCase(join(source, 'case10'))
-  await niftiCase(join(source, 'case2'), 1)
-  await writeNifti(
-    join(source, 'case2', 'dose.nii.gz'),
-    volume(
-      grid,
-      Float32Array.from(ramp, (v) => v / 7),
-    ),
-  )
-  await writeNifti(
-    join(source, 'case2', 'shifted.nii.gz'),
-    volume({ ...grid, originMm: [0, 0, 0] }, new Uint8Array(ramp.length)),
-  )
-  const result = await run([source], cohort)
-  assert.deepEqual(
-    result.cases.map(({ id, status }) => [id, status]),
-    [
-      ['p001', 'new'],
-      ['p002', 'new'],
-    ],
-  )
-  assert.match(result.cases[0]!.where, /case2$/, 'in the order of their numbers')
-  assert.match(result.cases[0]!.leftOut.join(), /dose\.nii\.gz/)
-  assert.deepEqual(
-    result.cases[0]!.refused.map(({ kind }) => kind),
-    ['geometry.gridsDiffer'],
-  )
-  const { patients } = await openCohort(cohort)
-  assert.deepEqual(
-    patients[0]!.images.map(({ role }) => role),
-    ['ct', 'mr_mr'],
-  )
-  assert.deepEqual(
-    patients[0]!.structures.map(({ name }) => name),
-    ['mask'],
-  )
-  const ct = await readNifti(patientImage(cohort, patients[1]!, 'ct'))
-  assert.deepEqual(
-    ct.values,
-    ramp.map((v) => Math.max(v, -1024)),
-  )
-  const mr = await readNifti(patientImage(cohort, patients[1]!, 'mr_mr'))
-  assert.deepEqual(
-    mr.values,
-    Float32Array.from(ramp, (v) => v / 2),
-  )
-  assert.deepEqual(
-    (await run([source], cohort)).cases.map(({ status }) => status),
-    ['known', 'known'],
-  )
-})
-
-test('sources without an image, and sources that are not there, say so', async () => {
-  const empty = folder()
-  put(join(empty, 'notes.txt'), Buffer.from('nothing'))
-  assert.equal((await faultOf(run([empty], folder()))).kind, 'input.empty')
-  assert.equal((await faultOf(run([join(empty, 'nowhere')], folder()))).kind, 'input.notFound')
-})
-
-const openkbp = sharedData('openkbp')
-test.skipIf(!openkbp)(
-  'two real planning CTs of OpenKBP come in with their structures (skipped without ../shared/data)',
-  async () => {
-    const cohort = folder()
-    const result = await run([join(openkbp!, 'pt_1'), join(openkbp!, 'pt_104')], cohort)
-    assert.deepEqual(
-      result.cases.map(({ status }) => status),
-      ['new', 'new'],
-    )
-    assert.deepEqual(result.cases[0]!.structures, ['dose_mask', 'oars', 'ptv'])
-    const { patients } = await openCohort(cohort)
-    const ct = await readNifti(patientImage(cohort, patients[0]!, 'ct'))
-    const original = await readNifti(join(openkbp!, 'pt_1', 'ct.nii.gz'))
-    assert.deepEqual(ct.grid, original.grid)
-    assert.deepEqual(ct.values, original.values)
-  },
-)
-
-const series = sharedData('dicom_series')
-test.skipIf(!series)(
-  'two unrelated series in one folder become two patients (skipped without ../shared/data)',
-  async () => {
-    const [source, cohort] = [folder(), folder()]
-    cpSync(join(series!, 'mr_two_series_one_folder'), source, { recursive: true })
-    const result = await run([source], cohort)
-    const images = result.cases.map(({ images: made }) => made.map(({ size }) => size.join('x')))
-    assert.deepEqual(images.flat().toSorted(), ['64x28x4', '64x64x4'])
-  },
-)
 
 function filesUnder(path: string): string[] {
   return readdirSync(path, { withFileTypes: true }).flatMap((entry) => {

@@ -21,6 +21,7 @@ import { gridDistanceMm, mmFromIndex, apply, orientToLps, volume, voxelCount } f
 import type { CtVolume, Grid, MrVolume, Volume, VoxelArray } from '../../src/volume/index.ts'
 import { writeSeries } from './dicom-made.ts'
 import { faultOf, installed } from './made.ts'
+import { sharedData } from '../shared-data.ts'
 import { readWithDcmjs } from './second-reader.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'larmor-write-'))
@@ -130,15 +131,28 @@ test.skipIf(!installed('dcm2niix'))(
 /** Synthetic Data (0008,001C) is younger than Debian 12's dicom3tools (June 2022), which take it for no attribute at all. */
 const NOT_KNOWN_IN_2022 = /\(0x0008,0x001c\)/
 
-test.skipIf(!installed('dciodvfy'))('dciodvfy (skipped where it is not installed) finds no error in any object', () => {
-  for (const name of ['ct', 'mr', 'smri'])
-    for (const file of readdirSync(at(name))) {
-      const { stderr } = spawnSync('dciodvfy', [join(at(name), file)], { encoding: 'utf8' })
-      const errors = stderr.split('\n').filter((line) => line.startsWith('Error') && !NOT_KNOWN_IN_2022.test(line))
-      assert.deepEqual(errors, [], `${name}/${file}`)
-      assert.match(stderr, name === 'ct' ? /CTImage/ : /MRImage/)
+const realCt = sharedData('dicom_series')
+test.skipIf(!installed('dciodvfy'))(
+  'dciodvfy (skipped where it is not installed) finds no error in any object, made from a real CT too',
+  async () => {
+    const names = ['ct', 'mr', 'smri']
+    if (realCt) {
+      const { series } = await findSeries([join(realCt, 'ct_philips_axial_with_scout')], silent)
+      const real = series.find(({ files }) => files.length === 3)!
+      const { grid: realGrid } = await readDicomVolume(real)
+      const values = new Float32Array(voxelCount(realGrid)).fill(100)
+      await writeSyntheticMr(at('real'), synthetic(real, { mr: volume(realGrid, values) }))
+      names.push('real')
     }
-})
+    for (const name of names)
+      for (const file of readdirSync(at(name))) {
+        const { stderr } = spawnSync('dciodvfy', [join(at(name), file)], { encoding: 'utf8' })
+        const errors = stderr.split('\n').filter((line) => line.startsWith('Error') && !NOT_KNOWN_IN_2022.test(line))
+        assert.deepEqual(errors, [], `${name}/${file}`)
+        assert.match(stderr, name === 'ct' ? /CTImage/ : /MRImage/)
+      }
+  },
+)
 
 test('an independent reader finds the marks of a synthetic MR', () => {
   const read = readWithDcmjs(readFileSync(join(at('smri'), 'smri-0003.dcm')))
