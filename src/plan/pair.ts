@@ -3,7 +3,7 @@
  *
  * All four on one grid, turned so that row 0 is anterior, column 0 the patient's right and k runs to the head.
  */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { LarmorError } from '../errors.ts'
 import { exists, sha256OfFile } from '../files.ts'
 import { readNifti } from '../formats/index.ts'
@@ -35,12 +35,13 @@ export function pairFiles(cohortDir: string, patientId: string, target: string):
 
 /**
  * @throws cohort.incomplete       the CT or the registered MR is not there
+ * @throws registration.failed     the registration was tried and its result rejected
  * @throws geometry.gridsDiffer    the MR is not on the CT's grid
  * @throws input.badValue          the CT is not in HU, holds no body, or a volume holds values that are not numbers
  */
 export async function readPair(cohortDir: string, patientId: string, target: string): Promise<Pair> {
   const files = pairFiles(cohortDir, patientId, target)
-  for (const path of Object.values(files)) if (!(await exists(path))) throw incomplete(patientId, path)
+  for (const path of Object.values(files)) if (!(await exists(path))) throw await missing(patientId, path)
   const [ctRead, mrRead, validRead] = [
     await readNifti(files.ct),
     await readNifti(files.mr),
@@ -127,13 +128,17 @@ function bad(patientId: string, what: string, found: string, expected: string): 
   })
 }
 
-function incomplete(patientId: string, path: string): LarmorError {
+/** Registration writes its record always, but the MR only where the result is fit for training. */
+async function missing(patientId: string, path: string): Promise<LarmorError> {
+  const rejected = await exists(join(dirname(path), 'registration.json'))
   return new LarmorError({
-    kind: 'cohort.incomplete',
-    message: 'A patient lacks an image.',
+    kind: rejected ? 'registration.failed' : 'cohort.incomplete',
+    message: rejected ? "A patient's registration was rejected." : 'A patient lacks an image.',
     where: `Patient ${patientId}`,
-    found: `no ${path}`,
+    found: rejected ? 'a registration.json without its MR' : `no ${path}`,
     expected: 'a CT and an MR registered onto it',
-    fix: 'Run: larmor register <cohort>; or exclude this patient.',
+    fix: rejected
+      ? 'Look at the pictures beside registration.json; mend the pair, or exclude this patient.'
+      : 'Run: larmor register <cohort>; or exclude this patient.',
   })
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { copyFile, writeFile, readFile } from 'node:fs/promises'
+import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'vitest'
 import { LarmorError, type FaultKind } from '../../src/errors.ts'
@@ -26,7 +26,13 @@ test('a patient that cannot be trained on is left out with its reason, and the o
     { change: (ct) => ct.forEach((hu, at) => (ct[at] = hu + 1024)) },
     { change: (_ct, _mr, valid) => valid.fill(0) },
     {},
+    {},
+    {},
   ])
+  const registration = (id: string, file: string) => join(cohort.dir, 'patients', id, 'registration', file)
+  await rm(registration('p008', 'mr_t2.nii.gz'))
+  await rm(registration('p009', 'mr_t2.nii.gz'))
+  await writeFile(registration('p009', 'registration.json'), '{ "verdict": "reject" }')
   const events: Event[] = []
   const plan = await makePlan(cohort.dir, { ...options, report: (event) => events.push(event), test: 0 })
   assert.deepEqual(
@@ -37,10 +43,12 @@ test('a patient that cannot be trained on is left out with its reason, and the o
       ['p004', 'input.badValue'],
       ['p005', 'input.badValue'],
       ['p006', 'plan.noUsableSlices'],
+      ['p008', 'cohort.incomplete'],
+      ['p009', 'registration.failed'],
     ],
   )
   assert.deepEqual([...plan.split.train, ...plan.split.validation].sort(), ['p001', 'p007'])
-  assert.equal(events.filter(({ at }) => at === 'case.refused').length, 5)
+  assert.equal(events.filter(({ at }) => at === 'case.refused').length, 7)
 })
 
 test('the table HU → MR finds the mean MR of every tissue that the patients are made of', async () => {

@@ -147,7 +147,11 @@ test('a full disk ends typed, with the last checkpoint whole (skipped where no f
   await trainHere(jobOn(store, 'measured', settings))
   // One checkpoint fits, which `best` shares; the second does not.
   const disk = await smallDisk(1.6 * (await bytesOf(join(store.dir, 'measured', 'checkpoints', 'last'))))
-  if (disk === undefined) return context.skip('this user may not mount a file system')
+  if (disk === undefined) context.skip('this user may not mount a file system')
+  else await trainOnFullDisk(disk, settings)
+})
+
+async function trainOnFullDisk(disk: string, settings: readonly string[]): Promise<void> {
   try {
     const job = { ...jobOn(store, '', settings), runDir: join(disk, 'run') }
     await assert.rejects(trainHere(job), refusedAs('machine.diskFull'))
@@ -161,7 +165,7 @@ test('a full disk ends typed, with the last checkpoint whole (skipped where no f
     execFileSync('umount', [disk])
     await rm(disk, { recursive: true })
   }
-})
+}
 
 async function bytesOf(dir: string): Promise<number> {
   const sizes = (await readdir(dir)).map(async (name) => (await stat(join(dir, name))).size)
