@@ -5,6 +5,7 @@
 // every scope gets one, and only that is reported to V8 as external memory.
 #pragma once
 
+#include <deque>
 #include <unordered_set>
 #include <vector>
 
@@ -48,7 +49,7 @@ struct Slot {
 class Engine {
  public:
   std::vector<std::vector<Handle>> scopes;
-  std::vector<Operator> operators;
+  std::deque<Operator> operators;  // grows without moving what a running call refers to
   std::unordered_map<std::string, uint32_t> operatorIndex;
   napi_ref makeFault = nullptr;
 

@@ -119,18 +119,22 @@ inline napi_value scopeEnd(napi_env env, Engine& engine, size_t, napi_value* arg
   const std::vector<Handle> made = std::move(engine.scopes.back());
   engine.scopes.pop_back();
   const bool isOutermost = engine.scopes.empty();
-  for (uint32_t i = 0, n = lengthOf(env, argv[0]); i < n; i++) {
+  std::vector<Handle> results(lengthOf(env, argv[0]));
+  for (uint32_t i = 0; i < results.size(); i++) {
     const napi_value external = elementOf(env, argv[0], i);
+    results[i] = handleOf(env, external);
     if (isOutermost) pin(env, engine, external);
-    else if (Slot* slot = engine.find(handleOf(env, external))) slot->isLeaving = true;
+    else if (Slot* slot = engine.find(results[i])) slot->isLeaving = true;
   }
   for (const Handle handle : made) {
     Slot* slot = engine.find(handle);
     if (!slot || slot->isPinned) continue;
     if (slot->isLeaving) engine.scopes.back().push_back(handle);
     else engine.release(*slot);
-    slot->isLeaving = false;
   }
+  // Also those that an outer scope made: they leave this one, not that.
+  for (const Handle handle : results)
+    if (Slot* slot = engine.find(handle)) slot->isLeaving = false;
   return jsUndefined(env);
 }
 

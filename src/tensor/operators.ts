@@ -54,12 +54,19 @@ export function operator(name: string): Operator {
   }
 }
 
+const schemas: Schema[] = []
+
+/** Asked of the addon once for each operator: named arguments need it at every call. */
+function schemaAt(index: number): Schema {
+  return (schemas[index] ??= loadNative().schema(index))
+}
+
 function callOperator(index: number, values: (Argument | NamedArguments)[]): unknown {
   const native = loadNative()
   const last = values.at(-1)
-  const given = isNamed(last) ? byPosition(native.schema(index), values.slice(0, -1) as Argument[], last) : values
+  const given = isNamed(last) ? byPosition(schemaAt(index), values.slice(0, -1) as Argument[], last) : values
   const result = wrapped(native.call(index, ...given.map(unwrapped)))
-  if (listener) listener(asCall(native.schema(index), given as Argument[], result))
+  if (listener) listener(asCall(schemaAt(index), given as Argument[], result))
   return result
 }
 
@@ -70,7 +77,7 @@ export function hasOperator(name: string): boolean {
 
 /** 'aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor' */
 export function schemaOf(name: string): string {
-  return loadNative().schema(indexOf(name)).text
+  return schemaAt(indexOf(name)).text
 }
 
 const USUAL_OVERLOADS = ['', '.Tensor', '.input', '.memory_format', '.Tensor_Scalar', '.self']
@@ -128,7 +135,10 @@ function noParameter(schema: Schema, name: string): LarmorError {
 }
 
 function asCall(schema: Schema, given: Argument[], result: unknown): OperatorCall {
-  const all = schema.parameters.map((parameter, i) => [parameter.name, given[i] ?? (parameter.default as Argument)])
+  const all = schema.parameters.map((parameter, i) => {
+    const value = given[i]
+    return [parameter.name, value === undefined ? (parameter.default as Argument) : value]
+  })
   return { name: schema.name.replace('aten::', ''), arguments: Object.fromEntries(all), result }
 }
 

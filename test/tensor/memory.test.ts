@@ -57,6 +57,18 @@ test('what was made outside and is returned from a scope is not freed, nor bound
   expect(outside.item()).toBe(1)
 })
 
+test('what an outer scope made and an inner one returns is freed with the outer one', () => {
+  const before = t.liveTensors()
+  for (let i = 0; i < 3; i++) {
+    t.scope(() => {
+      const made = t.ones([1])
+      t.scope(() => [made, t.scope(() => made)])
+      expect(made.item()).toBe(1)
+    })
+    expect(t.liveTensors()).toBe(before)
+  }
+})
+
 test('keep() lets a tensor outlive its scope, dispose() frees it at once', () => {
   const before = t.liveTensors()
   const held: Tensor[] = []

@@ -123,6 +123,7 @@ test('listening hears every operator in order, with its arguments by name and th
   )
   expect(calls.map((call) => call.name)).toEqual(['reshape', 'conv2d', 'relu'])
   expect(calls[1]!.arguments).toMatchObject({ bias: null, stride: 2, dilation: [1, 1], groups: 1 })
+  expect(calls[1]!.arguments['padding']).toEqual([0, 0])
   expect(calls[2]!.arguments['self']).toBe(calls[1]!.result)
   expect(calls[2]!.result).toBe(y)
   aten.relu(x)
