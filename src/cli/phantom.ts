@@ -11,12 +11,17 @@ export const phantomCommand = command({
     ['-n, --patients <n>', 'how many patients'],
     ['--output <dir>', 'folder that gets PHANTOM-001, PHANTOM-002 …'],
     ['--format <format>', 'dicom (default) or nifti'],
+    ['--sequences <names...>', 't1 and t2 (default: both)'],
     ['--size <size>', 'small (default; orbits to thyroid) or standard (vertex to shoulders)'],
   ],
   options: z.strictObject({
     patients: z.coerce.number().int().min(1).max(9999),
     output: z.string(),
     format: z.enum(['dicom', 'nifti']).default('dicom'),
+    sequences: z
+      .array(z.enum(['t1', 't2']))
+      .min(1)
+      .default(['t1', 't2']),
     size: z.enum(SIZES).default('small'),
   }),
 

@@ -2,8 +2,8 @@
 import { throwIfAborted } from '../errors.ts'
 import type { Report } from '../progress.ts'
 import { seedOf } from '../random.ts'
-import { PRESETS } from './presets.ts'
-import type { Size } from './presets.ts'
+import { PRESETS, SEQUENCES } from './presets.ts'
+import type { SequenceName, Size } from './presets.ts'
 import { makeVirtualPatient } from './virtual-patient.ts'
 import { phantomId, writeVirtualPatient } from './write.ts'
 import type { Format } from './write.ts'
@@ -13,6 +13,8 @@ export type MakeOptions = {
   readonly output: string
   readonly format: Format
   readonly size: Size
+  /** Which MR sequences; each is the same whatever the others. */
+  readonly sequences: readonly SequenceName[]
   /** Patient n of a seed is the same whatever the number of patients. */
   readonly seed: number
 }
@@ -21,9 +23,10 @@ export type MadePatient = { id: string; folder: string; tumourSite: string }
 /** @throws usage.outputExists, machine.diskFull, machine.noPermission, interrupted */
 export async function makePatients(options: MakeOptions, report: Report, signal?: AbortSignal): Promise<MadePatient[]> {
   const made: MadePatient[] = []
+  const settings = { ...PRESETS[options.size], sequences: options.sequences.map((name) => SEQUENCES[name]) }
   for (let n = 1; n <= options.patients; n++) {
     throwIfAborted(signal, `Before ${phantomId(n)}`)
-    const patient = makeVirtualPatient(seedOf(options.seed, 'virtual patient', n), PRESETS[options.size])
+    const patient = makeVirtualPatient(seedOf(options.seed, 'virtual patient', n), settings)
     const folder = await writeVirtualPatient(options.output, n, patient, options.format)
     made.push({ id: phantomId(n), folder, tumourSite: patient.traits.tumour.site })
     report({ at: 'progress', task: 'Making virtual patients', done: n, of: options.patients, unit: 'patients' })

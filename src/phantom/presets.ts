@@ -5,6 +5,8 @@ import type { PhantomSettings } from './virtual-patient.ts'
 
 export const SIZES = ['small', 'standard'] as const
 export type Size = (typeof SIZES)[number]
+export const SEQUENCES = { t1: T1W, t2: T2W } as const
+export type SequenceName = keyof typeof SEQUENCES
 
 const scanner = {
   sequences: [T1W, T2W],

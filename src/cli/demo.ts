@@ -1,0 +1,134 @@
+/**
+ * `larmor demo`: the whole chain on virtual patients, each step the very command that a user would type.
+ *
+ * A step whose result is there is passed over, so that an interrupted demo goes on where it stopped.
+ */
+import { join } from 'node:path'
+import { z } from 'zod'
+import { exists, readJson } from '../files.ts'
+import { readPlan } from '../plan/index.ts'
+import { command } from './command.ts'
+import type { Command, Context, Outcome } from './command.ts'
+import { evaluateCommand } from './evaluate.ts'
+import { exportCommand } from './export.ts'
+import { importCommand } from './import.ts'
+import { phantomCommand } from './phantom.ts'
+import { planCommand } from './plan.ts'
+import { registerCommand } from './register.ts'
+import { synthesizeCommand } from './synthesize.ts'
+import { trainCommand } from './train.ts'
+
+const PATIENTS = 5
+/** Wall time for each stage: enough to see both learn, short enough to wait for. */
+const STAGE1_MINUTES = 1.4
+const REFINER_MINUTES = 0.7
+
+export const demoCommand = command({
+  name: 'demo',
+  summary: 'Run the whole chain on virtual patients: a few minutes, no data needed.',
+  arguments: [],
+  flags: [['--output <dir>', 'where everything goes (default: demo)']],
+  options: z.strictObject({ output: z.string().default('demo') }),
+
+  async run({ output }, context) {
+    const startMs = performance.now()
+    const at = (...names: string[]): string => join(output, ...names)
+    const [patients, cohort, store, model] = [at('patients'), at('cohort'), at('store'), at('model')]
+    const [stage1, refiner] = [at('runs', 'stage1'), at('runs', 'refiner')]
+    const step = stepper(context)
+
+    if (!(await exists(join(patients, phantomFolder(PATIENTS)))))
+      await step(phantomCommand, { patients: PATIENTS, output: patients, sequences: ['t1'] })
+    const imported = Imported.parse((await step(importCommand, { source: [patients], cohort })).json)
+    await step(registerCommand, { cohort })
+    await step(planCommand, { cohort, output: store, validation: 1, test: 1 })
+    await trained(step, stage1, {
+      stage: 'pix2pix',
+      store,
+      run: stage1,
+      set: [`minutes=${STAGE1_MINUTES}`, ...watched],
+    })
+    await trained(step, refiner, {
+      stage: 'diffusion',
+      store,
+      stage1,
+      run: refiner,
+      set: [`minutes=${REFINER_MINUTES}`, ...watched],
+    })
+    if (!(await exists(join(model, 'model.json')))) await step(exportCommand, { run: refiner, output: model })
+
+    const { test } = (await readPlan(join(store, 'plan.json'))).split
+    const id = test[0]!
+    const dicomCt = ctFolderOf(imported, id)
+    const [smri, smriStage1] = [at('smri'), at('smri-stage1')]
+    const dicom = join(smri, 'smri_001')
+    const ct = join(cohort, 'patients', id, 'ct.nii.gz')
+    if (!(await exists(dicom))) await step(synthesizeCommand, { ct: [dicomCt], model, output: smri })
+    if (!(await exists(join(smri, id)))) await step(synthesizeCommand, { ct: [ct], model, output: smri, mode: 'mean' })
+    if (!(await exists(join(smriStage1, id))))
+      await step(synthesizeCommand, { ct: [ct], model, output: smriStage1, mode: 'stage-1' })
+    const scored = await step(evaluateCommand, {
+      cohort,
+      prediction: [`refined=${smri}`, `stage1=${smriStage1}`],
+      plan: join(store, 'plan.json'),
+      output: at('scores'),
+    })
+
+    const report = join(at('scores'), 'report.html')
+    const seconds = Math.round((performance.now() - startMs) / 1000)
+    return {
+      json: { output, dicom, report, seconds, scores: scored.json },
+      text: [
+        scored.text,
+        '',
+        `The chain took ${Math.floor(seconds / 60)} min ${seconds % 60} s. Synthetic, of virtual patients, of no person.`,
+        `  report          ${report}`,
+        `  DICOM sMRI      ${dicom}   on the grid of ${dicomCt}`,
+        `  model package   ${model}`,
+      ].join('\n'),
+    }
+  },
+})
+
+/** Fewer looks than a long run needs: validation takes time from a short one. */
+const watched = ['validations=3', 'validationSlices=8']
+
+type Step = (definition: Command, options: Record<string, unknown>) => Promise<Outcome>
+
+/** Runs one command as if it had been typed, after showing it. */
+function stepper(context: Context): Step {
+  return async (definition, options) => {
+    context.report({ at: 'stage', name: typed(definition, options) })
+    return definition.run(definition.options.parse(options), context)
+  }
+}
+
+function typed({ name, arguments: positional }: Command, options: Record<string, unknown>): string {
+  const isPositional = (key: string): boolean => positional.some(([form]) => form.replaceAll(/[<>[\].]/g, '') === key)
+  const words = Object.entries(options).flatMap(([key, value]) => {
+    const values = Array.isArray(value) ? value.map(String) : [String(value)]
+    return isPositional(key) ? values : [`--${key}`, ...values]
+  })
+  return `larmor ${[name, ...words].join(' ')}`
+}
+
+const RunState = z.object({ state: z.string() })
+
+/** Trains, goes on with what an interruption left, or passes over a run that is finished. */
+async function trained(step: Step, run: string, options: Record<string, unknown>): Promise<void> {
+  const record = join(run, 'run.json')
+  const state = (await exists(record)) ? (await readJson(record, RunState)).state : undefined
+  if (state === 'finished') return
+  await step(trainCommand, state === undefined ? options : { ...options, set: [], resume: true })
+}
+
+const phantomFolder = (n: number): string => `PHANTOM-${String(n).padStart(3, '0')}`
+
+const Imported = z.object({ cases: z.array(z.object({ id: z.string().nullable(), where: z.string() })) })
+
+/** The DICOM folder that became this patient of the cohort. */
+function ctFolderOf({ cases }: z.infer<typeof Imported>, id: string): string {
+  const found = cases.find((one) => one.id === id)
+  if (found) return found.where
+  throw new Error(`no virtual patient became ${id}`)
+}
