@@ -61,15 +61,14 @@ function level(params: Params, options: UnetOptions, k: number, x: Tensor, pass:
 
 /** The names, shapes and starting values: weights N(0, 0.02²), norm weights N(1, 0.02²), biases 0, as the reference. */
 export function unetSpec(options: UnetOptions): ParamSpec[] {
-  const { inChannels, outChannels, ngf } = options
-  const bias = biasLine(`${prefix(0)}.3`, outChannels)
-  const downBias = options.norm === 'instance' ? [biasLine(`${prefix(0)}.0`, ngf)] : []
+  const { inChannels, outChannels, ngf, downs, norm } = options
+  if (downs < 2) throw new Error(`a U-Net of ${downs} level`)
   return [
     convLine(`${prefix(0)}.0`, [ngf, inChannels, 4, 4]),
-    ...downBias,
+    ...(norm === 'instance' ? [biasLine(`${prefix(0)}.0`, ngf)] : []),
     ...levelSpec(options, 1),
     convLine(`${prefix(0)}.3`, [2 * ngf, outChannels, 4, 4]),
-    bias,
+    biasLine(`${prefix(0)}.3`, outChannels),
   ]
 }
 
