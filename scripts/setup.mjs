@@ -46,7 +46,9 @@ function readEngine() {
 /** Whether what an earlier run wrote still holds: same sources, same wish, and the files are there. */
 function engineFits(engine, wish) {
   if (engine === undefined || engine.sources !== sourceKey() || engine.wish !== wish) return false
-  if (engine.addon !== null) return existsSync(engine.addon) && existsSync(engine.libtorch.folder)
+  if (engine.addon !== null)
+    // The slow BLAS is looked for, and complained of, each time.
+    return existsSync(engine.addon) && existsSync(engine.libtorch.folder) && engine.libtorch.blas !== 'reference'
   // No libtorch last time: look again now and then, and at once if the distribution's has appeared.
   return wish === 'none' || (Date.now() - engine.searchedAtMs < RETRY_AFTER_MS && !debianInstalled())
 }

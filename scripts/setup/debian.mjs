@@ -35,7 +35,7 @@ export function aptInstall(packages) {
 
 /**
  * Which BLAS Debian's libtorch runs on: 'reference' is the slow one that apt chooses by default, with which a
- * transposed convolution takes 19 times as long as with OpenBLAS (LOG.md, "BLAS").
+ * transposed convolution with its gradients takes 8 to 19 times as long as with OpenBLAS (LOG.md, "BLAS").
  */
 export function blasOf(folder) {
   const link = `${folder}/libblas.so.3`
@@ -48,7 +48,11 @@ export function blasOf(folder) {
 /** Puts OpenBLAS beside a libtorch that has only the reference BLAS, or says how. */
 export function ensureFastBlas(folder) {
   if (blasOf(folder) !== 'reference') return
-  if (aptInstall(['libopenblas0-openmp']) === undefined) return
+  aptInstall(['libopenblas0-openmp'])
+  if (blasOf(folder) !== 'reference') return
   say('this libtorch runs on the reference BLAS, which makes training about 10 times as slow as it could be.')
   say(`  to get OpenBLAS: ${aptCommand(['libopenblas0-openmp'])}`)
+  say(
+    '  if it is installed already: sudo update-alternatives --auto libblas.so.3-$(dpkg-architecture -qDEB_HOST_MULTIARCH)',
+  )
 }

@@ -77,6 +77,19 @@ test('packages that do not fit the lock file are installed; where npm is missing
   expect(text).toMatch(/^ {2}do .*npm run setup$/m)
 })
 
+test('the slow reference BLAS is told from OpenBLAS by where libblas.so.3 leads', () => {
+  const blasAt = (target: string): string => {
+    const folder = mkdtempSync(join(tmpdir(), 'larmor-blas-'))
+    mkdirSync(join(folder, target))
+    writeFileSync(join(folder, target, 'libblas.so.3'), '')
+    symlinkSync(join(folder, target, 'libblas.so.3'), join(folder, 'libblas.so.3'))
+    const program = `import { blasOf } from ${JSON.stringify(join(project, 'scripts/setup/debian.mjs'))}; console.log(blasOf(${JSON.stringify(folder)}))`
+    return spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' }).stdout.trim()
+  }
+  expect(blasAt('blas')).toBe('reference')
+  expect(blasAt('openblas-openmp')).toBe('openblas')
+})
+
 test('a damaged engine.json is made again', () => {
   const machine = bareMachine('none')
   mkdirSync(join(machine.folder, '.cache'))
