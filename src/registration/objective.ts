@@ -9,6 +9,7 @@ import {
   abs,
   add,
   amin,
+  clone,
   div,
   expand,
   gradients,
@@ -38,9 +39,13 @@ import { jointHistogram, normalisedMutualInformation, parzenWeights } from './si
 export type Scores = { readonly score: Float32Array; readonly nmi: Float32Array; readonly overlap: Float32Array }
 
 export type Objective = {
+  /** On all points. */
   scores(poses: readonly Pose[]): Scores
-  /** Of each pose's score, by the six numbers of a step (pose.ts), for one unit of mm. */
-  ascent(poses: readonly Pose[]): Float64Array[]
+  /**
+   * Of each pose's score, by the six numbers of a step (pose.ts), for one unit of mm; on the points of one block, another
+   * one for each `turn`: over some turns all points are heard, for the price of one block each.
+   */
+  ascent(poses: readonly Pose[], turn: number): Float64Array[]
   /** Frees what the objective holds on the device. */
   dispose(): void
 }
@@ -52,6 +57,8 @@ export type ObjectiveOptions = {
   readonly leastOverlap: number
   /** Share of the fixed body that the points stand for; the rest is known to lie outside the moving image. */
   readonly coverage: number
+  /** In how many blocks the points are taken; their number is a multiple of it. */
+  readonly blocks: number
   readonly device: string
 }
 
@@ -69,64 +76,79 @@ export function makeObjective(
   const normalised = normalisedFromMm(moving.grid)
   const held = scope(() =>
     noGrad(() => ({
-      // Relative to the centre, with a one for the shift: [N, 4].
-      points: tensor(
-        Float32Array.from(points.flatMap((p) => [...subtract(p, centreMm), 1])),
-        [points.length, 4],
-        'float32',
-        device,
-      ),
       image: imageTensor(moving, device),
-      fixedWeights: fixedWeights(fixed, points, bins, device),
       half: tensor(
         moving.grid.size.map((n) => n / 2),
         [1, 1, 3],
         'float32',
         device,
       ),
+      blocks: blocksOf(fixed, points, options),
     })),
   )
 
-  const forward = (matrices: Tensor) => {
-    const at = mapped(held.points, matrices)
+  const forward = (block: Block, matrices: Tensor) => {
+    const at = mapped(block.points, matrices)
     const inside = insideWeights(at, held.half)
     const values = sampled(held.image, at)
-    const nmi = normalisedMutualInformation(jointHistogram(held.fixedWeights, parzenWeights(values, bins), inside))
+    const nmi = normalisedMutualInformation(jointHistogram(block.fixedWeights, parzenWeights(values, bins), inside))
     const overlap = mul(mean(inside, [1]), options.coverage)
     const missing = relu(add(neg(div(overlap, options.leastOverlap)), 1))
     return { nmi, overlap, score: sub(nmi, mul(square(missing), 0.5)) }
   }
-  const matricesOf = (poses: readonly Pose[]): Tensor =>
-    tensor(
-      Float32Array.from(poses.flatMap((pose) => rowsOf(pose, normalised, centreMm))),
-      [poses.length, 3, 4],
-      'float32',
-      device,
+  const matricesOf = (poses: readonly Pose[]): Tensor => {
+    const rows = Float32Array.from(poses.flatMap((pose) => rowsOf(pose, normalised, centreMm)))
+    return tensor(rows, [poses.length, 3, 4], 'float32', device)
+  }
+  const scoresOn = (block: Block, poses: readonly Pose[]): Scores =>
+    scope(() =>
+      noGrad(() => {
+        const { score, nmi, overlap } = forward(block, matricesOf(poses))
+        return { score: score.values('float32'), nmi: nmi.values('float32'), overlap: overlap.values('float32') }
+      }),
     )
 
   return {
     scores: (poses) =>
-      joined(
-        inBatches(poses).map((batch) =>
-          scope(() =>
-            noGrad(() => {
-              const { score, nmi, overlap } = forward(matricesOf(batch))
-              return { score: score.values('float32'), nmi: nmi.values('float32'), overlap: overlap.values('float32') }
-            }),
-          ),
-        ),
-      ),
-    ascent: (poses) =>
+      joined(inBatches(poses).map((batch) => meanOf(held.blocks.map((block) => scoresOn(block, batch))))),
+    ascent: (poses, turn) =>
       inBatches(poses).flatMap((batch) =>
         scope(() => {
           const matrices = matricesOf(batch).requireGrad()
-          const [gradient] = gradients(sum(forward(matrices).score), [matrices])
+          const block = held.blocks[turn % held.blocks.length]!
+          const [gradient] = gradients(sum(forward(block, matrices).score), [matrices])
           const rows = gradient!.values('float32')
           return batch.map((pose, n) => stepGradient(pose, rows.subarray(12 * n, 12 * n + 12), normalised.linear))
         }),
       ),
-    dispose: () => Object.values(held).forEach((each) => each.dispose()),
+    dispose: () => {
+      const tensors = [held.image, held.half, ...held.blocks.flatMap((block) => Object.values(block))]
+      for (const each of tensors) each.dispose()
+    },
   }
+}
+
+/** `points` [N, 4]: relative to the centre, with a one for the shift. `fixedWeights` [B, N]: filled once, the CT stays. */
+type Block = { points: Tensor; fixedWeights: Tensor }
+
+function blocksOf(
+  fixed: Volume<Float32Array>,
+  points: readonly Vec3[],
+  { blocks, centreMm, bins, device }: ObjectiveOptions,
+): Block[] {
+  const size = points.length / blocks
+  const image = imageTensor(fixed, device)
+  const toNormalised = normalisedFromMm(fixed.grid)
+  return Array.from({ length: blocks }, (_, n) => {
+    const part = points.slice(n * size, (n + 1) * size)
+    const relative = Float32Array.from(part.flatMap((p) => [...subtract(p, centreMm), 1]))
+    const at = Float32Array.from(part.flatMap((p) => apply(toNormalised, p)))
+    const values = sampled(image, tensor(at, [1, size, 3], 'float32', device))
+    return {
+      points: tensor(relative, [size, 4], 'float32', device),
+      fixedWeights: clone(select(parzenWeights(values, bins), 0, 0)),
+    }
+  })
 }
 
 /** From LPS mm to grid_sample's coordinates: −1 and 1 are the centres of the first and the last voxel (align_corners). */
@@ -184,18 +206,16 @@ function sampled(image: Tensor, at: Tensor): Tensor {
   return reshape(values, [count, total])
 }
 
-/** [B, N]: the fixed image does not move, so its bins are filled once. */
-function fixedWeights(fixed: Volume<Float32Array>, points: readonly Vec3[], bins: number, device: string): Tensor {
-  const toNormalised = normalisedFromMm(fixed.grid)
-  const at = Float32Array.from(points.flatMap((p) => apply(toNormalised, p)))
-  const values = sampled(imageTensor(fixed, device), tensor(at, [1, points.length, 3], 'float32', device))
-  return select(parzenWeights(values, bins), 0, 0)
-}
-
 function inBatches<T>(all: readonly T[]): T[][] {
   const batches = []
   for (let first = 0; first < all.length; first += BATCH) batches.push(all.slice(first, first + BATCH))
   return batches
+}
+
+function meanOf(parts: readonly Scores[]): Scores {
+  const average = (key: keyof Scores) =>
+    parts[0]![key].map((_, n) => parts.reduce((total, part) => total + part[key][n]!, 0) / parts.length)
+  return { score: average('score'), nmi: average('nmi'), overlap: average('overlap') }
 }
 
 function joined(parts: readonly Scores[]): Scores {

@@ -55,14 +55,15 @@ const BINS = 24
 /** Air round the body that takes part: the skin is the strongest edge there is. */
 const RIM_MM = 10
 
-type Round = { levelMm: LevelMm; points: number; iterations: number; stepMm: number; keep: number }
-const SEARCH = { levelMm: 8, points: 1000, keep: 24 } as const
+/** `points` in each of `blocks` blocks: one block a step, all of them for the scores. */
+type Round = { levelMm: LevelMm; points: number; blocks: number; iterations: number; stepMm: number; keep: number }
+const SEARCH = { levelMm: 8, points: 1000, blocks: 1, keep: 24 } as const
 /** In order; `keep` is how many poses go into the round. */
 const ROUNDS: readonly Round[] = [
-  { levelMm: 8, points: 1500, iterations: 16, stepMm: 6, keep: SEARCH.keep },
-  { levelMm: 8, points: 3000, iterations: 30, stepMm: 3, keep: 8 },
-  { levelMm: 4, points: 8000, iterations: 40, stepMm: 1.2, keep: 3 },
-  { levelMm: 2.5, points: 12000, iterations: 50, stepMm: 0.5, keep: 1 },
+  { levelMm: 8, points: 1500, blocks: 1, iterations: 16, stepMm: 6, keep: SEARCH.keep },
+  { levelMm: 8, points: 3000, blocks: 2, iterations: 30, stepMm: 3, keep: 8 },
+  { levelMm: 4, points: 6000, blocks: 4, iterations: 40, stepMm: 1.2, keep: 3 },
+  { levelMm: 2.5, points: 12000, blocks: 8, iterations: 60, stepMm: 0.5, keep: 1 },
 ]
 
 type Candidate = { pose: Pose; start: Pose; score: number; nmi: number; overlap: number }
@@ -76,7 +77,7 @@ export async function alignRigid(fixed: Prepared, moving: Prepared, options: Ali
   const centreMm = bodyCentreMm(fixed)
   const starts = startPoses(fixed, moving, centreMm)
   const objectiveOf = objectiveMaker(fixed, moving, centreMm, options)
-  const search = objectiveOf(SEARCH.levelMm, SEARCH.points, 'search', undefined)
+  const search = objectiveOf(SEARCH, 'search')
   let candidates = using(search, (objective) => ranked(objective, starts, starts))
   let [iterations, margin, nmiAtStart] = [0, 0, 0]
 
@@ -84,7 +85,7 @@ export async function alignRigid(fixed: Prepared, moving: Prepared, options: Ali
     await betweenRounds(n, `aligning ${moving.name} with ${fixed.name}`, options)
     const entering = distinct(candidates, centreMm).slice(0, round.keep)
     const reached = entering.map(({ pose }) => affineOf(pose, centreMm))
-    using(objectiveOf(round.levelMm, round.points, n, reached), (objective) => {
+    using(objectiveOf(round, n, reached), (objective) => {
       candidates = climb(objective, entering, round)
       nmiAtStart = objective.scores([candidates[0]!.start]).nmi[0]!
     })
@@ -116,18 +117,19 @@ function objectiveMaker(fixed: Prepared, moving: Prepared, centreMm: Vec3, { see
   // Less than half of what the smaller image could cover is no overlap that a hospital would export.
   const leastOverlap = 0.45 * Math.min(1, countVoxels(moving.body) / countVoxels(fixed.body))
   return (
-    levelMm: LevelMm,
-    points: number,
+    round: Pick<Round, 'levelMm' | 'points' | 'blocks'>,
     name: string | number,
-    reached: readonly Affine[] | undefined,
+    reached?: readonly Affine[],
   ): Objective => {
+    const { levelMm, points, blocks } = round
     const region = reached ? intersect(rim, reachOf(moving, rim.grid, reached)) : rim
     if (countVoxels(region) === 0) throw noOverlap(0)
-    const drawn = drawPoints(region, points, stream(seed, 'points', name))
+    const drawn = drawPoints(region, points * blocks, stream(seed, 'points', name))
     return makeObjective(fixed.levels[levelMm], moving.levels[levelMm], drawn, {
       centreMm,
       bins: BINS,
       leastOverlap,
+      blocks,
       coverage: countVoxels(region) / whole,
       device,
     })
@@ -147,15 +149,15 @@ function reachOf(moving: Prepared, onto: Grid, reached: readonly Affine[]): Mask
 }
 const REACH_MM = 16
 
-/** Adam (Kingma and Ba 2015) on all poses at once; steps shrink along a cosine to a seventh. Best first. */
+/** Adam (Kingma and Ba 2015) on all poses at once; steps shrink along a cosine to a thirtieth. Best first. */
 function climb(objective: Objective, from: readonly Candidate[], { iterations, stepMm }: Round): Candidate[] {
   const [beta1, beta2] = [0.9, 0.999]
   const first = from.map(() => new Float64Array(6))
   const second = from.map(() => new Float64Array(6))
   let poses = from.map(({ pose }) => pose)
   for (let n = 1; n <= iterations; n++) {
-    const size = stepMm * (0.15 + 0.425 * (1 + Math.cos((Math.PI * (n - 1)) / iterations)))
-    const ascent = objective.ascent(poses)
+    const size = stepMm * (0.03 + 0.485 * (1 + Math.cos((Math.PI * (n - 1)) / iterations)))
+    const ascent = objective.ascent(poses, n)
     poses = poses.map((pose, p) => {
       const [m, v] = [first[p]!, second[p]!]
       const step = ascent[p]!.map((gradient, axis) => {
