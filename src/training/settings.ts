@@ -115,7 +115,7 @@ const best = {
   preset: 'best',
   epochs: 40,
   learningRate: 1e-3,
-  warmUpSteps: 50,
+  warmUpSteps: 20,
   schedule: 'cosine',
   holdShare: 0,
   flip: true,
@@ -162,7 +162,7 @@ export function resolveConfig({ stage, preset = 'best', settings, seed, planBatc
   const parsed = SCHEMAS[generator].safeParse({ ...defaults, ...length, ...given })
   if (parsed.success) return checkContradictions(parsed.data, given)
   const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')
-  throw refused('the values', problems, 'values in the ranges that docs and errors name')
+  throw refused(Object.keys(given).join(', '), problems, 'values of the right kind and range')
 }
 
 /** The keys that a run may change, for help texts. */
@@ -219,6 +219,6 @@ function refused(what: string, found: string, expected: string): LarmorError {
     where: `--set ${what}`,
     found,
     expected,
-    fix: 'Correct or leave out that setting; the presets and their settings are in the README.',
+    fix: 'Correct that setting or leave it out; config.json of any run shows all of them.',
   })
 }
