@@ -4,6 +4,7 @@
  * Units       the painted signal is relative to water at full relaxation; the image is in scanner units, whole numbers.
  */
 import { stream } from '../random.ts'
+import type { Random } from '../random.ts'
 import type { Grid, MrVolume, Vec3 } from '../volume/index.ts'
 import { volume } from '../volume/index.ts'
 import { channel } from './paint.ts'
@@ -14,7 +15,7 @@ import type { Sequence } from './tissues.ts'
 export type MrSettings = {
   /** Standard deviation of real and imaginary part, relative to water at full relaxation. */
   readonly noise: number
-  /** How far the coils' sensitivity strays from its mean. */
+  /** Standard deviation of the coils' sensitivity over the field of view, its mean being 1. */
   readonly bias: number
 }
 
@@ -53,12 +54,19 @@ export function mrFrom(signal: Float32Array, grid: Grid, seed: number, name: str
   return volume(grid, values)
 }
 
-/** 1 ± `bias`: cosines of half to one wave over the field of view, a few along each axis. */
+/** Mean 1 and standard deviation `bias` over the field of view: half to one wave along each axis, as coils leave it. */
 function biasField(seed: number, name: string, size: Vec3, bias: number): (i: number, j: number, k: number) => number {
   const draw = stream(seed, 'phantom', 'bias', name)
-  const waves = size.map((n) => {
-    const [turns, phase] = [draw.between(0.4, 0.9), draw.between(0, 2 * Math.PI)]
-    return Float64Array.from({ length: n }, (_, at) => Math.cos((2 * Math.PI * turns * at) / n + phase))
-  }) as unknown as readonly [Float64Array, Float64Array, Float64Array]
-  return (i, j, k) => 1 + (bias * (waves[0][i]! + waves[1][j]! + waves[2][k]! + waves[0][i]! * waves[1][j]!)) / 3
+  const [x, y, z] = size.map((n) => standardWave(n, draw)) as [Float64Array, Float64Array, Float64Array]
+  // Three independent waves and the product of two: four terms of variance one.
+  return (i, j, k) => 1 + (bias * (x[i]! + y[j]! + z[k]! + x[i]! * y[j]!)) / 2
+}
+
+/** A part of a cosine along n voxels, with mean 0 and standard deviation 1. */
+function standardWave(n: number, draw: Random): Float64Array {
+  const [turns, phase] = [draw.between(0.5, 0.9), draw.between(0, 2 * Math.PI)]
+  const wave = Float64Array.from({ length: n }, (_, at) => Math.cos((2 * Math.PI * turns * at) / n + phase))
+  const mean = wave.reduce((sum, v) => sum + v, 0) / n
+  const spread = Math.sqrt(wave.reduce((sum, v) => sum + (v - mean) ** 2, 0) / n)
+  return wave.map((v) => (v - mean) / spread)
 }

@@ -10,7 +10,7 @@ import { mmFromIndex, voxelCount } from '../volume/index.ts'
 import type { Grid, Vec3 } from '../volume/index.ts'
 import type { Anatomy } from './anatomy/index.ts'
 import type { PointMap } from './pose.ts'
-import type { Box, Sdf, Shape } from './shapes.ts'
+import type { Box, Sdf } from './shapes.ts'
 import { TISSUE_NAMES } from './tissues.ts'
 import type { TissueName } from './tissues.ts'
 import type { Traits } from './traits.ts'
@@ -56,6 +56,7 @@ export function paint(
     label: structure === undefined ? 1 : structures.indexOf(structure) + 1,
     depthMm,
   }))
+  const deepestMm = Math.max(...brushes.map(({ depthMm }) => depthMm))
   const count = voxelCount(grid)
   const air = TISSUE_NAMES.indexOf('air')
   const images = channels.map(({ mean }) => new Float32Array(count).fill(mean[air]!))
@@ -65,8 +66,10 @@ export function paint(
   const painter = makePainter(traits, channels, painting, body.sdf, width)
   for (const corner of blockCorners(grid, block.size)) {
     block.place(corner)
-    const active = activeBrushes(brushes, body, block, width)
-    if (active.length > 0) painter(block, active, isDeep(brushes, body.sdf, block, width))
+    const { centre, reach } = middleOf(block.box, width)
+    const skin = body.sdf(...centre)
+    if (skin > reach || !meets(block.box, body.box, width)) continue
+    painter(block, activeBrushes(brushes, skin, block, width), skin + deepestMm < -reach)
   }
   return painting
 }
@@ -174,12 +177,9 @@ function middleOf({ low, high }: Box, width: number): { centre: Vec3; reach: num
   return { centre, reach: (MARGIN * diagonal) / 2 + width }
 }
 
-/** The organs that a block can meet, from the last that fills it whole. */
-function activeBrushes(brushes: readonly Brush[], body: Shape, block: Block, width: number): Brush[] {
-  if (!meets(block.box, body.box, width)) return []
+/** The organs that a block can meet, from the last that fills it whole; `skin` is its middle's distance from the skin. */
+function activeBrushes(brushes: readonly Brush[], skin: number, block: Block, width: number): Brush[] {
   const { centre, reach } = middleOf(block.box, width)
-  const skin = body.sdf(...centre)
-  if (skin > reach) return []
   const active: Brush[] = []
   for (const brush of brushes) {
     if (!meets(block.box, brush.box, width)) continue
@@ -189,11 +189,6 @@ function activeBrushes(brushes: readonly Brush[], body: Shape, block: Block, wid
     active.push(brush)
   }
   return active
-}
-
-function isDeep(brushes: readonly Brush[], skin: Sdf, block: Block, width: number): boolean {
-  const { centre, reach } = middleOf(block.box, width)
-  return skin(...centre) + Math.max(...brushes.map(({ depthMm }) => depthMm)) < -reach
 }
 
 function meets(a: Box, b: Box, mm: number): boolean {

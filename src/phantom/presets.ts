@@ -11,7 +11,7 @@ export type SequenceName = keyof typeof SEQUENCES
 const scanner = {
   sequences: [T1W, T2W],
   ct: { noiseHu: 9, couch: true },
-  mr: { noise: 0.018, bias: 0.18 },
+  mr: { noise: 0.018, bias: 0.2 },
   misalignment: { shiftMm: 15, turnDegrees: 6, bendMm: 1.5 },
 }
 

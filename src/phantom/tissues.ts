@@ -3,7 +3,8 @@
  *
  * Units       HU; T1 and T2 in milliseconds; proton density relative to water, counting only what gives a signal
  *             (blood that flows leaves the slice between excitation and echo: a flow void, so little is counted).
- * T1, T2      [S] Stanisz et al., Magn Reson Med 54:507 (2005): grey and white matter, cord, muscle, cartilage, blood.
+ * T1, T2      [S] Stanisz et al., Magn Reson Med 54:507 (2005): cord, muscle, cartilage, blood.
+ *             [W] Wansapura et al., J Magn Reson Imaging 9:531 (1999): grey and white matter.
  *             [B] de Bazelaire et al., Radiology 230:652 (2004): subcutaneous fat, vertebral marrow.
  *             [Z] Bojorquez et al., Magn Reson Imaging 35:69 (2017): a review whose ranges hold every number here that
  *                 it lists; it gives fat a T2 of 41 to 371 ms, and we take 120 because a train of echoes keeps fat
@@ -39,10 +40,10 @@ const t = (
 export const TISSUES = {
   air: t(-1000, 1000, 1, 0),
   skin: t(10, 900, 40, 0.7, [4, 4, 0], [0.05, 0.08, 0]),
-  fat: t(-102, 382, 120, 0.9, [4, 3, 0], [0.05, 0.05, 0.02]), // [B] T1
+  fat: t(-102, 382, 120, 0.9, [4, 3, 0], [0.11, 0.07, 0.03]), // [B] T1
   fascia: t(-10, 800, 35, 0.55, [4, 6, 0], [0.05, 0.1, 0]),
-  muscle: t(56, 1412, 50, 0.8, [2, 1.5, 2], [0.08, 0.05, 0.16]), // [S]
-  tongueMuscle: t(50, 1250, 58, 0.82, [3, 2, 4], [0.08, 0.06, 0.22]), // more fat between its fibres [–]
+  muscle: t(56, 1412, 50, 0.8, [2, 1.5, 2], [0.16, 0.05, 0.17]), // [S]
+  tongueMuscle: t(50, 1250, 58, 0.82, [3, 2, 4], [0.14, 0.06, 0.22]), // more fat between its fibres [–]
   mucosa: t(38, 1500, 85, 0.88, [2, 3, 0], [0.06, 0.08, 0]), // [–]
   lymphoid: t(46, 1500, 95, 0.86, [2, 2, 0], [0.06, 0.06, 0]), // [–]
   node: t(42, 1300, 88, 0.85, [2, 2, 0], [0.05, 0.06, 0]), // [–]
@@ -65,9 +66,9 @@ export const TISSUES = {
   enamel: t(2600, 500, 0.1, 0.02),
   metal: t(3071, 500, 0.1, 0),
   csf: t(6, 4000, 900, 1, [1, 0, 0], [0.03, 0, 0]), // [Z] T1
-  greyMatter: t(38, 1820, 99, 0.86, [1, 1, 0], [0.03, 0.03, 0]), // [S]
-  whiteMatter: t(31, 1084, 69, 0.74, [1, 1, 0], [0.03, 0.02, 0]), // [S]
-  deepGrey: t(38, 1400, 78, 0.82, [1, 1, 0], [0.03, 0.03, 0]), // between the two [–]
+  greyMatter: t(38, 1331, 110, 0.86, [1, 1, 0], [0.03, 0.03, 0]), // [W]
+  whiteMatter: t(31, 832, 80, 0.74, [1, 1, 0], [0.03, 0.02, 0]), // [W]
+  deepGrey: t(38, 1080, 84, 0.82, [1, 1, 0], [0.03, 0.03, 0]), // between the two [–]
   cord: t(36, 993, 78, 0.75, [1, 1, 0], [0.03, 0.03, 0.05]), // [S]
   dura: t(60, 900, 30, 0.4),
   vitreous: t(8, 4000, 800, 0.98), // as CSF
@@ -80,7 +81,7 @@ export const TISSUE_NAMES = Object.keys(TISSUES) as TissueName[]
 
 /** A spin-echo sequence: repetition and echo time. */
 export type Sequence = { readonly name: string; readonly repetitionMs: number; readonly echoMs: number }
-export const T1W: Sequence = { name: 'T1w', repetitionMs: 600, echoMs: 12 }
+export const T1W: Sequence = { name: 'T1w', repetitionMs: 700, echoMs: 11 }
 export const T2W: Sequence = { name: 'T2w', repetitionMs: 4500, echoMs: 90 }
 
 /**

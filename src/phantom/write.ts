@@ -1,6 +1,9 @@
 /**
- * A virtual patient on disk: `PHANTOM-NNN/` with CT and MR series (DICOM folders or NIfTI files) and `truth/`, which
- * holds truth.json and the labels. Every object says that it is a phantom.
+ * A virtual patient on disk: `PHANTOM-NNN/` with CT and MR series, labels, and `truth/truth.json`. Every object says that
+ * it is a phantom.
+ *
+ * DICOM       CT/, MR_T1w/, MR_T2w/; labels.nii.gz lies in truth/, out of the way of an import.
+ * NIfTI       ct.nii.gz, mr_t1.nii.gz, mr_t2.nii.gz, and labels.nii.gz beside them.
  */
 import { join } from 'node:path'
 import { writeJson } from '../files.ts'
@@ -28,7 +31,8 @@ export async function writeVirtualPatient(
 ): Promise<string> {
   const folder = join(output, phantomId(number))
   await (format === 'dicom' ? writeDicom(folder, number, patient) : writeNiftis(folder, patient))
-  await writeNifti(join(folder, 'truth', 'labels.nii.gz'), patient.labels, { description: 'PHANTOM labels' })
+  const beside = format === 'dicom' ? join(folder, 'truth') : folder
+  await writeNifti(join(beside, 'labels.nii.gz'), patient.labels, { description: 'PHANTOM labels' })
   await writeJson(join(folder, 'truth', 'truth.json'), truthOf(number, patient))
   return folder
 }
@@ -78,7 +82,9 @@ async function writeDicom(folder: string, number: number, patient: VirtualPatien
 async function writeNiftis(folder: string, { ct, mr }: VirtualPatient): Promise<void> {
   await writeNifti(join(folder, 'ct.nii.gz'), ct, { description: 'PHANTOM CT' })
   for (const { sequence, image } of mr)
-    await writeNifti(join(folder, `mr_${sequence.name}.nii.gz`), image, { description: `PHANTOM ${sequence.name}` })
+    await writeNifti(join(folder, `mr_${sequence.name.toLowerCase().replace('w', '')}.nii.gz`), image, {
+      description: `PHANTOM ${sequence.name}`,
+    })
 }
 
 /** What is known because it was made: where each point of the CT lies in the MR, and what is where. */

@@ -1,24 +1,26 @@
 /** The outside of the patient: cranium, face, neck and shoulders as one smooth skin (see organ.ts for the frame). */
 import type { Shape } from '../shapes.ts'
-import { clamp01, difference, ellipsoid, mirrored, shared, union } from '../shapes.ts'
+import { clamp01, difference, ellipsoid, grown, mirrored, shared, union } from '../shapes.ts'
 import { column, tube } from '../sweeps.ts'
 import type { Traits } from '../traits.ts'
 
-/** The skin's outer surface. Fat thickens cheeks and neck, hardly the scalp. */
-export function bodyShape(traits: Traits): Shape {
+/** The skin's outer surface: over the skull's `cavity` a scalp; fat thickens cheeks and neck, hardly that. */
+export function bodyShape(traits: Traits, cavity: Shape): Shape {
   const { fatMm, noseMm, chinMm } = traits
-  const cranium = ellipsoid([0, 7, 41], [79, 95.5, 82])
+  const cranium = union([ellipsoid([0, 7, 41], [79, 95.5, 82]), grown(cavity, 12)], 6)
   const temples = ellipsoid([0, -12, 2], [75, 66, 46])
   const midface = ellipsoid([0, -58, -4], [63, 44, 44])
   const lowerFace = ellipsoid([0, -68, -54], [55, 51, 38])
   const jaw = ellipsoid([0, -26, -40], [76, 54, 50])
   const chin = ellipsoid([0, -103, -78], [24, 20 + chinMm, 17])
+  const eyelids = mirrored(ellipsoid([32.5, -80.5, 28], [17, 15, 14]))
+  const underJaw = mirrored(ellipsoid([27, -54, -80], [26, 27, 22]))
   const brow = ellipsoid([0, -72, 40], [46, 19, 12])
-  const soft = union([cranium, temples, midface, lowerFace, jaw, chin, brow], 14)
+  const soft = union([cranium, temples, midface, lowerFace, jaw, chin, underJaw, brow, eyelids], 14)
   const neckAndShoulders = union([neck(), shoulders()], 26)
   const trunk = union([soft, neckAndShoulders], 16)
   const features = union([trunk, nose(noseMm), lips()], 7)
-  const sockets = mirrored(ellipsoid([33, -107, 27], [13, 13, 8]))
+  const sockets = mirrored(ellipsoid([33, -112, 27], [13, 13, 8]))
   const face = difference(features, sockets, 8)
   const whole = union([face, ears()], 4)
   const { sdf, box } = whole

@@ -24,8 +24,9 @@ function pialDepth(traits: Traits, cavity: Shape): Sdf {
     const callosum = ellipseDistance(y - 4, z - 28, 45, 22)
     const middle = 0.9 * traits.coarse(7, y * 0.4, z * 0.4)
     const fissure = callosum > -20 && z > 20 ? Math.abs(x - middle) - 0.5 + Math.max(0, -callosum) : 30
-    if (depth > 24) return Math.min(depth, fissure)
-    const sulcus = 5.5 * Math.abs(traits.gyri(x, y, z)) - 0.8 + Math.max(0, depth - 15)
+    // Deep down no sulcus reaches; what is returned is no larger than the distance to the deepest one.
+    if (depth > 24) return Math.min(depth - 12, fissure)
+    const sulcus = Math.min(8, 5.5 * Math.abs(traits.gyri(x, y, z))) - 0.8 + Math.max(0, depth - 15)
     return smoothMin(Math.min(depth, fissure), sulcus, 1)
   }
 }

@@ -67,11 +67,11 @@ export function addOrbits(add: Add): void {
   ])
   add('csf', mirrored(grown(nerve, 1)))
   for (const side of [1, -1] as Side[]) {
-    const place = { structure: sided('Orbit', side), depthMm: 1.5 }
+    const place = { structure: sided('Orbit', side), depthMm: 0.8 }
     add('whiteMatter', flipped(nerve, side), { structure: sided('Optic-Nerve', side) })
-    add('sclera', flipped(ellipsoid([32.5, -81, 28], [12.4, 12.2, 12.2]), side), place)
-    add('vitreous', flipped(ellipsoid([32.5, -81, 28], [11.3, 11.2, 11.2]), side), place)
-    add('lens', flipped(ellipsoid([32.5, -89, 28.5], [4.4, 2.2, 4.4]), side), { structure: sided('Lens', side) })
+    add('sclera', flipped(ellipsoid([32.5, -80, 28], [12.8, 12.6, 12.6]), side), place)
+    add('vitreous', flipped(ellipsoid([32.5, -80, 28], [11.7, 11.5, 11.5]), side), place)
+    add('lens', flipped(ellipsoid([32.5, -88.5, 28.5], [4.4, 2.2, 4.4]), side), { structure: sided('Lens', side) })
   }
 }
 

@@ -23,7 +23,8 @@ export type Anatomy = {
 }
 
 export function buildAnatomy(traits: Traits): Anatomy {
-  const body = bodyShape(traits)
+  const cavity = cranialCavity()
+  const body = bodyShape(traits, cavity)
   const organs: Organ[] = []
   const add: Add = (tissue, shape, { structure, depthMm = 2 } = {}) => {
     organs.push({ structure, tissue, shape, depthMm })
@@ -39,7 +40,6 @@ export function buildAnatomy(traits: Traits): Anatomy {
   muscles.addMasseter(add, traits)
   neck.addThyroid(add, traits)
   neck.addNodes(add, traits)
-  const cavity = cranialCavity()
   addFacialBones(add)
   addSkull(add, traits, cavity)
   addJaws(add, traits)

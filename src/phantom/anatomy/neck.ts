@@ -13,10 +13,10 @@ export function addGlands(add: Add, traits: Traits): void {
     const tail = draw.between(-5, 4)
     const shape = union(
       [
-        ellipsoid([side * 62.5, -20, -38], [10.5 * bulk, 19 * bulk, 26], { pitch: -8 }),
+        ellipsoid([side * 62.5, -22, -38], [10.5 * bulk, 19 * bulk, 26], { pitch: -8 }),
         ellipsoid([side * 69, -40, -38], [4 * bulk, 16, 17]),
-        ellipsoid([side * 49, -15, -40], [10 * bulk, 8, 17]),
-        ellipsoid([side * 57, -22, -60 + tail], [7, 11, 13]),
+        ellipsoid([side * 49, -16, -40], [10 * bulk, 8, 17]),
+        ellipsoid([side * 57, -24, -60 + tail], [7, 11, 13]),
       ],
       6,
     )
@@ -26,8 +26,8 @@ export function addGlands(add: Add, traits: Traits): void {
       [side * 49, -22, -62, 2.8],
     ])
     add('veinBlood', duct)
-    const s = traits.submandibularBulk * draw.between(0.94, 1.06)
-    const submandibular = ellipsoid([side * 33, -49, -83], [8.6 * s, 13 * s, 17 * s], { pitch: 14, yaw: side * 14 })
+    const s = traits.submandibularBulk * draw.between(0.97, 1.03)
+    const submandibular = ellipsoid([side * 33, -49, -83], [9.2 * s, 13.5 * s, 17.5 * s], { pitch: 14, yaw: side * 14 })
     add('submandibular', roughened(submandibular, traits.fine, 0.8), {
       structure: sided('Submandibular', side),
       depthMm: 5,
@@ -82,8 +82,8 @@ export function addNodes(add: Add, traits: Traits): void {
       [43, -4, -96],
       [42, -10, -118],
       [45, 2, -140],
-      [38, -62, -84],
-      [26, -72, -90],
+      [40, -66, -88],
+      [22, -76, -92],
       [56, 16, -88],
       [58, 22, -112],
       [52, 8, -64],

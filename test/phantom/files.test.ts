@@ -1,0 +1,106 @@
+/** What a virtual patient is on disk: the same for the same seed, marked, and read back where it was put. */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, test } from 'vitest'
+import { findSeries, readDicomVolume, readNifti } from '../../src/formats/index.ts'
+import { makeVirtualPatient, writeVirtualPatient } from '../../src/phantom/index.ts'
+import type { VirtualPatient } from '../../src/phantom/index.ts'
+import { silent } from '../../src/progress.ts'
+import { gridDistanceMm } from '../../src/volume/index.ts'
+import { mrPointByFormula, tiny } from './tiny.ts'
+import type { Truth } from './tiny.ts'
+
+let folder: string
+let patient: VirtualPatient
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'larmor-phantom-'))
+  patient = makeVirtualPatient(7, tiny)
+  await writeVirtualPatient(join(folder, 'first'), 1, patient, 'dicom')
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** Path below `root` → hash. */
+function hashes(root: string): Record<string, string> {
+  const files = readdirSync(root, { recursive: true }).map(String)
+  return Object.fromEntries(
+    files
+      .filter((name) => statSync(join(root, name)).isFile())
+      .toSorted()
+      .map((name) => [
+        name,
+        createHash('sha256')
+          .update(readFileSync(join(root, name)))
+          .digest('hex'),
+      ]),
+  )
+}
+
+test('the same seed gives the same bytes, file by file', async () => {
+  await writeVirtualPatient(join(folder, 'again'), 1, makeVirtualPatient(7, tiny), 'dicom')
+  const [first, again] = [hashes(join(folder, 'first')), hashes(join(folder, 'again'))]
+  assert.equal(Object.keys(first).length, 14 + 2 * 12 + 2)
+  assert.deepEqual(again, first)
+})
+
+test('another seed is another patient: outline, CT and MR all differ', () => {
+  const other = makeVirtualPatient(8, tiny)
+  const differing = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
+    Array.from(a).filter((v, n) => v !== b[n]).length / a.length
+  const outline = (of: VirtualPatient) => of.labels.values.map((label) => (label > 0 ? 1 : 0))
+  assert.ok(differing(outline(patient), outline(other)) > 0.01)
+  assert.ok(differing(patient.ct.values, other.ct.values) > 0.5)
+  assert.ok(differing(patient.mr[0]!.image.values, other.mr[0]!.image.values) > 0.5)
+})
+
+test('DICOM series come back with the grid and values that were made, the MR in a frame of its own', async () => {
+  const { series, refused } = await findSeries([join(folder, 'first')], silent)
+  assert.deepEqual(refused, [])
+  const volumes = await Promise.all(series.map(readDicomVolume))
+  const made = [patient.ct, ...patient.mr.map(({ image }) => image)]
+  assert.equal(series.length, made.length)
+  for (const [n, read] of volumes.entries()) {
+    assert.ok(gridDistanceMm(read.grid, made[n]!.grid) < 1e-3, `series ${n} moved`)
+    assert.deepEqual(Array.from(read.values), Array.from(made[n]!.values))
+  }
+  const [ct, t1, t2] = series
+  assert.equal(t1!.frameOfReferenceUid, t2!.frameOfReferenceUid)
+  assert.notEqual(ct!.frameOfReferenceUid, t1!.frameOfReferenceUid)
+})
+
+/** The text of a short element in explicit VR little endian (PS3.5 section 7.1.2): tag, VR, 16-bit length, value. */
+function elementText(file: Buffer, group: number, element: number): string {
+  const at = file.indexOf(Buffer.from(Uint16Array.of(group, element).buffer))
+  return file.toString('latin1', at + 8, at + 8 + file.readUInt16LE(at + 6)).trim()
+}
+
+test('every DICOM object says PHANTOM in name, number, study and series', () => {
+  for (const path of Object.keys(hashes(join(folder, 'first'))).filter((name) => name.endsWith('.dcm'))) {
+    const file = readFileSync(join(folder, 'first', path))
+    assert.equal(elementText(file, 0x0010, 0x0010), 'PHANTOM^001', path)
+    assert.equal(elementText(file, 0x0010, 0x0020), 'PHANTOM-001', path)
+    for (const description of [0x1030, 0x103e]) assert.match(elementText(file, 0x0008, description), /^PHANTOM/, path)
+  }
+})
+
+test('NIfTI holds the same voxels, with the labels beside them', async () => {
+  const at = await writeVirtualPatient(join(folder, 'nifti'), 1, patient, 'nifti')
+  const [ct, t1, labels] = await Promise.all(
+    ['ct', 'mr_t1', 'labels'].map((name) => readNifti(join(at, `${name}.nii.gz`))),
+  )
+  assert.deepEqual(Array.from(ct!.values), Array.from(patient.ct.values))
+  assert.deepEqual(Array.from(t1!.values), Array.from(patient.mr[0]!.image.values))
+  assert.deepEqual(Array.from(labels!.values), Array.from(patient.labels.values))
+  assert.ok(gridDistanceMm(t1!.grid, patient.mr[0]!.image.grid) < 1e-3)
+})
+
+test('truth.json’s formula takes each landmark of the CT to its place in the MR', () => {
+  const truth = JSON.parse(readFileSync(join(folder, 'first/PHANTOM-001/truth/truth.json'), 'utf8')) as Truth
+  assert.ok(truth.landmarks.length >= 40, `only ${truth.landmarks.length} landmarks`)
+  for (const { name, ctMm, mrMm } of truth.landmarks) {
+    const computed = mrPointByFormula(truth, ctMm)
+    assert.ok(Math.hypot(...computed.map((v, axis) => v - mrMm[axis]!)) < 1e-6, name)
+  }
+})
