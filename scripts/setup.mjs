@@ -11,7 +11,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { addonFor, sourceKey } from './setup/addon.mjs'
+import { addonFor, compilerThere, findCompiler, sourceKey } from './setup/addon.mjs'
 import { installed as debianInstalled } from './setup/debian.mjs'
 import { findLibtorch } from './setup/libtorch.mjs'
 import { withLock } from './setup/lock.mjs'
@@ -49,14 +49,21 @@ function engineFits(engine, wish) {
   if (engine.addon !== null)
     // The slow BLAS is looked for, and complained of, each time.
     return existsSync(engine.addon) && existsSync(engine.libtorch.folder) && engine.libtorch.blas !== 'reference'
-  // No libtorch last time: look again now and then, and at once if the distribution's has appeared.
-  return wish === 'none' || (Date.now() - engine.searchedAtMs < RETRY_AFTER_MS && !debianInstalled())
+  // No engine last time: search again once something was installed, and now and then for the network's sake.
+  return wish === 'none' || (engine.onMachine === onMachine() && Date.now() - engine.searchedAtMs < RETRY_AFTER_MS)
+}
+
+/** What a person may have installed since the last search. */
+function onMachine() {
+  return `compiler ${compilerThere()?.path ?? 'none'}, libtorch-dev ${debianInstalled() ?? 'none'}`
 }
 
 function setUpEngine(wish, fresh) {
-  const common = { schema: 'larmor/engine@1', sources: sourceKey(), wish, searchedAtMs: Date.now() }
-  const found = findLibtorch(wish, (libtorch) => addonFor(libtorch, fresh))
-  writeAtomic(engineFile, JSON.stringify({ ...common, ...found }, null, 2))
+  const found = findLibtorch(wish, wish === 'none' ? {} : findCompiler(), (libtorch, compiler) =>
+    addonFor(libtorch, compiler, fresh),
+  )
+  const about = { sources: sourceKey(), wish, searchedAtMs: Date.now(), onMachine: onMachine() }
+  writeAtomic(engineFile, JSON.stringify({ schema: 'larmor/engine@1', ...about, ...found }, null, 2))
 }
 
 function report({ libtorch, missing }) {

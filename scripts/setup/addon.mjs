@@ -32,9 +32,7 @@ const FLAGS = [
 ]
 
 /** @returns { addon: path } or { failed: why } */
-export function addonFor(libtorch, fresh) {
-  const compiler = findCompiler()
-  if (compiler.failed !== undefined) return compiler
+export function addonFor(libtorch, compiler, fresh) {
   const parameters = parametersFor(libtorch)
   const name = `larmor-${libtorch.version}-${buildKey(libtorch, compiler, parameters)}.node`
   const known = caches.map((cache) => join(cache, 'addon', name)).find((path) => existsSync(path))
@@ -95,18 +93,14 @@ function buildKey({ version, folder, lib }, compiler, { compile, link }) {
 }
 
 /** $CXX, g++, c++ or clang++; g++ is installed where there is none and this user may. */
-function findCompiler() {
+export function findCompiler() {
   const found = compilerThere()
   if (found !== undefined) return found
   const inTheWay = aptInstall(['g++'])
-  return (
-    compilerThere() ?? {
-      failed: `no C++ compiler (${inTheWay ?? 'g++ does not run'}); to get one: ${aptCommand(['g++'])}`,
-    }
-  )
+  return compilerThere() ?? { failed: `no C++ compiler (${inTheWay ?? 'g++ does not run'})` }
 }
 
-function compilerThere() {
+export function compilerThere() {
   for (const path of [process.env.CXX, 'g++', 'c++', 'clang++']) {
     const asked = path ? run(path, ['--version']) : { ok: false }
     if (asked.ok) return { path, version: asked.output.split('\n')[0] }

@@ -13,11 +13,16 @@ const DEBIAN_PACKAGES = ['g++', 'libtorch-dev', 'libopenblas0-openmp']
 
 /**
  * @param wish  the value of LARMOR_LIBTORCH, '' where it is not set
- * @param build (libtorch) → { addon } or { failed: why }
+ * @param compiler  { path, version } or { failed: why there is none }
+ * @param build (libtorch, compiler) → { addon } or { failed: why }
  * @returns what engine.json keeps: { addon, libtorch, missing }
  */
-export function findLibtorch(wish, build) {
+export function findLibtorch(wish, compiler, build) {
   if (wish === 'none') return nothing(['LARMOR_LIBTORCH=none'])
+  if (compiler.failed !== undefined) {
+    if (wish !== '') throw noCompiler(compiler.failed)
+    return nothing([compiler.failed]) // before anything is fetched in vain
+  }
   const places = placesFor(wish)
   const failures = []
   for (const place of places) {
@@ -26,7 +31,7 @@ export function findLibtorch(wish, build) {
       if (failed !== undefined) failures.push(failed)
       continue
     }
-    const built = build(libtorch)
+    const built = build(libtorch, compiler)
     if (built.addon !== undefined) return { addon: built.addon, libtorch: forEngineFile(libtorch), missing: null }
     say(`libtorch ${libtorch.version} (${libtorch.origin}) cannot be used: ${built.failed}`)
     failures.push(`${libtorch.origin}: ${built.failed}`)
@@ -150,8 +155,18 @@ function forEngineFile({ version, origin, folder, cuda, blas }) {
 }
 
 function nothing(failures) {
-  const fix = `${aptCommand(DEBIAN_PACKAGES)}   (Debian, Ubuntu), or: python3 -m pip install torch   (then: npm run setup -- --fresh)`
+  const fix = `${aptCommand(DEBIAN_PACKAGES)}   (Debian, Ubuntu), or: python3 -m pip install torch; then: npm run setup`
   return { addon: null, libtorch: null, missing: { message: failures.join('; '), fix } }
+}
+
+function noCompiler(found) {
+  return new Problem({
+    message: 'The addon cannot be built.',
+    where: 'Looking for a C++ compiler ($CXX, g++, c++, clang++)',
+    found,
+    expected: 'one that knows C++17',
+    fix: aptCommand(['g++']),
+  })
 }
 
 function notAsWished(wish, failures) {

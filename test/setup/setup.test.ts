@@ -59,8 +59,16 @@ test('without libtorch and compiler it succeeds, and says what works, what does 
   expect(engineOf(machine)).toMatchObject({ schema: 'larmor/engine@1', addon: null, libtorch: null })
 })
 
+test('where a libtorch was asked for, a missing compiler stops it with the command that gets one', () => {
+  const { code, text } = setUp(bareMachine('debian'))
+  expect(code).toBe(4)
+  expect(text).toMatch(/^ {2}do {8}(sudo )?apt-get install --no-install-recommends -y g\+\+$/m)
+})
+
 test('a libtorch that was asked for and is not there stops it, in five fields and with exit code 4', () => {
-  const { code, text } = setUp(bareMachine('/no/such/folder'))
+  const machine = bareMachine('/no/such/folder')
+  writeFileSync(join(machine.folder, 'bin/g++'), '#!/bin/sh\necho a compiler\n', { mode: 0o755 })
+  const { code, text } = setUp(machine)
   expect(code).toBe(4)
   expect(text).toMatch(/^ {2}where {5}LARMOR_LIBTORCH=\/no\/such\/folder$/m)
   expect(text).toMatch(/^ {2}found .*no include\/ATen\/core\/dispatch\/Dispatcher\.h in \/no\/such\/folder$/m)
