@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { aptCommand, aptInstall } from './debian.mjs'
+import { aptInstall } from './debian.mjs'
 import { cacheFolder, caches, project, run, say, temporaryName } from './ground.mjs'
 
 const native = join(project, 'native')
