@@ -8,6 +8,7 @@ import { stream } from '../random.ts'
 import type { Random } from '../random.ts'
 import type { CtVolume, Grid, Vec3 } from '../volume/index.ts'
 import { mmFromIndex, volume } from '../volume/index.ts'
+import { fillNormal } from './noise.ts'
 
 export type CtSettings = { readonly noiseHu: number; readonly couch: boolean }
 
@@ -51,7 +52,7 @@ function countSet(mask: Uint8Array, at: number, length: number): number {
 
 /** White noise after [1 2 1]/4 along rows and columns, scaled back to unit variance: (6/16)² of it is left. */
 function kernelNoise(random: Random, [columns, rows]: Vec3): Float32Array {
-  const white = Float32Array.from({ length: columns * rows }, () => random.normal())
+  const white = fillNormal(random, new Float32Array(columns * rows))
   const out = new Float32Array(white.length)
   const smooth = (from: Float32Array, to: Float32Array, step: number, n: number, limit: number, base: number): void => {
     const [before, after] = [n > 0 ? base - step : base, n < limit - 1 ? base + step : base]

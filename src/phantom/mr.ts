@@ -7,6 +7,7 @@ import { stream } from '../random.ts'
 import type { Random } from '../random.ts'
 import type { Grid, MrVolume, Vec3 } from '../volume/index.ts'
 import { volume } from '../volume/index.ts'
+import { fillNormal } from './noise.ts'
 import { channel } from './paint.ts'
 import type { Channel } from './paint.ts'
 import { spinEcho, TISSUES } from './tissues.ts'
@@ -43,11 +44,12 @@ export function mrFrom(signal: Float32Array, grid: Grid, seed: number, name: str
   const [columns, rows] = [grid.size[0], grid.size[1]]
   let n = 0
   for (let k = 0; k < grid.size[2]; k++) {
-    const random = stream(seed, 'phantom', 'mr noise', name, k)
+    const noise = fillNormal(stream(seed, 'phantom', 'mr noise', name, k), new Float32Array(2 * columns * rows))
+    let at = 0
     for (let j = 0; j < rows; j++)
       for (let i = 0; i < columns; i++, n++) {
-        const real = Math.max(0, signal[n]!) * sensitivity(i, j, k) + settings.noise * random.normal()
-        const imaginary = settings.noise * random.normal()
+        const real = Math.max(0, signal[n]!) * sensitivity(i, j, k) + settings.noise * noise[at++]!
+        const imaginary = settings.noise * noise[at++]!
         values[n] = Math.round(SCANNER_UNITS * Math.sqrt(real * real + imaginary * imaginary))
       }
   }

@@ -47,3 +47,18 @@ function plane(lattice: Float32Array, i0: number, i1: number, j0: number, j1: nu
 function fade(t: number): number {
   return t * t * (3 - 2 * t)
 }
+
+/**
+ * Fills an array with standard normal numbers, two from each pair of uniform ones.
+ * @see Box and Muller, Ann Math Stat 29:610 (1958)
+ */
+export function fillNormal(random: Random, out: Float32Array): Float32Array {
+  for (let n = 0; n < out.length; n += 2) {
+    // 1 − u lies in (0, 1], where the logarithm is finite.
+    const radius = Math.sqrt(-2 * Math.log(1 - random.uniform()))
+    const angle = 2 * Math.PI * random.uniform()
+    out[n] = radius * Math.cos(angle)
+    if (n + 1 < out.length) out[n + 1] = radius * Math.sin(angle)
+  }
+  return out
+}

@@ -28,8 +28,11 @@ export type MisalignmentLimits = {
 
 /** d(p) = Σ amplitude · sin(k · p + phase). */
 export function displacement(waves: readonly Wave[], [x, y, z]: Vec3): Vec3 {
-  let [dx, dy, dz] = [0, 0, 0]
-  for (const { amplitudeMm: a, radiansPerMm: k, phase } of waves) {
+  let dx = 0
+  let dy = 0
+  let dz = 0
+  for (let n = 0; n < waves.length; n++) {
+    const { amplitudeMm: a, radiansPerMm: k, phase } = waves[n]!
     const s = Math.sin(k[0] * x + k[1] * y + k[2] * z + phase)
     dx += a[0] * s
     dy += a[1] * s
@@ -117,13 +120,17 @@ export function templateFromCt(traits: Traits): PointMap {
   const waves = drawWaves(draw, 8, 3.2)
   const turn = (traits.headTurnDegrees * Math.PI) / 180
   return (p) => {
-    const [x, y, z] = subtract(p, placeMm).map((v, axis) => v / traits.scale[axis]!) as [number, number, number]
+    const x = (p[0] - placeMm[0]) / traits.scale[0]
+    const y = (p[1] - placeMm[1]) / traits.scale[1]
+    const z = (p[2] - placeMm[2]) / traits.scale[2]
     const below = Math.max(0, NECK_TOP_MM - z)
-    const bent: Vec3 = [x - traits.lateralBendPerMm * below * below, y - traits.flexionPerMm * below * below, z]
+    const bentX = x - traits.lateralBendPerMm * below * below
+    const bentY = y - traits.flexionPerMm * below * below
     const head = Math.max(0, Math.min(1, (z + 110) / HEAD_TURN_SPAN_MM))
     const angle = turn * head * head * (3 - 2 * head)
-    const [c, s] = [Math.cos(angle), Math.sin(angle)]
-    const turned: Vec3 = [c * bent[0] - s * bent[1], s * bent[0] + c * bent[1], z]
+    const c = Math.cos(angle)
+    const s = Math.sin(angle)
+    const turned: Vec3 = [c * bentX - s * bentY, s * bentX + c * bentY, z]
     return add(turned, displacement(waves, turned))
   }
 }

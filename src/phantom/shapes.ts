@@ -1,7 +1,7 @@
 /**
  * Shapes: solids given by a signed distance, negative inside.
  *
- * Units       millimetres, in the template's frame (see anatomy/template.ts): x Left, y Posterior, z Superior.
+ * Units       millimetres, in the template's frame (see anatomy/organ.ts): x Left, y Posterior, z Superior.
  * Distance    near the surface it is the distance to within a few percent; far away it may be too small, hardly ever
  *             too large. `box` holds every point whose distance is below zero.
  * Pairs       `mirrored` evaluates at |x|: one shape serves both sides, and the patient's own warp breaks the symmetry.
@@ -68,13 +68,18 @@ export function halfSpace(point: Vec3, normal: Vec3): Shape {
   }
 }
 
-/** Union whose seams are rounded over `blendMm` (Quilez's polynomial smooth minimum). */
+/**
+ * Union whose seams are rounded over `blendMm` (Quilez's polynomial smooth minimum).
+ * A part whose box is farther away than what was found already, and than the blend, is left out.
+ */
 export function union(shapes: readonly Shape[], blendMm = 0): Shape {
-  const sdfs = shapes.map(({ sdf }) => sdf)
   return {
     sdf: (x, y, z) => {
-      let d = sdfs[0]!(x, y, z)
-      for (let n = 1; n < sdfs.length; n++) d = smoothMin(d, sdfs[n]!(x, y, z), blendMm)
+      let d = Infinity
+      for (let n = 0; n < shapes.length; n++) {
+        const { sdf, box } = shapes[n]!
+        if (d === Infinity || distanceToBox(box, x, y, z) < d + blendMm) d = smoothMin(d, sdf(x, y, z), blendMm)
+      }
       return d
     },
     box: widened(hull(shapes.map(({ box }) => box)), blendMm / 2),
@@ -137,6 +142,13 @@ export function around(centre: Vec3, reach: Vec3): Box {
   }
 }
 
+/** The largest of the distances along the axes: never more than the distance. */
+function distanceToBox({ low, high }: Box, x: number, y: number, z: number): number {
+  const alongX = Math.max(low[0] - x, x - high[0])
+  const alongY = Math.max(low[1] - y, y - high[1])
+  return Math.max(alongX, alongY, low[2] - z, z - high[2])
+}
+
 export function hull(boxes: readonly Box[]): Box {
   const low = [0, 1, 2].map((axis) => Math.min(...boxes.map((box) => box.low[axis]!)))
   const high = [0, 1, 2].map((axis) => Math.max(...boxes.map((box) => box.high[axis]!)))
@@ -151,7 +163,7 @@ export function widened({ low, high }: Box, mm: number): Box {
 }
 
 export function smoothMin(a: number, b: number, blendMm: number): number {
-  if (blendMm <= 0) return a < b ? a : b
+  if (blendMm <= 0 || a === Infinity) return a < b ? a : b
   const h = Math.max(blendMm - Math.abs(a - b), 0) / blendMm
   return Math.min(a, b) - (h * h * blendMm) / 4
 }

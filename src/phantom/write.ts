@@ -5,8 +5,10 @@
  * DICOM       CT/, MR_T1w/, MR_T2w/; labels.nii.gz lies in truth/, out of the way of an import.
  * NIfTI       ct.nii.gz, mr_t1.nii.gz, mr_t2.nii.gz, and labels.nii.gz beside them.
  */
+import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeJson } from '../files.ts'
+import { LarmorError } from '../errors.ts'
+import { asDiskFault, exists, writeJson } from '../files.ts'
 import { newUid, writeDicomSeries, writeNifti } from '../formats/index.ts'
 import type { SeriesToWrite } from '../formats/index.ts'
 import { voxelCount } from '../volume/index.ts'
@@ -20,7 +22,7 @@ export function phantomId(number: number): string {
 }
 
 /**
- * Writes `<output>/PHANTOM-NNN`.
+ * Writes `<output>/PHANTOM-NNN`, which appears when all of it is written.
  * @throws usage.outputExists, machine.diskFull, machine.noPermission
  */
 export async function writeVirtualPatient(
@@ -30,11 +32,32 @@ export async function writeVirtualPatient(
   format: Format,
 ): Promise<string> {
   const folder = join(output, phantomId(number))
-  await (format === 'dicom' ? writeDicom(folder, number, patient) : writeNiftis(folder, patient))
-  const beside = format === 'dicom' ? join(folder, 'truth') : folder
-  await writeNifti(join(beside, 'labels.nii.gz'), patient.labels, { description: 'PHANTOM labels' })
-  await writeJson(join(folder, 'truth', 'truth.json'), truthOf(number, patient))
+  await refuseExisting(folder)
+  const temporary = join(output, `.${phantomId(number)}.tmp-${process.pid}`)
+  try {
+    await (format === 'dicom' ? writeDicom(temporary, number, patient) : writeNiftis(temporary, patient))
+    const beside = format === 'dicom' ? join(temporary, 'truth') : temporary
+    await writeNifti(join(beside, 'labels.nii.gz'), patient.labels, { description: 'PHANTOM labels' })
+    await writeJson(join(temporary, 'truth', 'truth.json'), truthOf(number, patient))
+    await rename(temporary, folder)
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true })
+    throw asDiskFault(error, folder)
+  }
   return folder
+}
+
+/** @throws usage.outputExists  so that no patient is mixed from two runs */
+export async function refuseExisting(folder: string): Promise<void> {
+  if (!(await exists(folder))) return
+  throw new LarmorError({
+    kind: 'usage.outputExists',
+    message: 'This virtual patient is there already.',
+    where: folder,
+    found: 'a folder',
+    expected: 'nothing of this name',
+    fix: 'Choose another output folder, or remove this one.',
+  })
 }
 
 async function writeDicom(folder: string, number: number, patient: VirtualPatient): Promise<void> {

@@ -1,12 +1,13 @@
 /** What a virtual patient is on disk: the same for the same seed, marked, and read back where it was put. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, test } from 'vitest'
+import { LarmorError } from '../../src/errors.ts'
 import { findSeries, readDicomVolume, readNifti } from '../../src/formats/index.ts'
-import { makeVirtualPatient, writeVirtualPatient } from '../../src/phantom/index.ts'
+import { makePatients, makeVirtualPatient, writeVirtualPatient } from '../../src/phantom/index.ts'
 import type { VirtualPatient } from '../../src/phantom/index.ts'
 import { silent } from '../../src/progress.ts'
 import { gridDistanceMm } from '../../src/volume/index.ts'
@@ -103,4 +104,39 @@ test('truth.json’s formula takes each landmark of the CT to its place in the M
     const computed = mrPointByFormula(truth, ctMm)
     assert.ok(Math.hypot(...computed.map((v, axis) => v - mrMm[axis]!)) < 1e-6, name)
   }
+})
+
+test('a patient that is there already is refused before anything is computed, and left as it is', async () => {
+  const before = hashes(join(folder, 'first'))
+  const options = {
+    patients: 1,
+    output: join(folder, 'first'),
+    format: 'nifti',
+    size: 'small',
+    sequences: ['t1'],
+    seed: 1,
+  } as const
+  await assert.rejects(
+    makePatients(options, silent),
+    (error) => error instanceof LarmorError && error.fault.kind === 'usage.outputExists',
+  )
+  await assert.rejects(writeVirtualPatient(join(folder, 'first'), 1, patient, 'nifti'), LarmorError)
+  assert.deepEqual(hashes(join(folder, 'first')), before)
+})
+
+test('a request to stop ends before the next patient, with a typed error and no half folder', async () => {
+  const stop = AbortSignal.abort()
+  const options = {
+    patients: 2,
+    output: join(folder, 'stopped'),
+    format: 'dicom',
+    size: 'small',
+    sequences: ['t1'],
+    seed: 1,
+  } as const
+  await assert.rejects(
+    makePatients(options, silent, stop),
+    (error) => error instanceof LarmorError && error.fault.kind === 'interrupted',
+  )
+  assert.ok(!existsSync(join(folder, 'stopped')))
 })

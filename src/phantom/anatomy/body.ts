@@ -12,7 +12,7 @@ export function bodyShape(traits: Traits, cavity: Shape): Shape {
   const midface = ellipsoid([0, -58, -4], [63, 44, 44])
   const lowerFace = ellipsoid([0, -68, -54], [55, 51, 38])
   const jaw = ellipsoid([0, -26, -40], [76, 54, 50])
-  const chin = ellipsoid([0, -103, -78], [24, 20 + chinMm, 17])
+  const chin = union([ellipsoid([0, -103, -76], [24, 20 + chinMm, 15]), ellipsoid([0, -86, -79], [26, 27, 16])], 10)
   const eyelids = mirrored(ellipsoid([32.5, -80.5, 28], [17, 15, 14]))
   const underJaw = mirrored(ellipsoid([27, -54, -80], [26, 27, 22]))
   const brow = ellipsoid([0, -72, 40], [46, 19, 12])

@@ -50,7 +50,12 @@ function vaultThickness({ skullThicknessMm, coarse }: Traits): Sdf {
     const roof = gauss((y + 58) / 22) * gauss((z - 34) / 12) * gauss(x / 45)
     const floor = gauss((z + 40) / 14) * gauss((y - 55) / 30)
     return (
-      skullThicknessMm + 0.5 * coarse(x * 0.5, y * 0.5, z * 0.5) + 2.2 * occiput - 2.6 * temple - 2.4 * roof - 3 * floor
+      skullThicknessMm +
+      0.5 * coarse(x * 0.5, y * 0.5, z * 0.5) +
+      2.2 * occiput -
+      2.6 * temple -
+      2.4 * roof -
+      3.4 * floor
     )
   }
 }

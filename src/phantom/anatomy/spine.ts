@@ -1,6 +1,5 @@
 /** Cervical and upper thoracic spine, its canal and the cord (frame: organ.ts). */
-import type { Vec3 } from '../../volume/index.ts'
-import type { Shape } from '../shapes.ts'
+import type { Sdf, Shape } from '../shapes.ts'
 import { ellipsoid, grown, mirrored, smoothMin, union } from '../shapes.ts'
 import { column, ellipseDistance, tube } from '../sweeps.ts'
 import type { Add } from './organ.ts'
@@ -49,16 +48,16 @@ function vertebrae(growMm: number): Shape {
     const above = LEVELS[Math.max(n - 1, 0)]!
     const below = LEVELS[Math.min(n + 1, LEVELS.length - 1)]!
     const slope = (below.y - above.y) / (below.z - above.z)
-    return { level, slope, cosine: 1 / Math.hypot(1, slope) }
+    return { level, slope, cosine: 1 / Math.hypot(1, slope), shape: vertebra(level) }
   })
   return {
     sdf: (x, y, z) => {
       let d = Infinity
-      for (const { level, slope, cosine } of parts) {
+      for (const { level, slope, cosine, shape } of parts) {
         const v = (y - level.y - slope * (z - level.z)) * cosine
         const w = (z - level.z + slope * (y - level.y)) * cosine
         if (Math.abs(w) > 34) d = Math.min(d, Math.abs(w) - 20)
-        else d = Math.min(d, vertebra(level, Math.abs(x), v, w))
+        else d = Math.min(d, shape(Math.abs(x), v, w))
       }
       return d - growMm
     },
@@ -66,26 +65,30 @@ function vertebrae(growMm: number): Shape {
   }
 }
 
-function vertebra({ rx, ry, hz, spinousMm }: Level, x: number, v: number, w: number): number {
-  const waist = 0.9 * (1 - Math.min(1, (w / hz) ** 2))
-  const oval = ellipseDistance(x, v, rx - waist, ry - waist)
-  const body = -smoothMin(-oval, hz - Math.abs(w), 2)
+/** One vertebra in its own frame (x ≥ 0 across, v along the body's depth, w along its height). */
+function vertebra({ rx, ry, hz, spinousMm }: Level): Sdf {
   const canal = ry + 7.6
-  const ring = Math.abs(ellipseDistance(x, v - canal, 14, 9.6)) - 2.6
-  const behind = ry - 1 - v
-  const arch = Math.max(ring, Math.abs(w + 1) - 6 + 0.1 * Math.max(0, v - canal), behind)
-  const pillar = capsule(x, v, w, [rx + 8, ry + 2.5, 7.5], [rx + 8, ry + 5, -7.5], 5.4)
-  const transverse = capsule(x, v, w, [rx + 3, ry - 5, 0], [rx + 11, ry - 3, -1], 3.4)
-  const tip: Vec3 = [0, canal + 9 + spinousMm, -5 - 0.35 * spinousMm]
-  const spinous = capsule(x, v, w, [0, canal + 10, 0], tip, 2.6)
-  return smoothMin(smoothMin(body, Math.min(arch, transverse), 2), smoothMin(pillar, spinous, 2), 2)
-}
-
-function capsule(x: number, v: number, w: number, a: Vec3, b: Vec3, radius: number): number {
-  const [dx, dv, dw] = [b[0] - a[0], b[1] - a[1], b[2] - a[2]]
-  const along = ((x - a[0]) * dx + (v - a[1]) * dv + (w - a[2]) * dw) / (dx * dx + dv * dv + dw * dw)
-  const t = Math.max(0, Math.min(1, along))
-  return Math.hypot(x - a[0] - t * dx, v - a[1] - t * dv, w - a[2] - t * dw) - radius
+  const pillar = tube([
+    [rx + 8, ry + 2.5, 7.5, 5.4],
+    [rx + 8, ry + 5, -7.5, 5.4],
+  ]).sdf
+  const transverse = tube([
+    [rx + 3, ry - 5, 0, 3.4],
+    [rx + 11, ry - 3, -1, 3.4],
+  ]).sdf
+  const spinous = tube([
+    [0, canal + 10, 0, 2.6],
+    [0, canal + 9 + spinousMm, -5 - 0.35 * spinousMm, 2.6],
+  ]).sdf
+  return (x, v, w) => {
+    const waist = 0.9 * (1 - Math.min(1, (w / hz) ** 2))
+    const oval = ellipseDistance(x, v, rx - waist, ry - waist)
+    const body = -smoothMin(-oval, hz - Math.abs(w), 2)
+    const ring = Math.abs(ellipseDistance(x, v - canal, 14, 9.6)) - 2.6
+    const arch = Math.max(ring, Math.abs(w + 1) - 6 + 0.1 * Math.max(0, v - canal), ry - 1 - v)
+    const front = smoothMin(body, Math.min(arch, transverse(x, v, w)), 2)
+    return smoothMin(front, smoothMin(pillar(x, v, w), spinous(x, v, w), 2), 2)
+  }
 }
 
 function atlas(): Shape {
