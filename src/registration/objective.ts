@@ -1,8 +1,8 @@
 /**
  * The objective of the rigid search: how well poses align the two images at one level, and which way is up.
  *
- * score = NMI − ½ (1 − overlap / least overlap)₊². Without the second term a few overlapping voxels can agree better than
- * two whole heads, and the search would push the MR out of the CT.
+ * score = NMI − (1 − overlap / least overlap)₊². Without the second term a few overlapping voxels agree better than two
+ * whole heads (their NMI goes to 2), and the search would push the MR out of the CT.
  */
 import type { Tensor } from '../tensor/index.ts'
 import {
@@ -94,7 +94,7 @@ export function makeObjective(
     const nmi = normalisedMutualInformation(jointHistogram(block.fixedWeights, parzenWeights(values, bins), inside))
     const overlap = mul(mean(inside, [1]), options.coverage)
     const missing = relu(add(neg(div(overlap, options.leastOverlap)), 1))
-    return { nmi, overlap, score: sub(nmi, mul(square(missing), 0.5)) }
+    return { nmi, overlap, score: sub(nmi, square(missing)) }
   }
   const matricesOf = (poses: readonly Pose[]): Tensor => {
     const rows = Float32Array.from(poses.flatMap((pose) => rowsOf(pose, normalised, centreMm)))

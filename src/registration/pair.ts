@@ -2,6 +2,7 @@
 import { throwIfAborted } from '../errors.ts'
 import type { Affine, Mask, MrVolume, Volume } from '../volume/index.ts'
 import { fieldOfView, resampleLinear } from '../volume/index.ts'
+import type { Prepared } from './prepare.ts'
 import { prepareCt, prepareMr } from './prepare.ts'
 import type { Quality, Verdict } from './quality.ts'
 import { qualityOf, verdictOf } from './quality.ts'
@@ -33,7 +34,16 @@ export type RegisteredPair = {
  * @throws interrupted          the signal was given
  */
 export async function registerPair(ct: Volume, mr: Volume, options: AlignOptions): Promise<RegisteredPair> {
-  const fixed = prepareCt(ct)
+  return registerToPrepared(ct, prepareCt(ct), mr, options)
+}
+
+/** As `registerPair`, for a CT that several MRs are registered onto: it is prepared once. */
+export async function registerToPrepared(
+  ct: Volume,
+  fixed: Prepared,
+  mr: Volume,
+  options: AlignOptions,
+): Promise<RegisteredPair> {
   const moving = prepareMr(mr)
   throwIfAborted(options.signal, 'preparing the images')
   const forward = await alignRigid(fixed, moving, options)

@@ -15,7 +15,8 @@ import { intersect } from '../volume/index.ts'
 import type { Figure } from './figure.ts'
 import { registrationFigures } from './figure.ts'
 import type { RegisteredPair } from './pair.ts'
-import { registerPair } from './pair.ts'
+import { registerToPrepared } from './pair.ts'
+import { prepareCt } from './prepare.ts'
 import type { ImageRecord, RegistrationRecord } from './record.ts'
 import { imageRecord, registrationRecord, registrationSchema } from './record.ts'
 import type { AlignOptions } from './rigid.ts'
@@ -45,10 +46,11 @@ export async function registerImages(
   await rm(recordPath, { force: true })
 
   const ct = await readNifti(paths.ct.path)
+  const fixedImage = prepareCt(ct)
   const images: ImageRecord[] = []
   let common: Mask | undefined
   for (const { role, path } of paths.mrs) {
-    const pair = await registerPair(ct, await readNifti(path), options)
+    const pair = await registerToPrepared(ct, fixedImage, await readNifti(path), options)
     const file = await writeImages(paths.folder, role, ct, pair, options.savePicture)
     if (file !== null) common = common ? intersect(common, pair.valid) : pair.valid
     images.push(imageRecord({ role, sha256: hashes.get(path)!, file }, pair))

@@ -35,14 +35,18 @@ export function jointHistogram(fixedWeights: Tensor, movingWeights: Tensor, poin
   const weighted = mul(movingWeights, reshape(pointWeights, [count, 1, points]))
   const flat = matmul(reshape(weighted, [count * bins, points]), transpose(fixedWeights, 0, 1))
   const joint = reshape(flat, [count, bins, fixedWeights.shape[0]!])
-  return div(joint, add(sum(joint, [1, 2], true), 1e-6))
+  return div(joint, add(sum(joint, [1, 2], true), LEAST_WEIGHT))
 }
 
 /** (H(F) + H(M)) / H(F, M) of joint probabilities [S, Bm, Bf] → [S] (Studholme et al. 1999): 1 = independent, 2 = the same. */
 export function normalisedMutualInformation(joint: Tensor): Tensor {
   const marginals = add(entropy(sum(joint, [1]), [1]), entropy(sum(joint, [2]), [1]))
-  return div(marginals, entropy(joint, [1, 2]))
+  // Where nothing overlaps all entropies are 0, and nothing is shared: 1, not 0/0.
+  return div(add(marginals, LEAST_ENTROPY), add(entropy(joint, [1, 2]), LEAST_ENTROPY))
 }
+const LEAST_ENTROPY = 1e-3
+/** In points: below a thousandth of one there is no overlap. */
+const LEAST_WEIGHT = 1e-3
 
 function entropy(probabilities: Tensor, over: number[]): Tensor {
   return neg(sum(mul(probabilities, log(add(probabilities, 1e-8))), over))

@@ -2,8 +2,8 @@
  * Starts: the poses from which a rigid search looks for the true one. A bad start never recovers later.
  *
  * Rotations  the identity with ±15 and ±30° about each axis, and the 24 ways to put a box into itself (patients lie
- *            on their back or front, head or feet first, and exports mix up what they say) with 0 and ±30° about each axis:
- *            168 + 6, no rotation is farther than about 35° from one of them.
+ *            on their back or front, head or feet first, and exports mix up what they say), as they are and tilted by 30°
+ *            about each of the box's eight diagonals: no rotation is farther than 35° from one of these.
  * Shifts     frames of reference as they are; centres of the grids; centres of the bodies, and these also shifted along
  *            the patient, since an MR often shows only a part of what the CT shows.
  */
@@ -31,11 +31,15 @@ export function startPoses(fixed: Prepared, moving: Prepared, centre: Vec3): Pos
 
 export function startRotations(): Mat3[] {
   const near = [-30, -15, 15, 30].flatMap((degrees) => AXES.map((axis) => rotationAbout(axis, degrees * RADIANS)))
-  const tilts = [-30, 30].flatMap((degrees) => AXES.map((axis) => rotationAbout(axis, degrees * RADIANS)))
+  // About the diagonals: tilts about the axes by as much leave gaps of 47°.
+  const tilts = diagonals().map((axis) => rotationAbout(axis, 30 * RADIANS))
   const boxes = rightAngles()
-  const tilted = boxes.flatMap((turn) => tilts.map((tilt) => product(tilt, turn)))
-  // ±30° about the identity is among both: the same start twice would only cost time.
-  return [...boxes, ...tilted, ...near.filter((rotation) => !tilted.some((other) => isSame(rotation, other)))]
+  return [...boxes, ...boxes.flatMap((turn) => tilts.map((tilt) => product(tilt, turn))), ...near]
+}
+
+function diagonals(): Vec3[] {
+  const side = 1 / Math.sqrt(3)
+  return [-side, side].flatMap((x) => [-side, side].flatMap((y) => [-side, side].map((z): Vec3 => [x, y, z])))
 }
 
 /** The 24 rotations of a cube: every right-handed choice of two perpendicular axes and their signs. */
@@ -47,10 +51,6 @@ function rightAngles(): Mat3[] {
   return signed.flatMap((first) =>
     signed.filter((second) => dot(first, second) === 0).map((second): Mat3 => [first, second, cross(first, second)]),
   )
-}
-
-function isSame(a: Mat3, b: Mat3): boolean {
-  return a.every((column, n) => column.every((value, row) => Math.abs(value - b[n]![row]!) < 1e-9))
 }
 
 /** The mean position of the body's voxels, LPS mm. Of the mask, not of the values: HU are no weights. */
