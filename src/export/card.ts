@@ -14,12 +14,13 @@ export type Described = Pick<ModelCard, 'name' | 'input' | 'stage1' | 'refiner'>
 export function cardOf(
   plan: Plan,
   sources: readonly Source[],
-  described: Described,
+  { name, ...described }: Described,
   larmor: string,
   at: Date,
 ): ModelCard {
   return {
     schema: 'larmor/model@1',
+    name,
     version: at.toISOString().slice(0, 10),
     createdBy: { program: 'larmor', version: larmor },
     createdAt: at.toISOString(),
@@ -78,7 +79,8 @@ function metricOf({ run: { config }, predictor: { state } }: Source, plan: Plan)
   ]
 }
 
-function fingerprintOf({ fingerprint: { patients } }: Plan): ModelCard['fingerprint'] {
+function fingerprintOf({ fingerprint, split }: Plan): ModelCard['fingerprint'] {
+  const patients = fingerprint.patients.filter(({ id }) => split.train.includes(id))
   return {
     patients: patients.length,
     spacingMm: extremes(patients.map(({ spacingMm }) => spacingMm)),

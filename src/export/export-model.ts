@@ -32,7 +32,7 @@ export type ExportOptions = {
 /** Noise levels of a sample, so many evaluations a slice: what a CPU affords. */
 const STEPS = 4
 /** Real slices that both programs compute; spread over the validation patients. */
-const REAL_SLICES = 6
+const REAL_SLICES = 3
 
 /**
  * @param runDir  a run of either stage; the second knows its first
