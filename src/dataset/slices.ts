@@ -31,20 +31,32 @@ export type PatientSlices = {
 export function cutSlices({ ct, mr, body, inside }: Pair, plan: Plan): PatientSlices {
   const frame = sliceFrame(ct, body, { spacingMm: plan.spacingMm, size: plan.sliceSize })
   const scale = mrScaleOf(mr, inside, plan.mr)
-  const frameBody = Uint8Array.from(resampleNearest(body, frame, identityAffine, 0).values)
-  const frameInside = Uint8Array.from(resampleNearest(inside, frame, identityAffine, 0).values)
+  const frameBody = new Uint8Array(resampleNearest(body, frame, identityAffine, 0).values)
+  const frameInside = new Uint8Array(resampleNearest(inside, frame, identityAffine, 0).values)
   const ctHu = resampleLinear(ct, frame, identityAffine, plan.ct.lowHu).values
   const mapped = mapMr(resampleLinear(mr, frame, identityAffine, scale.low).values, scale)
   const [w, h, slices] = frame.size
   return {
     shape: [slices, h, w],
-    ct: Int16Array.from(ctHu, (hu, at) => (frameBody[at] === 1 ? Math.round(hu) : plan.ct.lowHu)),
-    mr: Int16Array.from(mapped, (value, at) => (frameBody[at] === 1 ? Math.round(value * MR_STEPS) : -MR_STEPS)),
+    ct: roundedInside(ctHu, frameBody, 1, plan.ct.lowHu),
+    mr: roundedInside(mapped, frameBody, MR_STEPS, -MR_STEPS),
     body: frameBody,
     mask: frameInside,
     positionsMm: positionsOf(frame),
     ...usableSlices(frame, frameBody, frameInside, plan.usable),
   }
+}
+
+/** value · steps to the nearest whole number; `outside` where the mask is 0. */
+function roundedInside(
+  values: Float32Array,
+  mask: Uint8Array,
+  steps: number,
+  outside: number,
+): Int16Array<ArrayBuffer> {
+  const out = new Int16Array(values.length)
+  for (let at = 0; at < out.length; at++) out[at] = mask[at] === 1 ? Math.round(values[at]! * steps) : outside
+  return out
 }
 
 function usableSlices(

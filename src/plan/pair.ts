@@ -7,7 +7,8 @@ import { dirname, join } from 'node:path'
 import { LarmorError } from '../errors.ts'
 import { exists, sha256OfFile } from '../files.ts'
 import { readNifti } from '../formats/index.ts'
-import { bodyMask, gridDistanceMm, intersect, orientToLps, volume } from '../volume/index.ts'
+import { huHistogram, percentileHu } from './hu-histogram.ts'
+import { aboveThreshold, bodyMask, gridDistanceMm, intersect, orientToLps, volume } from '../volume/index.ts'
 import type { CtVolume, Mask, MrVolume, Volume } from '../volume/index.ts'
 
 export type Pair = {
@@ -52,13 +53,8 @@ export async function readPair(cohortDir: string, patientId: string, target: str
   checkNumbers(mrRead, patientId)
 
   const ct = orientToLps(volume(ctRead.grid, toInt16(ctRead, patientId)))
-  const mr = orientToLps(volume(mrRead.grid, Float32Array.from(mrRead.values)))
-  const valid = orientToLps(
-    volume(
-      validRead.grid,
-      Uint8Array.from(validRead.values, (value) => (value > 0 ? 1 : 0)),
-    ),
-  )
+  const mr = orientToLps(volume(mrRead.grid, new Float32Array(mrRead.values)))
+  const valid = orientToLps(aboveThreshold(validRead, 0))
   const body = bodyMask(ct)
   checkHu(ct, body, patientId)
   return { ct, mr, body, inside: intersect(body, valid) }
@@ -86,8 +82,9 @@ function checkSameGrid(ct: Volume, other: Volume, patientId: string, what: strin
 }
 
 function checkNumbers({ values }: Volume, patientId: string): void {
-  const at = values.findIndex((value) => !Number.isFinite(value))
-  if (at >= 0) throw bad(patientId, 'the registered MR', `${values[at]} at voxel ${at}`, 'numbers everywhere')
+  for (let at = 0; at < values.length; at++)
+    if (!Number.isFinite(values[at]))
+      throw bad(patientId, 'the registered MR', `${values[at]} at voxel ${at}`, 'numbers everywhere')
 }
 
 function toInt16({ values }: Volume, patientId: string): Int16Array {
@@ -103,18 +100,11 @@ function toInt16({ values }: Volume, patientId: string): Int16Array {
 
 /** A CT without its rescale intercept, or an MR in its place, gives itself away by its air and by the median of the body. */
 function checkHu(ct: CtVolume, body: Mask, patientId: string): void {
-  const all = Int16Array.from(sampled(ct.values, () => true)).sort()
-  const airHu = all[Math.floor(all.length / 200)]!
+  const airHu = percentileHu(huHistogram(ct), 0.5)
   if (airHu > -700) throw bad(patientId, 'the CT', `${airHu} HU as its darkest half per cent`, 'air, about −1000 HU')
-  const inside = Int16Array.from(sampled(ct.values, (at) => body.values[at] === 1)).sort()
-  const medianHu = inside[Math.floor(inside.length / 2)]!
+  const medianHu = percentileHu(huHistogram(ct, body), 50)
   if (medianHu < -200 || medianHu > 250)
     throw bad(patientId, 'the CT', `a median of ${medianHu} HU inside the body`, 'soft tissue, −200 to 250 HU')
-}
-
-/** Every seventh voxel that passes: enough for a median, whatever the size. */
-function* sampled(values: Int16Array, passes: (at: number) => boolean): Generator<number> {
-  for (let at = 0, seen = 0; at < values.length; at++) if (passes(at) && seen++ % 7 === 0) yield values[at]!
 }
 
 function bad(patientId: string, what: string, found: string, expected: string): LarmorError {

@@ -1,7 +1,8 @@
 /** What one patient is like, and what it adds to the table HU → MR; refuses a pair that cannot be trained on. */
 import { LarmorError } from '../errors.ts'
-import { boundingBox, countVoxels, mrScaleOf, percentileOfSorted, valuesInside } from '../volume/index.ts'
+import { boundingBox, countVoxels, mrScaleOf } from '../volume/index.ts'
 import type { CtMapping, MrMapping } from '../volume/index.ts'
+import { huHistogram, percentileHu } from './hu-histogram.ts'
 import { huSums, type HuSums } from './hu-to-mr.ts'
 import type { Pair } from './pair.ts'
 import type { PatientFingerprint } from './plan.ts'
@@ -17,7 +18,7 @@ export function surveyPair(id: string, pair: Pair, mappings: { ct: CtMapping; mr
   const mrCoverage = countVoxels(inside) / countVoxels(body)
   if (mrCoverage < LEAST_COVERAGE) throw notCovered(id, mrCoverage)
   const mrScale = mrScaleOf(mr, inside, mappings.mr)
-  const bodyHu = valuesInside(ct, body).sort()
+  const bodyHu = huHistogram(ct, body)
   const box = boundingBox(body)!
   const extentMm = (axis: 0 | 1): number => (box.last[axis] - box.first[axis] + 1) * ct.grid.spacingMm[axis]
   return {
@@ -27,7 +28,7 @@ export function surveyPair(id: string, pair: Pair, mappings: { ct: CtMapping; mr
       spacingMm: [...ct.grid.spacingMm],
       bodyExtentMm: [rounded(extentMm(0)), rounded(extentMm(1))],
       mrCoverage: rounded(mrCoverage),
-      bodyHu: [0.5, 50, 99.5].map((p) => rounded(percentileOfSorted(bodyHu, p))) as [number, number, number],
+      bodyHu: [percentileHu(bodyHu, 0.5), percentileHu(bodyHu, 50), percentileHu(bodyHu, 99.5)],
       mrScale,
     },
     huSums: huSums(ct, mr, inside, mappings.ct, mrScale),
