@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, readFile, readdir, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeAll, test } from 'vitest'
+import { registerCommand } from '../../src/cli/register.ts'
+import { LarmorError } from '../../src/errors.ts'
+import { sha256OfFile, writeJson } from '../../src/files.ts'
+import { readNifti, writeNifti } from '../../src/formats/index.ts'
+import type { Event } from '../../src/progress.ts'
+import { affineOfRows, registrationSchema } from '../../src/registration/index.ts'
+import { affineOf, rotationAbout } from '../../src/registration/pose.ts'
+import type { Volume } from '../../src/volume/index.ts'
+import { apply, fieldOfView, gridDistanceMm, norm, subtract, volume } from '../../src/volume/index.ts'
+import { headCt, headMr, mrGridFor } from './head.ts'
+
+const truth = affineOf({ rotation: rotationAbout([0, 0, 1], 0.1), shiftMm: [6, -4, 9] }, [0, 0, 0])
+const ct = headCt()
+const mr = headMr(truth, mrGridFor(truth))
+const folder = await mkdtemp(join(tmpdir(), 'larmor-register-'))
+const cohort = join(folder, 'cohort')
+const results = join(cohort, 'patients', 'p001', 'registration')
+
+const events: Event[] = []
+const context = {
+  report: (event: Event) => void events.push(event),
+  signal: new AbortController().signal,
+  seed: 1,
+  threads: 1,
+  device: 'cpu',
+} as const
+const record = async (path: string) => registrationSchema.parse(JSON.parse(await readFile(path, 'utf8')))
+
+async function patient(id: string, images: Record<string, Volume>, excluded: { reason: string } | null = null) {
+  const own = join('patients', id)
+  await mkdir(join(cohort, own), { recursive: true })
+  const listed = []
+  for (const [role, image] of Object.entries(images)) {
+    const file = join(own, `${role}.nii.gz`)
+    await writeNifti(join(cohort, file), image)
+    await writeJson(join(cohort, own, `${role}.json`), {})
+    listed.push({ role, file, sidecar: join(own, `${role}.json`), sha256: await sha256OfFile(join(cohort, file)) })
+  }
+  return { id, images: listed, structures: [], excluded }
+}
+
+beforeAll(async () => {
+  const constant = volume(mr.grid, new Float32Array(mr.values.length).fill(3))
+  const patients = [
+    await patient('p001', { ct, mr_t1: mr }),
+    await patient('p002', { ct, mr_t1: constant }),
+    await patient('p003', { ct, mr_t1: constant }, { reason: 'moved' }),
+    await patient('p004', { ct }),
+  ]
+  await writeJson(join(cohort, 'cohort.json'), { schema: 'larmor/cohort@1', patients })
+})
+
+test('a cohort is registered: the good one done, the bad ones refused by kind, the excluded one left alone, exit 5', async () => {
+  const { json, exitCode } = await registerCommand.run({ cohort }, context)
+  assert.equal(exitCode, 5)
+  const refused = events.filter((event) => event.at === 'case.refused')
+  assert.deepEqual(
+    refused.map(({ caseId, fault }) => [caseId, fault.kind]),
+    [
+      ['p002', 'input.badValue'],
+      ['p004', 'cohort.incomplete'],
+    ],
+  )
+  assert.equal(json['excluded'], 1)
+  assert.deepEqual((await readdir(results)).sort(), [
+    'mr_t1.nii.gz',
+    'mr_t1_axial.png',
+    'mr_t1_coronal.png',
+    'mr_t1_sagittal.png',
+    'registration.json',
+    'valid.nii.gz',
+  ])
+})
+
+test('what is written is the MR on the grid of the CT, where it has data, and the transform that puts it there', async () => {
+  const found = await record(join(results, 'registration.json'))
+  const transform = affineOfRows(found.images[0]!.movingFromFixedMm)
+  for (const point of [
+    [0, -85, 0],
+    [70, 0, 0],
+    [0, 0, 70],
+    [0, 15, -80],
+  ] as const)
+    assert.ok(norm(subtract(apply(transform, point), apply(truth, point))) < 0.6)
+  assert.equal(found.verdict, 'good', found.reason)
+  assert.equal(found.jacobian.min, 1)
+  const onCt = await readNifti(join(results, 'mr_t1.nii.gz'))
+  const valid = await readNifti(join(results, 'valid.nii.gz'))
+  assert.ok(gridDistanceMm(onCt.grid, ct.grid) < 0.01)
+  assert.ok(onCt.values instanceof Float32Array && valid.values instanceof Uint8Array)
+  assert.deepEqual(valid.values, fieldOfView(mr.grid, ct.grid, transform).values)
+})
+
+test('a second run passes over what is registered already, and tells so', async () => {
+  const before = (await stat(join(results, 'mr_t1.nii.gz'))).mtimeMs
+  const { text } = await registerCommand.run({ cohort }, context)
+  assert.match(text, /p001 {2}mr_t1 good.*already registered/)
+  assert.equal((await stat(join(results, 'mr_t1.nii.gz'))).mtimeMs, before)
+})
+
+test('one pair with points: the points in the MR are where the transform puts them', async () => {
+  const output = join(folder, 'pair')
+  const points = join(folder, 'points.csv')
+  await writeFile(points, 'x,y,z\n0,85,0\n-70,0,0\n')
+  const fixed = join(cohort, 'patients', 'p001', 'ct.nii.gz')
+  const moving = join(cohort, 'patients', 'p001', 'mr_t1.nii.gz')
+  const { json } = await registerCommand.run({ fixed, moving, output, points }, context)
+  assert.equal(json['verdict'], 'good')
+  assert.ok(typeof json['inverseConsistencyMm'] === 'number')
+  const [, ...lines] = (await readFile(join(output, 'points.csv'), 'utf8')).trim().split('\n')
+  const inMr = lines.map((line) => line.split(',').map(Number))
+  const expected = [apply(truth, [0, -85, 0]), apply(truth, [70, 0, 0])].map(([x, y, z]) => [-x, -y, z])
+  inMr.forEach((point, n) => assert.ok(Math.hypot(...point.map((mm, axis) => mm - expected[n]![axis]!)) < 0.6))
+})
+
+test('neither a cohort nor a whole pair is wrong usage', async () => {
+  const isUsage = (error: unknown): boolean => error instanceof LarmorError && error.fault.kind === 'usage.wrong'
+  await assert.rejects(registerCommand.run({ fixed: 'a.nii' }, context), isUsage)
+  await assert.rejects(registerCommand.run({ cohort, fixed: 'a.nii' }, context), isUsage)
+})
