@@ -74,20 +74,23 @@ function isRefusal(error: unknown): error is LarmorError {
 }
 
 /**
- * How the outputs are named: by the cohort's own id where the CT lies in one (patients/p001/ct.nii.gz), by the file's
- * stem for NIfTI and MetaImage, and by number for DICOM, whose folders are often named after patients.
+ * How the outputs are named: by the cohort's own id where the CT lies in one (patients/p001/ct.nii.gz); for NIfTI and
+ * MetaImage by the file's stem, or by its folder where several have the same stem (pt_1/ct.nii.gz, pt_2/ct.nii.gz); and
+ * by number for DICOM, whose folders are often named after patients.
  */
 export function caseIds(paths: readonly string[]): string[] {
+  const stems = paths.map((path) => stemOf(resolve(path)))
   const taken = new Map<string, number>()
-  return paths.map((path, n) => {
-    const name = ownName(resolve(path)) ?? `smri_${String(n + 1).padStart(3, '0')}`
+  return stems.map((stem, n) => {
+    const shared = stem !== undefined && stems.filter((other) => other === stem).length > 1
+    const name = shared ? basename(dirname(resolve(paths[n]!))) : (stem ?? `smri_${String(n + 1).padStart(3, '0')}`)
     const before = taken.get(name) ?? 0
     taken.set(name, before + 1)
     return before === 0 ? name : `${name}_${before + 1}`
   })
 }
 
-function ownName(path: string): string | undefined {
+function stemOf(path: string): string | undefined {
   if (!isNifti(path) && !isMetaImage(path)) return undefined
   const folder = dirname(path)
   if (basename(dirname(folder)) === 'patients') return basename(folder)

@@ -156,8 +156,9 @@ test('interrupted, it leaves no half series', async () => {
 })
 
 test('outputs are named by the cohort’s id or the file’s own stem, and DICOM ones by number, never by their folder', () => {
-  const paths = ['/c/patients/p007/ct.nii.gz', 'study/x.mha', '/export/DOE^JANE/CT', 'other/x.nii']
-  assert.deepEqual(caseIds(paths), ['p007', 'x', 'smri_003', 'x_2'])
+  const paths = ['/c/patients/p007/ct.nii.gz', 'study/x.mha', '/export/DOE^JANE/CT', 'other/y.nii']
+  assert.deepEqual(caseIds(paths), ['p007', 'x', 'smri_003', 'y'])
+  assert.deepEqual(caseIds(['/a/pt_1/ct.nii.gz', '/a/pt_2/ct.nii.gz', '/b/pt_2/ct.nii']), ['pt_1', 'pt_2', 'pt_2_2'])
 })
 
 test('a tilted, flipped CT in DICOM comes back on its own grid', async () => {
