@@ -32,7 +32,7 @@ export function say(line) {
  */
 export function run(program, parameters, options = {}) {
   const done = spawnSync(program, parameters, { encoding: 'utf8', maxBuffer: 1 << 28, ...options })
-  const written = `${done.stdout ?? ''}${done.stderr ?? ''}`.trim() || String(done.error?.message ?? '')
+  const written = `${done.stdout ?? ''}${done.stderr ?? ''}`.trim() || (done.error?.message ?? '')
   return { ok: done.status === 0, output: (done.stdout ?? '').trim(), tail: written.split('\n').slice(-6).join(' | ') }
 }
 
