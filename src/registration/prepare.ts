@@ -7,10 +7,12 @@
  * MR      divided by a wide mean of its own foreground, since a coil's sensitivity is not anatomy.
  */
 import { LarmorError } from '../errors.ts'
-import type { Mask, Volume } from '../volume/index.ts'
+import type { Grid, Mask, Volume } from '../volume/index.ts'
 import {
   aboveThreshold,
+  add,
   bodyMask,
+  centreMm,
   countVoxels,
   dilate,
   erode,
@@ -22,6 +24,7 @@ import {
   orientToLps,
   percentileOfSorted,
   resampleLinear,
+  subtract,
   valuesInside,
   volume,
 } from '../volume/index.ts'
@@ -118,29 +121,37 @@ function mrForeground(smooth: Volume<Float32Array>, threshold: number): Mask {
 }
 const MIN_BODY_VOXELS = 500
 
-/** Divided by its mean over tens of millimetres, taken inside the foreground alone. */
+/**
+ * Divided by its mean over tens of millimetres, taken inside the foreground alone. Far from the foreground, where that
+ * knows nothing, the mean of all of it stands in: else noise there would be divided by next to nothing.
+ */
 function withoutBias(plain: Volume<Float32Array>, body: Mask): Volume<Float32Array> {
-  const coarse = gridWithSpacing(plain.grid, [8, 8, 8])
+  const coarse = coveringGrid(plain.grid, 8)
   const inside = volume(plain.grid, Float32Array.from(body.values))
   const masked = volume(
     plain.grid,
     plain.values.map((value, at) => value * body.values[at]!),
   )
-  const wide = (source: Volume) => gaussianBlur(resampleLinear(source, coarse, identityAffine, 0), BIAS_SIGMA_MM)
+  const wide = (source: Volume) => gaussianBlur(resampleLinear(source, coarse, identityAffine, 0), BIAS_SIGMA_MM).values
   const weight = wide(inside)
-  const sum = wide(masked)
-  const mean = volume(
-    coarse,
-    sum.values.map((value, at) => value / Math.max(0.02, weight.values[at]!)),
-  )
-  const onFine = resampleLinear(mean, plain.grid, identityAffine, 0).values
-  const floor = 0.05 * onFine.reduce((a, b) => Math.max(a, b), 0)
+  const whole = masked.values.reduce((sum, value) => sum + value, 0) / countVoxels(body)
+  const mean = wide(masked).map((sum, at) => (sum + KNOWS_NOTHING * whole) / (weight[at]! + KNOWS_NOTHING))
+  const onFine = resampleLinear(volume(coarse, mean), plain.grid, identityAffine, whole).values
   return volume(
     plain.grid,
-    plain.values.map((value, at) => value / Math.max(floor, onFine[at]!)),
+    plain.values.map((value, at) => value / onFine[at]!),
   )
 }
 const BIAS_SIGMA_MM = 30
+/** The share of foreground round a place below which its own mean is not trusted. */
+const KNOWS_NOTHING = 0.05
+
+/** Cubes of `mm` that cover the whole field of view, about the same centre. */
+function coveringGrid(grid: Grid, mm: number): Grid {
+  const count = (axis: 0 | 1 | 2): number => Math.ceil((grid.size[axis] * grid.spacingMm[axis]) / mm) + 1
+  const sized: Grid = { ...grid, size: [count(0), count(1), count(2)], spacingMm: [mm, mm, mm] }
+  return { ...sized, originMm: add(grid.originMm, subtract(centreMm(grid), centreMm(sized))) }
+}
 
 /** Smaller than this there is nothing that mutual information could align in three dimensions. */
 const MIN_SLICES = 5
