@@ -12,7 +12,7 @@ import type { Report } from '../progress.ts'
 import { INTENDED_USE, openNetwork, type ModelCard, type SamplerSettings, type Stack } from '../synthesis/index.ts'
 import { scope, setThreads } from '../tensor/index.ts'
 import { multipleOf, sigmaRange } from '../training/index.ts'
-import { cardOf } from './card.ts'
+import { cardOf, type Described } from './card.ts'
 import { libtorchNetwork, refinerNetwork, stage1Network, traceable, type Exported } from './networks.ts'
 import { encodeModel } from './onnx-file.ts'
 import { onRealSlices, refinerRandom, requireParity, stage1Random, type Twins } from './parity.ts'
@@ -62,68 +62,80 @@ export async function exportModel(runDir: string, outputDir: string, options: Ex
 }
 
 async function writePackage(
-  { stage1, refiner, storeDir }: Sources,
+  sources: Sources,
   folder: string,
   options: ExportOptions & { name: string },
 ): Promise<ModelCard> {
-  const { plan, config } = stage1.run
-  const size = plan.sliceSize
-  const channels = 2 * plan.neighbours + 1
-  const multiple = Math.max(...[stage1, refiner].flatMap((each) => (each ? [multipleOf(each.run.config, plan)] : [])))
-  const written: { [file: string]: Written } = {}
+  const { stage1, refiner } = sources
+  const { plan } = stage1.run
+  const open: Written[] = []
   const write = async (file: string, network: Exported): Promise<Written> => {
     throwIfAborted(options.signal, `Writing ${file}`)
     options.report({ at: 'stage', name: `exporting ${file}` })
-    return (written[file] = await writeGraph(join(folder, file), network, size, options.threads))
+    const written = await writeGraph(join(folder, file), network, plan.sliceSize, options.threads)
+    open.push(written)
+    return written
   }
   try {
-    const first = await write('stage1.onnx', stage1Network(config, plan, stage1.predictor.params))
+    const first = await write('stage1.onnx', stage1Network(stage1.run.config, plan, stage1.predictor.params))
     const second = refiner && {
       ...(await write('refiner.onnx', refinerNetwork(refiner.config, plan, refiner.predictor.params))),
       sigmaData: refiner.sigmaData,
       sampler: samplerOf(refiner.sigmaData),
     }
     options.report({ at: 'stage', name: 'comparing ONNX Runtime with libtorch' })
-    const random = {
-      stage1: await stage1Random(first.twins, channels, size, multiple),
-      refiner: second ? await refinerRandom(second.twins, channels, size, multiple, second.sampler) : 0,
-    }
-    const slices = await realSlices(options.storeDir ?? storeDir, planSha256(plan))
-    const real = await onRealSlices(first.twins, second, slices, size)
-    for (const [what, found] of Object.entries({
-      ...real,
-      'stage1, random': random.stage1,
-      'refiner, random': random.refiner,
-    }))
-      requireParity(what, found)
-
-    const graph = ({ file, sha256 }: Written) => ({ file: basename(file), sha256 })
-    const described = {
-      name: options.name,
-      input: { channels, size, multipleOf: multiple, spacingMm: plan.spacingMm },
-      stage1: {
-        ...graph(first),
-        generator: config.generator,
-        normalisation: first.normalisation,
-        weights: config.generator === 'unet' ? ('last step' as const) : ('ema' as const),
-        parity: { random: random.stage1, realSlices: real.stage1 },
-      },
-      refiner: second
-        ? {
-            ...graph(second),
-            sigmaData: second.sigmaData,
-            sampler: second.sampler,
-            weights: 'ema' as const,
-            parity: { random: random.refiner, realSlices: real.refiner },
-            sampledParity: real.sampled,
-          }
-        : null,
-    }
+    const described = await compared(sources, first, second, options)
     const card = cardOf(plan, refiner ? [stage1, refiner] : [stage1], described, version(), new Date())
     await writeJson(join(folder, 'model.json'), card)
     return card
   } finally {
-    for (const { twins } of Object.values(written)) await twins.onnx.close()
+    for (const { twins } of open) await twins.onnx.close()
+  }
+}
+
+/**
+ * What the card says of the graphs, among it how far they are from libtorch.
+ * @throws export.parity
+ */
+async function compared(
+  { stage1, refiner, storeDir: recorded }: Sources,
+  first: Written,
+  second: (Written & { sigmaData: number; sampler: SamplerSettings }) | undefined,
+  { name, storeDir = recorded }: ExportOptions & { name: string },
+): Promise<Described> {
+  const { plan, config } = stage1.run
+  const { sliceSize: size, spacingMm } = plan
+  const channels = 2 * plan.neighbours + 1
+  // Powers of two, so the larger one is a multiple of both.
+  const multiple = Math.max(...[stage1, refiner].flatMap((each) => (each ? [multipleOf(each.run.config, plan)] : [])))
+  const ofStage1 = await stage1Random(first.twins, channels, size, multiple)
+  const ofRefiner = second ? await refinerRandom(second.twins, channels, size, multiple, second.sampler) : 0
+  const slices = await realSlices(storeDir, planSha256(plan))
+  const real = await onRealSlices(first.twins, second, slices, size)
+  const differences = { ...real, 'stage1, random': ofStage1, 'refiner, random': ofRefiner }
+  for (const [what, found] of Object.entries(differences)) requireParity(what, found)
+  return {
+    name,
+    input: { channels, size, multipleOf: multiple, spacingMm },
+    stage1: {
+      file: basename(first.file),
+      sha256: first.sha256,
+      generator: config.generator,
+      normalisation: first.normalisation,
+      weights: config.generator === 'unet' ? 'as trained' : 'averaged',
+      parity: { random: ofStage1, realSlices: real.stage1 },
+    },
+    refiner: second
+      ? {
+          file: basename(second.file),
+          sha256: second.sha256,
+          sigmaData: second.sigmaData,
+          sampler: second.sampler,
+          weights: 'averaged',
+          parity: { random: ofRefiner, realSlices: real.refiner },
+          sampledParity: real.sampled,
+        }
+      : null,
   }
 }
 

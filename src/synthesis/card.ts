@@ -54,7 +54,7 @@ const Card = z.strictObject({
     generator: z.string().min(1),
     /** Which statistics the graph normalises by: the question behind most defects of exported pix2pix models. */
     normalisation: z.string().min(1),
-    weights: z.enum(['ema', 'last step']),
+    weights: z.enum(['averaged', 'as trained']),
     parity: Parity,
   }),
   refiner: z
@@ -63,7 +63,7 @@ const Card = z.strictObject({
       sha256: Sha256,
       sigmaData: z.number().positive(),
       sampler: Sampler,
-      weights: z.enum(['ema', 'last step']),
+      weights: z.enum(['averaged', 'as trained']),
       parity: Parity,
       /** Of the whole sampled result, all evaluations in a row, on real slices. */
       sampledParity: z.number().nonnegative(),

@@ -58,8 +58,8 @@ test('the card says what was trained, on how many, and for what use; no patientâ
     input: { channels: 3, size: [64, 64], spacingMm: store.plan.spacingMm },
     ct: store.plan.ct,
     mr: { target: 'mr_t2', mapping: store.plan.mr },
-    stage1: { generator: 'residual', weights: 'ema' },
-    refiner: { weights: 'ema', sampler: { name: 'dpmpp2m', steps: 4 } },
+    stage1: { generator: 'residual', weights: 'averaged' },
+    refiner: { weights: 'averaged', sampler: { name: 'dpmpp2m', steps: 4 } },
     training: {
       patients: { train: 2, validation: 1, test: 0 },
       splitBy: 'patient',
@@ -123,7 +123,7 @@ for (const norm of ['batch', 'instance'])
     assert.ok(card.stage1.parity.realSlices < ALLOWED / 10 && card.stage1.parity.random < ALLOWED / 10)
     assert.match(card.stage1.normalisation, norm === 'batch' ? /running statistics/ : /its own statistics/)
     assert.equal(card.refiner, null)
-    assert.equal(card.stage1.weights, 'last step')
+    assert.equal(card.stage1.weights, 'as trained')
   })
 
 test('a graph of other weights than the networkâ€™s is found out', async () => {

@@ -80,7 +80,7 @@ export function modelFolder(
     writeFileSync(join(folder, file), bytes)
     return { file, sha256: sha256(bytes) }
   }
-  const common = { weights: 'last step' as const, parity: { random: 0, realSlices: 0 } }
+  const common = { weights: 'as trained' as const, parity: { random: 0, realSlices: 0 } }
   const sampler = { name: 'dpmpp2m' as const, steps: 4, sigmaMin: 0.002, sigmaMax: 20, rho: 7 }
   const card: ModelCard = {
     schema: 'larmor/model@1',
