@@ -55,6 +55,7 @@ const SAMPLES_OF_MEAN = 4
  * @param ct  in HU, on any grid (requireCt has let it through)
  * @returns the MR on exactly the grid of `ct`; the same seed gives the same voxels
  * @throws model.mismatch  a mode of the refiner, and the model has none
+ * @throws usage.wrong     steps in a mode that takes none
  * @throws input.badValue  no body
  * @throws interrupted     the signal, seen between two calls of a network
  */
@@ -95,15 +96,13 @@ export async function synthesizeMri(model: Model, ct: Volume, options: Synthesis
 
 type Run = { mode: Mode | 'stage-1'; samples: number; evaluations: number; settings: SamplerSettings | undefined }
 
-function planOf({ card }: Model, { mode, steps, samples = SAMPLES_OF_MEAN }: SynthesisOptions): Run {
-  if (!card.refiner) {
-    if (mode !== undefined && mode !== 'stage-1') throw noRefiner(card.name, mode)
-    return { mode: 'stage-1', samples: 0, evaluations: 0, settings: undefined }
-  }
+function planOf({ card }: Model, { mode: wanted, steps, samples = SAMPLES_OF_MEAN }: SynthesisOptions): Run {
+  const mode = wanted ?? (card.refiner ? 'single' : 'stage-1')
+  if (steps !== undefined && (mode === 'stage-1' || mode === 'one-step')) throw noSteps(mode)
   if (mode === 'stage-1') return { mode, samples: 0, evaluations: 0, settings: undefined }
+  if (!card.refiner) throw noRefiner(card.name, mode)
   const settings = { ...card.refiner.sampler, ...(steps === undefined ? {} : { steps }) }
-  const asked = mode ?? 'single'
-  return { mode: asked, samples, evaluations: evaluationsOf(asked, samples, settings), settings }
+  return { mode, samples, evaluations: evaluationsOf(mode, samples, settings), settings }
 }
 
 type Slab = {
@@ -153,6 +152,17 @@ function joined({ first, last }: Slab, perSlice: number, noise: (k: number) => F
   const all = new Float64Array((last - first + 1) * perSlice)
   for (let k = first; k <= last; k++) all.set(noise(k), (k - first) * perSlice)
   return all
+}
+
+function noSteps(mode: string): LarmorError {
+  return new LarmorError({
+    kind: 'usage.wrong',
+    message: 'A number of steps is asked for where nothing is sampled.',
+    where: '--steps',
+    found: `steps in the mode ${mode}`,
+    expected: 'the mode single or mean',
+    fix: 'Leave --steps out, or choose --mode single or mean.',
+  })
 }
 
 function noRefiner(name: string, mode: Mode): LarmorError {

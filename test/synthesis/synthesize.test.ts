@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { LarmorError } from '../../src/errors.ts'
 import type { Event } from '../../src/progress.ts'
-import { openModel, synthesizeMri, type Model } from '../../src/synthesis/index.ts'
+import { openModel, synthesizeMri, type Model, type SynthesisOptions } from '../../src/synthesis/index.ts'
 import { bodyMask, boundingBox, identityDirection, type Mat3, type Vec3, type Volume } from '../../src/volume/index.ts'
 import { BALL, centredGrid, centreOfGravityMm, huAt, sampledCt } from './phantom.ts'
 import { blurred, gaussianRefiner, modelFolder, SIGMA_DATA, weightedChannels, type Package } from './small-models.ts'
@@ -178,10 +178,14 @@ test('one evaluation gives nearly the posterior mean, without the noise of a sam
   await model.close()
 })
 
-test('a mode of the refiner is refused where there is none', async () => {
+test('a mode of the refiner is refused where there is none, and steps where nothing is sampled', async () => {
   const model = await open({ stage1: middle })
-  const refused = synthesizeMri(model, sampledCt(plain), { seed: 1, mode: 'single' })
-  await assert.rejects(refused, (error) => error instanceof LarmorError && error.fault.kind === 'model.mismatch')
+  const refusedAs = (kind: string) => (error: unknown) => error instanceof LarmorError && error.fault.kind === kind
+  const made = (options: Partial<SynthesisOptions>) => synthesizeMri(model, sampledCt(plain), { seed: 1, ...options })
+  for (const mode of ['single', 'mean', 'one-step'] as const)
+    await assert.rejects(made({ mode }), refusedAs('model.mismatch'))
+  await assert.rejects(made({ mode: 'stage-1', steps: 3 }), refusedAs('usage.wrong'))
+  await assert.rejects(made({ mode: 'one-step', steps: 3 }), refusedAs('usage.wrong'))
   await model.close()
 })
 
