@@ -5,7 +5,7 @@
  * Steps are six numbers in mm: a turn about x, y, z, measured at LEVER_MM from the centre, and a shift.
  */
 import type { Affine, Mat3, Vec3 } from '../volume/index.ts'
-import { add, apply, compose, multiply, norm, scale, subtract } from '../volume/index.ts'
+import { add, apply, compose, dot, multiply, norm, scale, subtract } from '../volume/index.ts'
 
 export type Pose = { readonly rotation: Mat3; readonly shiftMm: Vec3 }
 
@@ -51,16 +51,11 @@ export function angleDegrees({ linear: [x, y, z] }: Affine): number {
   return (Math.acos(Math.min(1, Math.max(-1, cosine))) * 180) / Math.PI
 }
 
-/** How far apart two transforms put the corners of a box of ± LEVER_MM round the centre, at most, in mm. */
-export function poseDistanceMm(a: Affine, b: Affine, centreMm: Vec3): number {
-  let largest = 0
-  for (const x of [-LEVER_MM, LEVER_MM])
-    for (const y of [-LEVER_MM, LEVER_MM])
-      for (const z of [-LEVER_MM, LEVER_MM]) {
-        const corner = add(centreMm, [x, y, z])
-        largest = Math.max(largest, norm(subtract(apply(a, corner), apply(b, corner))))
-      }
-  return largest
+/** How far apart two poses of one search are: their shifts, and their turns as an arc at LEVER_MM, added up. */
+export function poseDistanceMm(a: Pose, b: Pose): number {
+  const cosine =
+    (dot(a.rotation[0], b.rotation[0]) + dot(a.rotation[1], b.rotation[1]) + dot(a.rotation[2], b.rotation[2]) - 1) / 2
+  return norm(subtract(a.shiftMm, b.shiftMm)) + LEVER_MM * Math.acos(Math.min(1, Math.max(-1, cosine)))
 }
 
 /** For each point the distance in mm between it and where there and back lead: 0 where `back` inverts `there`. */

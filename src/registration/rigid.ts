@@ -49,21 +49,28 @@ export type AlignOptions = {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Poses whose corners are closer than this are one answer. */
+/** Poses that are closer than this are one answer. */
 const DISTINCT_MM = 20
-const BINS = 24
 /** Air round the body that takes part: the skin is the strongest edge there is. */
 const RIM_MM = 10
 
 /** `points` in each of `blocks` blocks: one block a step, all of them for the scores. */
-type Round = { levelMm: LevelMm; points: number; blocks: number; iterations: number; stepMm: number; keep: number }
-const SEARCH = { levelMm: 8, points: 1000, blocks: 1, keep: 24 } as const
+type Round = {
+  levelMm: LevelMm
+  bins: number
+  points: number
+  blocks: number
+  iterations: number
+  stepMm: number
+  keep: number
+}
+const SEARCH = { levelMm: 8, bins: 16, points: 1000, blocks: 1 } as const
 /** In order; `keep` is how many poses go into the round. */
 const ROUNDS: readonly Round[] = [
-  { levelMm: 8, points: 1500, blocks: 1, iterations: 16, stepMm: 6, keep: SEARCH.keep },
-  { levelMm: 8, points: 3000, blocks: 2, iterations: 30, stepMm: 3, keep: 8 },
-  { levelMm: 4, points: 6000, blocks: 4, iterations: 40, stepMm: 1.2, keep: 3 },
-  { levelMm: 2.5, points: 12000, blocks: 8, iterations: 60, stepMm: 0.5, keep: 1 },
+  { levelMm: 8, bins: 16, points: 800, blocks: 1, iterations: 12, stepMm: 8, keep: 96 },
+  { levelMm: 8, bins: 16, points: 2500, blocks: 2, iterations: 25, stepMm: 4, keep: 12 },
+  { levelMm: 4, bins: 24, points: 6000, blocks: 4, iterations: 40, stepMm: 1.2, keep: 3 },
+  { levelMm: 2.5, bins: 24, points: 12000, blocks: 8, iterations: 60, stepMm: 0.5, keep: 1 },
 ]
 
 type Candidate = { pose: Pose; start: Pose; score: number; nmi: number; overlap: number }
@@ -83,14 +90,14 @@ export async function alignRigid(fixed: Prepared, moving: Prepared, options: Ali
 
   for (const [n, round] of ROUNDS.entries()) {
     await betweenRounds(n, `aligning ${moving.name} with ${fixed.name}`, options)
-    const entering = distinct(candidates, centreMm).slice(0, round.keep)
+    const entering = distinct(candidates, round.keep)
     const reached = entering.map(({ pose }) => affineOf(pose, centreMm))
     using(objectiveOf(round, n, reached), (objective) => {
       candidates = climb(objective, entering, round)
       nmiAtStart = objective.scores([candidates[0]!.start]).nmi[0]!
     })
     iterations += round.iterations * entering.length
-    if (round.levelMm === 4) margin = marginOf(distinct(candidates, centreMm))
+    if (round.levelMm === 4) margin = marginOf(distinct(candidates, 2))
   }
   const { pose, nmi, overlap } = candidates[0]!
   if (!(overlap > LEAST_OVERLAP)) throw noOverlap(overlap)
@@ -117,17 +124,17 @@ function objectiveMaker(fixed: Prepared, moving: Prepared, centreMm: Vec3, { see
   // Less than half of what the smaller image could cover is no overlap that a hospital would export.
   const leastOverlap = 0.45 * Math.min(1, countVoxels(moving.body) / countVoxels(fixed.body))
   return (
-    round: Pick<Round, 'levelMm' | 'points' | 'blocks'>,
+    round: Pick<Round, 'levelMm' | 'bins' | 'points' | 'blocks'>,
     name: string | number,
     reached?: readonly Affine[],
   ): Objective => {
-    const { levelMm, points, blocks } = round
+    const { levelMm, bins, points, blocks } = round
     const region = reached ? intersect(rim, reachOf(moving, rim.grid, reached)) : rim
     if (countVoxels(region) === 0) throw noOverlap(0)
     const drawn = drawPoints(region, points * blocks, stream(seed, 'points', name))
     return makeObjective(fixed.levels[levelMm], moving.levels[levelMm], drawn, {
       centreMm,
-      bins: BINS,
+      bins,
       leastOverlap,
       blocks,
       coverage: countVoxels(region) / whole,
@@ -184,13 +191,11 @@ function ranked(objective: Objective, poses: readonly Pose[], starts: readonly P
 }
 
 /** Of candidates that are one answer only the best; best first. */
-function distinct(candidates: readonly Candidate[], centreMm: Vec3): Candidate[] {
-  const kept: (Candidate & { affine: Affine })[] = []
+function distinct(candidates: readonly Candidate[], most: number): Candidate[] {
+  const kept: Candidate[] = []
   for (const candidate of candidates) {
-    const affine = affineOf(candidate.pose, centreMm)
-    if (kept.every((other) => poseDistanceMm(affine, other.affine, centreMm) > DISTINCT_MM))
-      kept.push({ ...candidate, affine })
-    if (kept.length === SEARCH.keep) break
+    if (kept.every((other) => poseDistanceMm(candidate.pose, other.pose) > DISTINCT_MM)) kept.push(candidate)
+    if (kept.length === most) break
   }
   return kept
 }

@@ -56,7 +56,7 @@ beforeAll(async () => {
 })
 
 test('a cohort is registered: the good one done, the bad ones refused by kind, the excluded one left alone, exit 5', async () => {
-  const { json, exitCode } = await registerCommand.run({ cohort }, context)
+  const { json, exitCode } = await registerCommand.run({ cohort, jobs: 1 }, context)
   assert.equal(exitCode, 5)
   const refused = events.filter((event) => event.at === 'case.refused')
   assert.deepEqual(
@@ -98,7 +98,7 @@ test('what is written is the MR on the grid of the CT, where it has data, and th
 
 test('a second run passes over what is registered already, and tells so', async () => {
   const before = (await stat(join(results, 'mr_t1.nii.gz'))).mtimeMs
-  const { text } = await registerCommand.run({ cohort }, context)
+  const { text } = await registerCommand.run({ cohort, jobs: 1 }, context)
   assert.match(text, /p001 {2}mr_t1 good.*already registered/)
   assert.equal((await stat(join(results, 'mr_t1.nii.gz'))).mtimeMs, before)
 })
@@ -109,7 +109,7 @@ test('one pair with points: the points in the MR are where the transform puts th
   await writeFile(points, 'x,y,z\n0,85,0\n-70,0,0\n')
   const fixed = join(cohort, 'patients', 'p001', 'ct.nii.gz')
   const moving = join(cohort, 'patients', 'p001', 'mr_t1.nii.gz')
-  const { json } = await registerCommand.run({ fixed, moving, output, points }, context)
+  const { json } = await registerCommand.run({ fixed, moving, output, points, jobs: 1 }, context)
   assert.equal(json['verdict'], 'good')
   assert.ok(typeof json['inverseConsistencyMm'] === 'number')
   const [, ...lines] = (await readFile(join(output, 'points.csv'), 'utf8')).trim().split('\n')
@@ -120,6 +120,6 @@ test('one pair with points: the points in the MR are where the transform puts th
 
 test('neither a cohort nor a whole pair is wrong usage', async () => {
   const isUsage = (error: unknown): boolean => error instanceof LarmorError && error.fault.kind === 'usage.wrong'
-  await assert.rejects(registerCommand.run({ fixed: 'a.nii' }, context), isUsage)
-  await assert.rejects(registerCommand.run({ cohort, fixed: 'a.nii' }, context), isUsage)
+  await assert.rejects(registerCommand.run({ fixed: 'a.nii', jobs: 1 }, context), isUsage)
+  await assert.rejects(registerCommand.run({ cohort, fixed: 'a.nii', jobs: 1 }, context), isUsage)
 })
