@@ -11,7 +11,10 @@ export const synthesizeCommand = command({
     ['--model <model>', 'the model package that larmor export wrote'],
     ['--output <dir>', 'where a folder for each CT goes: the images and qa.json'],
     ['--format <format>', 'dicom, nifti or mha; default: as the CT came'],
-    ['--mode <mode>', 'single (a sample), mean (of four samples), one-step, or stage-1 (without the refiner)'],
+    [
+      '--mode <mode>',
+      'single (a sample), mean (of four samples), one-step, or stage-1 (without the refiner); default: what validated best',
+    ],
     ['--steps <n>', 'evaluations of the refiner a sample; default: the model card’s'],
   ],
   options: z.strictObject({

@@ -39,7 +39,7 @@ export function cardOf(
       stages: sources.map(stageOf),
     },
     fingerprint: fingerprintOf(plan),
-    metrics: sources.flatMap((source) => metricOf(source, plan)),
+    metrics: metricsOf(sources.at(-1)!, plan),
   }
 }
 
@@ -63,20 +63,33 @@ const DEFINITIONS = {
   mae: 'mean absolute error inside body and MR field of view, of a range of 1; docs/metrics.md',
 } as const
 
-/** The score by which the exported checkpoint was chosen; none where it was never validated. */
-function metricOf({ run: { config }, predictor: { state } }: Source, plan: Plan): ModelCard['metrics'] {
-  if (state.score === null) return []
-  const { by, value } = state.score
+/** The scores of the exported checkpoint's outputs; none where it was never validated. */
+function metricsOf(source: Source, plan: Plan): ModelCard['metrics'] {
+  const { score } = source.predictor.state
+  if (score === null) return []
   const bySlice = plan.split.by === 'slice' ? '; slices of the training patients, so no evidence for new ones' : ''
-  return [
-    {
-      name: by,
-      definition: DEFINITIONS[by],
-      output: config.generator === 'refiner' ? 'one-step' : 'stage-1',
-      measuredOn: `validation slices of ${plan.split.validation.length} patients, mean over patients${bySlice}`,
-      value,
-    },
-  ]
+  return Object.entries(outputsOf(source)).map(([output, value]) => ({
+    name: score.by,
+    definition: DEFINITIONS[score.by],
+    output,
+    measuredOn: `validation slices of ${plan.split.validation.length} patients, mean over patients${bySlice}`,
+    value,
+  }))
+}
+
+/** What each output of a run scored; a refiner's run scores its first stage beside its own outputs. */
+function outputsOf({ run: { config }, predictor: { state } }: Source): Record<string, number> {
+  if (state.score === null) return {}
+  const own = config.generator === 'refiner' ? 'one-step' : 'stage-1'
+  return { [own]: state.score.value, ...state.score.others }
+}
+
+/** The best of the refiner's outputs and of stage 1 alone: a refiner that does not help is not what a user gets. */
+export function bestMode(refiner: Source): 'single' | 'one-step' | 'stage-1' {
+  const sign = refiner.predictor.state.score?.by === 'mae' ? -1 : 1
+  const outputs = outputsOf(refiner)
+  const modes = (['one-step', 'single', 'stage-1'] as const).filter((mode) => mode in outputs)
+  return modes.reduce((a, b) => (sign * outputs[b]! > sign * outputs[a]! ? b : a), modes[0] ?? 'one-step')
 }
 
 function fingerprintOf({ fingerprint, split }: Plan): ModelCard['fingerprint'] {

@@ -12,7 +12,7 @@ import type { Report } from '../progress.ts'
 import { INTENDED_USE, openNetwork, type ModelCard, type SamplerSettings, type Stack } from '../synthesis/index.ts'
 import { scope, setThreads } from '../tensor/index.ts'
 import { multipleOf, sigmaRange } from '../training/index.ts'
-import { cardOf, type Described } from './card.ts'
+import { bestMode, cardOf, type Described } from './card.ts'
 import { libtorchNetwork, refinerNetwork, stage1Network, traceable, type Exported } from './networks.ts'
 import { encodeModel } from './onnx-file.ts'
 import { onRealSlices, refinerRandom, requireParity, stage1Random, type Twins } from './parity.ts'
@@ -82,6 +82,7 @@ async function writePackage(
       ...(await write('refiner.onnx', refinerNetwork(refiner.config, plan, refiner.predictor.params))),
       sigmaData: refiner.sigmaData,
       sampler: samplerOf(refiner.sigmaData),
+      defaultMode: bestMode(refiner),
     }
     options.report({ at: 'stage', name: 'comparing ONNX Runtime with libtorch' })
     const described = await compared(sources, first, second, options)
@@ -100,7 +101,7 @@ async function writePackage(
 async function compared(
   { stage1, refiner, storeDir: recorded }: Sources,
   first: Written,
-  second: (Written & { sigmaData: number; sampler: SamplerSettings }) | undefined,
+  second: (Written & Pick<NonNullable<ModelCard['refiner']>, 'sigmaData' | 'sampler' | 'defaultMode'>) | undefined,
   { name, storeDir = recorded }: ExportOptions & { name: string },
 ): Promise<Described> {
   const { plan, config } = stage1.run
@@ -131,6 +132,7 @@ async function compared(
           sha256: second.sha256,
           sigmaData: second.sigmaData,
           sampler: second.sampler,
+          defaultMode: second.defaultMode,
           weights: 'averaged',
           parity: { random: ofRefiner, realSlices: real.refiner },
           sampledParity: real.sampled,

@@ -63,6 +63,8 @@ const Card = z.strictObject({
       sha256: Sha256,
       sigmaData: z.number().positive(),
       sampler: Sampler,
+      /** What `synthesize` makes unless asked: the output that validated best, `metrics` says by how much. */
+      defaultMode: z.enum(['single', 'one-step', 'stage-1']),
       weights: z.enum(['averaged', 'as trained']),
       parity: Parity,
       /** Of the whole sampled result, all evaluations in a row, on real slices. */

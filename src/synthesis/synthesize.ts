@@ -24,7 +24,7 @@ import {
 import { mappedSlices, ontoCt, patientOf, type Patient } from './slices.ts'
 
 export type SynthesisOptions = {
-  /** Left out: 'single' where the model has a refiner, else stage 1 alone, which 'stage-1' asks for in any case. */
+  /** Left out: the card's default, which validation chose; 'stage-1' is stage 1 alone. */
   mode?: Mode | 'stage-1' | undefined
   /** Evaluations of the refiner; the card's where left out. */
   steps?: number | undefined
@@ -97,7 +97,7 @@ export async function synthesizeMri(model: Model, ct: Volume, options: Synthesis
 type Run = { mode: Mode | 'stage-1'; samples: number; evaluations: number; settings: SamplerSettings | undefined }
 
 function planOf({ card }: Model, { mode: wanted, steps, samples = SAMPLES_OF_MEAN }: SynthesisOptions): Run {
-  const mode = wanted ?? (card.refiner ? 'single' : 'stage-1')
+  const mode = wanted ?? card.refiner?.defaultMode ?? 'stage-1'
   if (steps !== undefined && (mode === 'stage-1' || mode === 'one-step')) throw noSteps(mode)
   if (mode === 'stage-1') return { mode, samples: 0, evaluations: 0, settings: undefined }
   if (!card.refiner) throw noRefiner(card.name, mode)

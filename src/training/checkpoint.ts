@@ -26,7 +26,13 @@ const StateSchema = z.strictObject({
   /** How many of the run's validations are done. */
   validations: z.int().min(0),
   /** Of the validation at this step; null where none was due. */
-  score: z.strictObject({ by: z.enum(['ms_ssim_2d', 'mae']), value: z.number() }).nullable(),
+  score: z
+    .strictObject({
+      by: z.enum(['ms_ssim_2d', 'mae']),
+      value: z.number(),
+      others: z.record(z.string(), z.number()),
+    })
+    .nullable(),
   /** Sums of the losses since the last line of metrics.jsonl. */
   pending: z.strictObject({ steps: z.int().min(0), sums: z.record(z.string(), z.number()) }),
   counters: z.record(z.string(), z.number()),

@@ -69,12 +69,12 @@ export async function trainLoop(loop: Loop, start: LoopState, bestSoFar: Best | 
   for (;;) {
     const elapsedSeconds = clock.elapsed()
     const share = shareDone(config, { step: state.step, elapsedSeconds }, training.length, clock.reserveSeconds())
-    if (share >= state.validations / config.validations) {
+    if (share >= state.validations / config.validations && (share >= 1 || affordable(config, clock))) {
       const scores = await watch(loop, watched, state.step, clock)
       if (scores === undefined) break
       const score = scoreOf(scores)
       const improved = isBetter(score, best)
-      if (improved) best = { ...score, step: state.step }
+      if (improved) best = { by: score.by, value: score.value, step: state.step }
       const validations = Math.max(state.validations, Math.floor(share * config.validations)) + 1
       state = { ...state, validations, score, elapsedSeconds: clock.elapsed() }
       await save(improved, scores)
@@ -144,7 +144,13 @@ async function watch(loop: Loop, slices: readonly SliceRef[], step: number, cloc
   appendMetrics(runDir, { at: 'validation', step, scores, elapsedSeconds: clock.elapsed() })
   report({ at: 'train.validation', step, scores })
   clock.validationSeconds = clock.elapsed() - begun
+  clock.watchedSeconds += clock.validationSeconds
   return scores
+}
+
+/** Where the clock ends the run, looking at it may take a quarter of the time, beside the first and the last look. */
+function affordable({ minutes }: RunConfig, clock: Clock): boolean {
+  return minutes === null || clock.watchedSeconds <= 0.25 * clock.elapsed()
 }
 
 function augmentationOf({ flip, jitter, noiseHu, shiftHu }: RunConfig): Augmentation {
@@ -173,7 +179,9 @@ type Clock = {
   elapsed(): number
   stepTook(seconds: number): void
   secondsPerStep: number
+  /** Of the last validation, and of all in this session. */
   validationSeconds: number
+  watchedSeconds: number
   saveSeconds: number
   /** What the last validation and checkpoint will take. */
   reserveSeconds(): number
@@ -185,6 +193,7 @@ function startClock(elapsedBefore: number): Clock {
     elapsed: () => elapsedBefore + (performance.now() - begun) / 1000,
     secondsPerStep: NaN,
     validationSeconds: 0,
+    watchedSeconds: 0,
     saveSeconds: 0,
     stepTook(seconds) {
       this.secondsPerStep = Number.isNaN(this.secondsPerStep) ? seconds : 0.9 * this.secondsPerStep + 0.1 * seconds

@@ -133,7 +133,7 @@ async function bestOf(runDir: string): Promise<Best | null> {
   const best = await findCheckpoint(runDir, 'best')
   if (best === undefined) return null
   const { step, score } = await readState(best)
-  return score === null ? null : { ...score, step }
+  return score === null ? null : { by: score.by, value: score.value, step }
 }
 
 /** @throws config.refused  the network cannot halve the plan's slices as often as it must */

@@ -12,6 +12,8 @@ import type { Stage } from './stage.ts'
 /** `ms_ssim_2d` and so on of the output that chooses `best`; those of other outputs as `single/ms_ssim_2d`. */
 export type Scores = Record<string, number>
 export type Score = { by: 'ms_ssim_2d' | 'mae'; value: number }
+/** With the same metric of the stage's other outputs: `single`, `stage-1`. */
+export type Judged = Score & { others: Record<string, number> }
 
 /** Evenly spread: the same number of slices of each patient, equally far apart. */
 export function validationSlices(store: Store, count: number): SliceRef[] {
@@ -58,10 +60,14 @@ export function disposeBatch(batch: Batch): void {
 }
 
 /** What chooses `best`: MS-SSIM, or where slices are too small for it (161 pixels) the mean absolute error. */
-export function scoreOf(scores: Scores): Score {
-  const { ms_ssim_2d, mae } = scores
-  if (ms_ssim_2d !== undefined) return { by: 'ms_ssim_2d', value: ms_ssim_2d }
-  return { by: 'mae', value: mae! }
+export function scoreOf(scores: Scores): Judged {
+  const by = 'ms_ssim_2d' in scores ? 'ms_ssim_2d' : 'mae'
+  const others = Object.entries(scores).filter(([name]) => name.endsWith(`/${by}`))
+  return {
+    by,
+    value: scores[by]!,
+    others: Object.fromEntries(others.map(([name, value]) => [name.slice(0, -by.length - 1), value])),
+  }
 }
 
 export function isBetter(score: Score, than: Score | null): boolean {

@@ -98,7 +98,14 @@ export function modelFolder(
     },
     stage1: { ...write('stage1.onnx', stage1), ...common, generator: 'test', normalisation: 'none' },
     refiner: refiner
-      ? { ...write('refiner.onnx', refiner), ...common, sigmaData: SIGMA_DATA, sampler, sampledParity: 0 }
+      ? {
+          ...write('refiner.onnx', refiner),
+          ...common,
+          sigmaData: SIGMA_DATA,
+          sampler,
+          defaultMode: 'single',
+          sampledParity: 0,
+        }
       : null,
     training: {
       patients: { train: 0, validation: 0, test: 0 },
