@@ -18,12 +18,10 @@ export const cohortCommand = command({
       id: z.string().optional(),
       reason: z.string().min(1).optional(),
     })
-    .refine(({ action, id, reason }) => (action === undefined) === (id === undefined && reason === undefined), {
-      error: 'Write: larmor cohort <dir> exclude <id> --reason <text>',
-    })
-    .refine(({ action, id, reason }) => action === undefined || (id !== undefined && reason !== undefined), {
-      error: 'exclude needs the patient and --reason <text>',
-    }),
+    .refine(
+      ({ action, id, reason }) => [action, id, reason].every((one) => (one === undefined) === (action === undefined)),
+      { error: 'larmor cohort <dir>, or larmor cohort <dir> exclude <id> --reason <text>' },
+    ),
 
   async run({ dir, id, reason }) {
     const cohort =

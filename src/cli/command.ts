@@ -26,6 +26,8 @@ export type Command<Options extends z.ZodObject = z.ZodObject> = {
   flags: readonly (readonly [string, string])[]
   /** Checked after parsing; keys are the camel-case names of arguments and flags. Strict: an unknown one is refused. */
   options: Options
+  /** Whether it can compute on a GPU; where not, --device cuda is refused, never passed over. */
+  cuda?: true
   run(options: z.infer<Options>, context: Context): Promise<Outcome>
 }
 

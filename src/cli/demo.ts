@@ -29,6 +29,7 @@ export const demoCommand = command({
   arguments: [],
   flags: [['--output <dir>', 'where everything goes (default: demo)']],
   options: z.strictObject({ output: z.string().default('demo') }),
+  cuda: true,
 
   async run({ output }, context) {
     const startMs = performance.now()

@@ -10,6 +10,7 @@ import { asDiskFault, version } from '../files.ts'
 import { FAULTS, LarmorError } from '../errors.ts'
 import type { Command, Context, Outcome } from './command.ts'
 import { printFault, renderer } from './render.ts'
+import { optionFault, usageFault } from './usage.ts'
 
 /** Loaded one by one, so that a command starts only what it needs: `synthesize` never touches libtorch. */
 const commands: Record<string, () => Promise<Command>> = {
@@ -30,10 +31,17 @@ const commands: Record<string, () => Promise<Command>> = {
 const Common = z.object({
   json: z.boolean().default(false),
   quiet: z.boolean().default(false),
+  // Beyond 2⁵³ − 1 two seeds would be one number.
   seed: z.coerce.number().int().min(0).default(1),
   threads: z.coerce.number().int().min(1).max(1024).default(availableParallelism()),
   device: z.enum(['cpu', 'cuda']).default('cpu'),
 })
+const commonOptions = [
+  new Option('--json', 'print one JSON object on standard output and nothing else there'),
+  new Option('--quiet', 'no progress'),
+  new Option('--seed <n>', 'seed of all random numbers (default: 1)'),
+  new Option('--threads <n>', 'threads to compute with (default: all cores)'),
+]
 
 const wantsJson = process.argv.includes('--json')
 
@@ -55,10 +63,11 @@ async function run(argv: readonly string[], signal: AbortSignal): Promise<number
     )
     .version(version(), '--version')
     .exitOverride()
-    .configureOutput({ writeErr: (text) => process.stderr.write(text) })
-    .showSuggestionAfterError()
+    // What commander has to say against the words becomes a fault like any other; its help is printed as it is.
+    .configureOutput({ outputError: () => {} })
   const wanted = argv.find((word) => !word.startsWith('-'))
-  const names = wanted !== undefined && wanted in commands ? [wanted] : Object.keys(commands)
+  const known = wanted !== undefined && Object.hasOwn(commands, wanted) ? wanted : undefined
+  const names = known !== undefined ? [known] : Object.keys(commands)
   let exitCode = 0
   for (const name of names) {
     const definition = await commands[name]!()
@@ -77,7 +86,9 @@ async function run(argv: readonly string[], signal: AbortSignal): Promise<number
     await program.parseAsync(argv, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    return error.exitCode === 0 ? 0 : FAULTS['usage.wrong'].exit
+    if (error.exitCode === 0) return 0
+    if (error.code === 'commander.help') return FAULTS['usage.wrong'].exit // no command: the help is the answer
+    throw usageFault(error, known)
   }
   return exitCode
 }
@@ -91,21 +102,19 @@ function addCommand(
   const sub = program.command(definition.name).description(definition.summary)
   for (const [name, text] of definition.arguments) sub.argument(name, text)
   for (const [flags, text] of definition.flags) sub.addOption(new Option(flags, text))
-  sub
-    .option('--json', 'print one JSON object on standard output and nothing else there')
-    .option('--quiet', 'no progress')
-    .option('--seed <n>', 'seed of all random numbers (default 1)')
-    .option('--threads <n>', 'threads to compute with (default: all cores)')
-    .addOption(new Option('--device <name>', 'where to compute').choices(['cpu', 'cuda']))
+  for (const option of commonOptions) sub.addOption(option)
+  const device = new Option('--device <name>', 'where to compute: cpu (default) or cuda')
+  sub.addOption(definition.cuda === true ? device : device.hideHelp())
   sub.action(async () => {
-    const common = check(Common, pick(sub.opts(), Object.keys(Common.shape)))
+    const common = check(definition, Common, pick(sub.opts(), Object.keys(Common.shape)))
+    if (common.device === 'cuda' && definition.cuda !== true) throw cpuAlone(definition.name)
     const own = Object.fromEntries(Object.entries(sub.opts()).filter(([key]) => !(key in Common.shape)))
     const positional = Object.fromEntries(
       sub.registeredArguments
         .map((argument, index): [string, unknown] => [camelCase(argument.name()), sub.processedArgs[index]])
         .filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0)),
     )
-    const options = check(definition.options, { ...own, ...positional })
+    const options = check(definition, definition.options, { ...own, ...positional })
     const report = renderer(process.stderr, { quiet: common.quiet })
     const { seed, threads, device } = common
     await action(options, { report, signal, seed, threads, device })
@@ -113,16 +122,21 @@ function addCommand(
 }
 
 /** @throws usage.wrong  with every problem at once */
-function check<T>(schema: z.ZodType<T>, options: unknown): T {
+function check<T>(definition: Command, schema: z.ZodType<T>, options: unknown): T {
   const parsed = schema.safeParse(options)
   if (parsed.success) return parsed.data
-  throw new LarmorError({
-    kind: 'usage.wrong',
-    message: 'The command was given wrong options.',
-    where: process.argv.slice(2, 3).join(' '),
-    found: parsed.error.issues.map((issue) => `--${issue.path.join('.')}: ${issue.message}`).join('; '),
-    expected: 'the options that --help lists',
-    fix: `Run: larmor ${process.argv[2]} --help`,
+  throw optionFault(definition, parsed.error.issues, options)
+}
+
+/** Asked for a GPU, computed on the CPU: the user would wait for what never comes. */
+function cpuAlone(name: string): LarmorError {
+  return new LarmorError({
+    kind: 'machine.noCuda',
+    message: 'This command computes on the CPU alone.',
+    where: `larmor ${name}`,
+    found: '--device cuda',
+    expected: '--device cpu, or none',
+    fix: 'Leave --device out.',
   })
 }
 
@@ -145,6 +159,7 @@ function report(error: unknown): number {
     printFault(process.stderr, error.fault)
     return FAULTS[error.fault.kind].exit
   }
+  if (wantsJson) process.stdout.write(`${JSON.stringify({ failed: String(error) })}\n`)
   process.stderr.write(`larmor failed, and this is a fault of ours. Please report what follows.\n`)
   process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
   return 1

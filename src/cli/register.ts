@@ -46,6 +46,7 @@ export const registerCommand = command({
     ['--points <csv>', 'points x,y,z in the CT (RAS mm); points.csv gets the same points in the MR'],
   ],
   options,
+  cuda: true,
 
   async run(given, context) {
     // Before libtorch is loaded: its threads sleep while they wait. On a shared machine spinning costs fifteenfold.

@@ -26,6 +26,7 @@ export const trainCommand = command({
     set: z.array(z.string()).default([]),
     resume: z.boolean().default(false),
   }),
+  cuda: true,
 
   async run({ stage, store, run, stage1, preset, set, resume }, { report, signal, seed, threads, device }) {
     const job = { stage, storeDir: store, runDir: run, stage1Dir: stage1, preset, settings: set, resume }
