@@ -55,7 +55,7 @@ function sequenceOf(words: string, { acquisition }: DicomSeries): { sequence: st
 }
 
 /** Why a series is left out before any choice; undefined where it may be an image of the patient. */
-export function leftOutBecause({ imageType, files }: DicomSeries): string | undefined {
+export function leftOutBecause({ imageType, frames }: DicomSeries): string | undefined {
   if (imageType.includes('LOCALIZER')) return 'a localiser'
-  return files.length < 2 ? 'a single image' : undefined
+  return frames.length < 2 ? 'a single image' : undefined
 }

@@ -39,6 +39,9 @@ const DicomSource = z.strictObject({
   inversionTimeMs: Quantity,
   flipAngleDegrees: Quantity,
   fieldStrengthT: Quantity,
+  /** Which volume of a series that holds several (an echo, a b-value); '' where it holds one. */
+  part: z.string().default(''),
+  lossyCompression: z.boolean().default(false),
 })
 const FileSource = z.strictObject({
   kind: z.enum(['nifti', 'metaimage']),
@@ -85,7 +88,7 @@ export function dicomSourceOf(series: DicomSeries): ImageSource {
     description: series.description === '' ? null : series.description,
     protocolName: a.protocolName ?? null,
     patientPosition: series.patientPosition ?? null,
-    images: series.files.length,
+    images: series.frames.length,
     manufacturer: a.manufacturer ?? null,
     modelName: a.modelName ?? null,
     sliceThicknessMm: a.sliceThicknessMm ?? null,
@@ -100,6 +103,8 @@ export function dicomSourceOf(series: DicomSeries): ImageSource {
     inversionTimeMs: a.inversionTimeMs ?? null,
     flipAngleDegrees: a.flipAngleDegrees ?? null,
     fieldStrengthT: a.fieldStrengthT ?? null,
+    part: series.part,
+    lossyCompression: a.lossyCompression,
   }
 }
 
@@ -122,7 +127,9 @@ function hiddenUid(uid: string): string {
 
 /** What an image is known by when it is met again: its series or the bytes of its file; both forms of a UID count. */
 export function identitiesOf(source: ImageSource): string[] {
-  return source.kind === 'dicom' ? [source.seriesUid, hiddenUid(source.seriesUid)] : [source.sha256]
+  if (source.kind !== 'dicom') return [source.sha256]
+  const part = source.part === '' ? '' : `, ${source.part}`
+  return [source.seriesUid, hiddenUid(source.seriesUid)].map((uid) => uid + part)
 }
 
 /** What tells that a new series is of a patient who is already there: the study. */

@@ -102,6 +102,7 @@ const nothing: Acquisition = {
   inversionTimeMs: undefined,
   flipAngleDegrees: undefined,
   fieldStrengthT: undefined,
+  lossyCompression: false,
 }
 const spinEcho = (repetitionTimeMs: number, echoTimeMs: number): Partial<Acquisition> => ({
   scanningSequence: ['SE'],

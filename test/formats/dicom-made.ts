@@ -7,14 +7,14 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 export type MadeElement = [tag: number, vr: string, value: string | number[] | Uint8Array]
-export type Encoding = 'implicit' | 'explicit' | 'big' | 'deflated' | 'rle'
+export type Encoding = 'implicit' | 'explicit' | 'big' | 'deflated' | 'jpeg12'
 
 const SYNTAX: Record<Encoding, string> = {
   implicit: '1.2.840.10008.1.2',
   explicit: '1.2.840.10008.1.2.1',
   big: '1.2.840.10008.1.2.2',
   deflated: '1.2.840.10008.1.2.1.99',
-  rle: '1.2.840.10008.1.2.5',
+  jpeg12: '1.2.840.10008.1.2.4.51',
 }
 
 /** A whole file: preamble, group 2, data set. */

@@ -6,13 +6,14 @@ import { join } from 'node:path'
 import { afterAll, test } from 'vitest'
 import { LarmorError } from '../../src/errors.ts'
 import { textOf } from '../../src/formats/dicom/attributes.ts'
-import { openDicomFile, readPixelBytes } from '../../src/formats/dicom/file.ts'
+import { openDicomFile } from '../../src/formats/dicom/file.ts'
+import { framesOf } from '../../src/formats/dicom/frame.ts'
 import { readSlice } from '../../src/formats/dicom/slice.ts'
-import { storedValues } from '../../src/formats/dicom/volume.ts'
 import { stream } from '../../src/random.ts'
 import { elementBytes, fileBytes, sliceElements, uint } from './dicom-made.ts'
 import type { Encoding, MadeElement } from './dicom-made.ts'
 import { faultOf } from './made.ts'
+import { storedFrames } from './stored.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'larmor-parse-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -25,8 +26,8 @@ function written(bytes: Uint8Array, name = `IM${++files}`): string {
 async function pixelsOf(path: string): Promise<number[]> {
   const file = await openDicomFile(path)
   assert.ok(file)
-  const slice = readSlice(file, 'CT')
-  return [...storedValues(await readPixelBytes(file), slice.rows * slice.columns, slice.stored)]
+  readSlice(framesOf(file, false)[0]!, 'CT')
+  return [...(await storedFrames(path))[0]!]
 }
 
 const PIXELS = [0, 1, 2, 3, 1024, 1025, 2024, 4095]
@@ -58,7 +59,7 @@ test('a file that is cut anywhere is refused or is no DICOM, and never read', as
   const whole = fileBytes(sliceElements())
   for (let cut = 0; cut < whole.length; cut++) {
     const path = written(whole.subarray(0, cut), 'CUT.dcm')
-    const fault = await faultOf(openDicomFile(path).then((file) => file && readSlice(file, 'CT')))
+    const fault = await faultOf(openDicomFile(path).then((file) => file && readSlice(framesOf(file, false)[0]!, 'CT')))
     assert.match(fault.kind, /^input\.(truncated|notDicom|missingAttribute)$/, `cut at ${cut}: ${fault.kind}`)
   }
 })

@@ -90,8 +90,9 @@ test('stacks that are no grid are refused by kind', async () => {
   const refused: [kind: string, made: (k: number) => MadeSlice][] = [
     ['geometry.duplicateSlice', (k) => ({ position: `-10\\-20\\${30 + 2.5 * (k % 3)}` })],
     ['geometry.sheared', (k) => ({ position: `-10\\${-20 + 0.8 * k}\\${30 + 2.5 * k}` })],
-    ['geometry.inconsistent', (k) => ({ orientation: k < 3 ? '1\\0\\0\\0\\1\\0' : '0\\1\\0\\0\\0\\-1' })],
-    ['geometry.inconsistent', (k) => ({ change: changed([0x00280030, 'DS', k < 3 ? '0.75\\0.5' : '0.75\\0.8']) })],
+    ['input.severalSeries', (k) => ({ orientation: k < 3 ? '1\\0\\0\\0\\1\\0' : '0\\1\\0\\0\\0\\-1' })],
+    ['input.severalSeries', (k) => ({ change: changed([0x00280030, 'DS', k < 3 ? '0.75\\0.5' : '0.75\\0.8']) })],
+    ['geometry.inconsistent', (k) => ({ orientation: k < 5 ? '1\\0\\0\\0\\1\\0' : '0\\1\\0\\0\\0\\-1' })],
     ['input.badValue', () => ({ orientation: '1\\0\\0\\0.5\\1\\0' })],
     ['input.badValue', () => ({ orientation: '1\\0\\0\\x\\1\\0' })],
     ['input.badValue', () => ({ change: changed([0x00280030, 'DS', '0\\0.5']) })],
@@ -116,12 +117,12 @@ test('one image alone is not a volume', async () => {
   assert.equal(await kindOf(writeSeries(folder(), 1)), 'geometry.missingSlice')
 })
 
-test('a compressed series is refused once, with the name of its transfer syntax', async () => {
+test('a series that no decoder reads is refused once, with the name of its transfer syntax', async () => {
   const path = folder()
-  for (const z of [30, 32.5]) put(join(path, `${z}`), fileBytes(sliceElements({ position: `0\\0\\${z}` }), 'rle'))
+  for (const z of [30, 32.5]) put(join(path, `${z}`), fileBytes(sliceElements({ position: `0\\0\\${z}` }), 'jpeg12'))
   const fault = await faultOf(readImage(path))
   assert.equal(fault.kind, 'input.unsupported')
-  assert.match(fault.found, /RLE Lossless/)
+  assert.match(fault.found, /JPEG Extended/)
 })
 
 test('two patients or two series in one folder are refused, and no name is said', async () => {

@@ -1,7 +1,7 @@
 /** How an image was made, for the sidecar and for choosing among series; nothing here says whose it is. */
-import { LarmorError } from '../../errors.ts'
-import { numberOf, textOf, textsOf } from './attributes.ts'
+import { numbersIfAny, textOf, textsOf } from './attributes.ts'
 import type { DataSet } from './parse.ts'
+import { transferSyntax } from './syntax.ts'
 import type { TagName } from './tags.ts'
 
 export type Acquisition = {
@@ -22,9 +22,11 @@ export type Acquisition = {
   inversionTimeMs: number | undefined
   flipAngleDegrees: number | undefined
   fieldStrengthT: number | undefined
+  /** Whether the pixel values differ from those of the scanner: by the transfer syntax, or by what the file says. */
+  lossyCompression: boolean
 }
 
-export function acquisitionOf(dataSet: DataSet): Acquisition {
+export function acquisitionOf(dataSet: DataSet, transferSyntaxUid: string): Acquisition {
   return {
     manufacturer: textOf(dataSet, 'Manufacturer'),
     modelName: textOf(dataSet, 'ManufacturerModelName'),
@@ -37,19 +39,16 @@ export function acquisitionOf(dataSet: DataSet): Acquisition {
     sequenceVariant: textsOf(dataSet, 'SequenceVariant'),
     sequenceName: textOf(dataSet, 'SequenceName'),
     repetitionTimeMs: numberOrNothing(dataSet, 'RepetitionTime'),
-    echoTimeMs: numberOrNothing(dataSet, 'EchoTime'),
+    echoTimeMs: numberOrNothing(dataSet, 'EchoTime') ?? numberOrNothing(dataSet, 'EffectiveEchoTime'),
     inversionTimeMs: numberOrNothing(dataSet, 'InversionTime'),
     flipAngleDegrees: numberOrNothing(dataSet, 'FlipAngle'),
     fieldStrengthT: numberOrNothing(dataSet, 'MagneticFieldStrength'),
+    lossyCompression: transferSyntax(transferSyntaxUid).lossy || textOf(dataSet, 'LossyImageCompression') === '01',
   }
 }
 
 /** These describe, they do not place or scale a voxel: what cannot be read is unknown, and no reason to refuse. */
 function numberOrNothing(dataSet: DataSet, name: TagName): number | undefined {
-  try {
-    return numberOf(dataSet, name, '')
-  } catch (error) {
-    if (error instanceof LarmorError) return undefined
-    throw error
-  }
+  const numbers = numbersIfAny(dataSet, name)
+  return numbers.length === 1 ? numbers[0] : undefined
 }

@@ -1,6 +1,7 @@
 /** Attributes of a data set as plain values, checked for presence, count and range (PS3.5 section 6.2). */
+import { LarmorError } from '../../errors.ts'
 import { dicomFault } from './fault.ts'
-import type { DataSet, ParsedElement } from './parse.ts'
+import type { DataSet } from './parse.ts'
 import { tagLabel, TAGS } from './tags.ts'
 import type { TagName } from './tags.ts'
 
@@ -34,19 +35,38 @@ export function requiredText(dataSet: DataSet, name: TagName, where: string): st
 export function numbersOf(dataSet: DataSet, name: TagName, where: string): number[] | undefined {
   const element = dataSet.elements.get(TAGS[name][0])
   if (!element || element.bytes.length === 0) return undefined
-  const [, vr] = TAGS[name]
-  if (vr === 'US') return shorts(element, dataSet.littleEndian)
+  const vr = element.vr === 'UN' ? TAGS[name][1] : element.vr // some archives write UN for what they do not know
+  const binary = BINARY[vr]
+  if (binary) return binaryNumbers(element.bytes, binary, dataSet.littleEndian)
   return textsOf(dataSet, name).map((text) => {
     if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) badValue(name, where, `"${text.slice(0, 20)}"`, 'a number')
     return Number(text)
   })
 }
 
-function shorts({ bytes, vr }: ParsedElement, littleEndian: boolean): number[] {
+/** For what only describes or tells apart: what cannot be read as numbers counts as absent, and is no reason to refuse. */
+export function numbersIfAny(dataSet: DataSet, name: TagName): number[] {
+  try {
+    return numbersOf(dataSet, name, '') ?? []
+  } catch (error) {
+    if (error instanceof LarmorError) return []
+    throw error
+  }
+}
+
+type Binary = { width: 2 | 4 | 8; read: (view: DataView, at: number, littleEndian: boolean) => number }
+const BINARY: Readonly<Record<string, Binary>> = {
+  US: { width: 2, read: (view, at, little) => view.getUint16(at, little) },
+  SS: { width: 2, read: (view, at, little) => view.getInt16(at, little) },
+  UL: { width: 4, read: (view, at, little) => view.getUint32(at, little) },
+  SL: { width: 4, read: (view, at, little) => view.getInt32(at, little) },
+  FL: { width: 4, read: (view, at, little) => view.getFloat32(at, little) },
+  FD: { width: 8, read: (view, at, little) => view.getFloat64(at, little) },
+}
+
+function binaryNumbers(bytes: Uint8Array, { width, read }: Binary, littleEndian: boolean): number[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const count = Math.floor(bytes.length / 2)
-  const at = (n: number) => (vr === 'SS' ? view.getInt16(2 * n, littleEndian) : view.getUint16(2 * n, littleEndian))
-  return Array.from({ length: count }, (_, n) => at(n))
+  return Array.from({ length: Math.floor(bytes.length / width) }, (_, n) => read(view, width * n, littleEndian))
 }
 
 /** Exactly `count` numbers. @throws input.missingAttribute, input.badValue */

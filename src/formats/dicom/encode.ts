@@ -4,7 +4,8 @@
  * Text of ours is ASCII or UTF-8; elements that were inherited from a file keep their bytes as they were,
  * so that a name in any character set leaves as it came.
  */
-import { SYNTAX, TAGS } from './tags.ts'
+import { SYNTAX } from './syntax.ts'
+import { TAGS } from './tags.ts'
 import type { TagName, Vr } from './tags.ts'
 import { newUid } from './uid.ts'
 

@@ -11,7 +11,7 @@ import { LarmorError } from '../../errors.ts'
 import { dicomFault } from './fault.ts'
 import { hasPreamble, parseDataSet, parseMeta } from './parse.ts'
 import type { ParsedFile } from './parse.ts'
-import { SYNTAX } from './tags.ts'
+import { SYNTAX } from './syntax.ts'
 
 export type DicomFile = ParsedFile & { path: string }
 
@@ -21,6 +21,8 @@ const HEAD_BYTES = 2 ** 16
 const MAX_HEADER_BYTES = 2 ** 27
 /** A deflated slice of 512 × 512 unpacks to 0.5 MB; a few bytes that unpack to more than this are an attack. */
 const MAX_INFLATED_BYTES = 2 ** 28
+/** An enhanced file of 600 compressed slices of 512² is a fifth of this; it is read as a whole. */
+const MAX_ENCAPSULATED_BYTES = 2 ** 30
 
 /**
  * @returns undefined where the file is not DICOM (no 'DICM' at byte 128) and does not claim to be
@@ -65,17 +67,30 @@ async function parseGrowing(
 }
 
 /**
- * The bytes of the pixel data, as long as the header said.
- * @throws input.truncated  the file is shorter than when it was opened
+ * The bytes of the pixel data: as long as the header said, or of compressed ones all that follows in the file.
+ * @throws input.truncated    the file is shorter than when it was opened
+ * @throws input.unsupported  compressed pixel data beyond 1 GiB
  */
 export async function readPixelBytes({ path, transferSyntaxUid, pixelData }: DicomFile): Promise<Uint8Array> {
-  if (pixelData?.length === undefined) throw new Error('the caller reads uncompressed pixel data only')
+  if (!pixelData) throw new Error('the caller has checked that there are pixel data')
+  const { offset, length } = pixelData
   const file = await open(path, 'r')
   try {
-    if (transferSyntaxUid !== SYNTAX.deflated) return await readPart(file, pixelData.offset, pixelData.length, path)
-    const whole = await readPart(file, 0, (await file.stat()).size)
-    const bytes = inflate(whole.subarray(parseMeta(whole, path).end), path)
-    return bytes.subarray(pixelData.offset, pixelData.offset + pixelData.length)
+    const { size } = await file.stat()
+    if (transferSyntaxUid === SYNTAX.deflated) {
+      const whole = await readPart(file, 0, size)
+      const bytes = inflate(whole.subarray(parseMeta(whole, path).end), path)
+      return bytes.subarray(offset, length === undefined ? bytes.length : offset + length)
+    }
+    if (length === undefined && size - offset > MAX_ENCAPSULATED_BYTES)
+      throw dicomFault(
+        'input.unsupported',
+        'The compressed pixel data are too large.',
+        path,
+        `${size - offset} bytes`,
+        `${MAX_ENCAPSULATED_BYTES} at most`,
+      )
+    return await readPart(file, offset, length ?? size - offset, path)
   } finally {
     await file.close()
   }

@@ -6,7 +6,8 @@
  * ends at the pixel data, whose place and length it returns.
  */
 import { dicomFault } from './fault.ts'
-import { SYNTAX, tagText, TAGS, vrOf } from './tags.ts'
+import { SYNTAX } from './syntax.ts'
+import { tagText, TAGS, vrOf } from './tags.ts'
 
 /** A value as it stands in the file; `vr` is the file's own, or the dictionary's where the file has implicit VR. */
 export type ParsedElement = { vr: string; bytes: Uint8Array; items: readonly DataSet[] }

@@ -17,7 +17,12 @@ import type { Acquisition } from './acquisition.ts'
 import { dicomFault } from './fault.ts'
 import { openDicomFile } from './file.ts'
 import type { DicomFile } from './file.ts'
+import { framesOf } from './frame.ts'
+import type { Frame } from './frame.ts'
+import { splitFrames } from './split.ts'
+import type { Part } from './split.ts'
 import { SOP_CLASS } from './tags.ts'
+import type { TagName } from './tags.ts'
 
 export type DicomSeries = {
   /** Tells patients apart within one run; made from name and number, so never stored, shown or logged. */
@@ -32,8 +37,12 @@ export type DicomSeries = {
   imageType: readonly string[]
   patientPosition: string | undefined
   acquisition: Acquisition
-  /** In the order of their paths; `readDicomVolume` sorts them by position. */
+  /** What tells this volume from the others of the same series ('echo 4.6'); '' where it is the only one. */
+  part: string
+  /** The files that its frames lie in, in the order of their paths. */
   files: readonly DicomFile[]
+  /** One a slice; `readDicomVolume` sorts them by position. */
+  frames: readonly Frame[]
   /** Why the series cannot be read whole: a file of it, or one beside it of unknown series, is damaged. */
   damaged: Fault | undefined
 }
@@ -53,7 +62,7 @@ export type FoundSeries = {
  */
 export async function findSeries(sources: readonly string[], report: Report): Promise<FoundSeries> {
   const paths = await filesIn(sources)
-  const files: DicomFile[] = []
+  const frames: Frame[] = []
   const refused: Fault[] = []
   const passedOver = new Map<string, number>()
   const passOver = (what: string): void => void passedOver.set(what, (passedOver.get(what) ?? 0) + 1)
@@ -61,7 +70,7 @@ export async function findSeries(sources: readonly string[], report: Report): Pr
     try {
       const file = await openDicomFile(path)
       const other = file ? otherThanImage(file) : 'not DICOM'
-      if (file && !other) files.push(identified(file))
+      if (file && !other) frames.push(...framesOf(identified(file), ENHANCED.includes(sopClassOf(file))))
       else if (other) passOver(other)
     } catch (error) {
       if (!(error instanceof LarmorError)) throw error
@@ -69,14 +78,15 @@ export async function findSeries(sources: readonly string[], report: Report): Pr
     }
     report({ at: 'progress', task: 'Reading headers', done: n + 1, of: paths.length, unit: 'files' })
   }
-  const series = await groupBySeries(files)
+  const series = await groupBySeries(frames)
   return { series: markDamaged(series, refused), refused, passedOver }
 }
 
 /** For messages: what a person finds in the export, without a name or number of a patient. */
-export function seriesLabel({ seriesNumber, modality, description, files }: DicomSeries): string {
+export function seriesLabel({ seriesNumber, modality, description, part, frames }: DicomSeries): string {
   const named = description === '' ? '' : ` "${description}"`
-  return `Series ${seriesNumber ?? 'without number'}${named} (${modality}, ${files.length} images)`
+  const which = part === '' ? '' : `, ${part}`
+  return `Series ${seriesNumber ?? 'without number'}${named} (${modality}, ${frames.length} images${which})`
 }
 
 async function filesIn(sources: readonly string[]): Promise<string[]> {
@@ -105,25 +115,28 @@ async function filesIn(sources: readonly string[]): Promise<string[]> {
   return paths
 }
 
-const IMAGE_CLASSES: readonly string[] = [SOP_CLASS.ct, SOP_CLASS.mr]
-/** Enhanced and legacy converted CT and MR: images that we do not read yet, so they are refused, not passed over. */
-const MULTI_FRAME: readonly string[] = ['2.1', '2.2', '4.1', '4.3', '4.4'].map((n) => `1.2.840.10008.5.1.4.1.1.${n}`)
+const CLASSIC: readonly string[] = [SOP_CLASS.ct, SOP_CLASS.mr]
+const ENHANCED: readonly string[] = [
+  SOP_CLASS.enhancedCt,
+  SOP_CLASS.legacyEnhancedCt,
+  SOP_CLASS.enhancedMr,
+  SOP_CLASS.enhancedMrColour,
+  SOP_CLASS.legacyEnhancedMr,
+]
 
-/** What a file is if it is no CT or MR image: its modality. @throws input.unsupported  an enhanced image */
-function otherThanImage({ dataSet, path }: DicomFile): string | undefined {
-  const sopClass = textOf(dataSet, 'SOPClassUID')
-  const modality = textOf(dataSet, 'Modality')
-  if (sopClass !== undefined && MULTI_FRAME.includes(sopClass))
-    throw dicomFault(
-      'input.unsupported',
-      'This kind of image cannot be read.',
-      path,
-      'an enhanced multi-frame image',
-      'one file a slice',
-    )
-  if (sopClass !== undefined && IMAGE_CLASSES.includes(sopClass)) return undefined
-  if (basename(path).toUpperCase().startsWith('DICOMDIR') || sopClass === SOP_CLASS.mediaDirectory) return 'DICOMDIR'
-  return modality ?? 'DICOM without modality'
+function sopClassOf({ dataSet }: DicomFile): string {
+  return textOf(dataSet, 'SOPClassUID') ?? ''
+}
+
+/** What a file is if it is no CT or MR image: its modality. */
+function otherThanImage(file: DicomFile): string | undefined {
+  const sopClass = sopClassOf(file)
+  if (CLASSIC.includes(sopClass) || ENHANCED.includes(sopClass)) return undefined
+  if (basename(file.path).toUpperCase().startsWith('DICOMDIR') || sopClass === SOP_CLASS.mediaDirectory)
+    return 'DICOMDIR'
+  const modality = textOf(file.dataSet, 'Modality') ?? 'DICOM without modality'
+  // A screenshot says CT or MR too: what it is not, is an image with a place in the patient.
+  return modality === 'CT' || modality === 'MR' ? `${modality} secondary capture or other object` : modality
 }
 
 function identified(file: DicomFile): DicomFile {
@@ -132,12 +145,12 @@ function identified(file: DicomFile): DicomFile {
   return file
 }
 
-async function groupBySeries(files: readonly DicomFile[]): Promise<DicomSeries[]> {
-  const groups = Map.groupBy(files, ({ dataSet }) =>
+async function groupBySeries(frames: readonly Frame[]): Promise<DicomSeries[]> {
+  const groups = Map.groupBy(frames, ({ file: { dataSet } }) =>
     [patientKeyOf(dataSet), textOf(dataSet, 'StudyInstanceUID'), textOf(dataSet, 'SeriesInstanceUID')].join('|'),
   )
   const series = await Promise.all([...groups.values()].map(seriesFrom))
-  return series.toSorted((a, b) => Number(a.seriesNumber ?? 0) - Number(b.seriesNumber ?? 0))
+  return series.flat().toSorted((a, b) => Number(a.seriesNumber ?? 0) - Number(b.seriesNumber ?? 0))
 }
 
 /**
@@ -154,12 +167,14 @@ function patientKeyOf(dataSet: DicomFile['dataSet']): string {
   return createHash('sha256').update([number, name, alone].join('\0')).digest('hex')
 }
 
-async function seriesFrom(group: readonly DicomFile[]): Promise<DicomSeries> {
-  const files = await withoutCopies(group)
-  const { dataSet } = files[0]!
+async function seriesFrom(group: readonly Frame[]): Promise<DicomSeries[]> {
+  const kept = new Set(await withoutCopies([...new Set(group.map(({ file }) => file))]))
+  return splitFrames(group.filter(({ file }) => kept.has(file))).map(seriesOfPart)
+}
+
+function seriesOfPart({ label, frames }: Part): DicomSeries {
+  const { dataSet, file } = frames[0]!
   const text = (name: Parameters<typeof textOf>[1]): string => textOf(dataSet, name) ?? ''
-  const modalities = new Set(files.map((file) => textOf(file.dataSet, 'Modality')))
-  const frames = new Set(files.map((file) => textOf(file.dataSet, 'FrameOfReferenceUID')))
   const series: DicomSeries = {
     patientKey: patientKeyOf(dataSet),
     studyUid: text('StudyInstanceUID'),
@@ -171,20 +186,26 @@ async function seriesFrom(group: readonly DicomFile[]): Promise<DicomSeries> {
     description: text('SeriesDescription'),
     imageType: textsOf(dataSet, 'ImageType'),
     patientPosition: textOf(dataSet, 'PatientPosition'),
-    acquisition: acquisitionOf(dataSet),
-    files,
+    acquisition: acquisitionOf(dataSet, file.transferSyntaxUid),
+    part: label,
+    files: [...new Set(frames.map((frame) => frame.file))],
+    frames,
     damaged: undefined,
   }
-  const mixed = modalities.size > 1 ? 'several modalities' : frames.size > 1 ? 'several frames of reference' : undefined
-  if (!mixed) return series
-  const fault = dicomFault(
-    'geometry.inconsistent',
-    'The images of the series do not fit together.',
-    seriesLabel(series),
-    mixed,
-    'one',
-  )
-  return { ...series, damaged: fault.fault }
+  return { ...series, damaged: mixedFault(series) }
+}
+
+function mixedFault(series: DicomSeries): Fault | undefined {
+  const several = (name: TagName): boolean =>
+    new Set(series.frames.map(({ dataSet }) => textOf(dataSet, name))).size > 1
+  const mixed = several('Modality')
+    ? 'several modalities'
+    : several('FrameOfReferenceUID')
+      ? 'several frames of reference'
+      : undefined
+  if (mixed === undefined) return undefined
+  const message = 'The images of the series do not fit together.'
+  return dicomFault('geometry.inconsistent', message, seriesLabel(series), mixed, 'one').fault
 }
 
 /** A file that is there twice, byte for byte, counts once; the same UID with other bytes stays and is refused by its place. */

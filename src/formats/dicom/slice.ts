@@ -1,5 +1,5 @@
 /**
- * What one classic CT or MR image says of its place and its values (PS3.3 C.7.6.2, C.7.6.3, C.8.2, C.11.1).
+ * What one frame of a CT or MR image says of its place and its values (PS3.3 C.7.6.2, C.7.6.3, C.8.2, C.11.1).
  *
  * Units  positions and spacings in millimetres, patient LPS.
  */
@@ -8,21 +8,21 @@ import { cross, dot, norm, scale } from '../../volume/index.ts'
 import { badValue, missing, numberOf, numbersOf, requiredNumbers, requiredText, textOf, textsOf } from './attributes.ts'
 import { dicomFault } from './fault.ts'
 import type { DicomFile } from './file.ts'
+import type { Frame } from './frame.ts'
 import type { DataSet } from './parse.ts'
-import { SYNTAX } from './tags.ts'
+import { transferSyntax } from './syntax.ts'
 
-export type Slice = {
-  file: DicomFile
+/** What it takes to find and decode the pixels of a frame. */
+export type FramePixels = { frame: Frame; rows: number; columns: number; stored: StoredFormat }
+
+export type Slice = FramePixels & {
   sopInstanceUid: string
-  rows: number
-  columns: number
   positionMm: Vec3
   /** Direction in which the column index grows, and the row index. */
   rowCosine: Vec3
   columnCosine: Vec3
   /** Between rows first, then between columns, as DICOM has it. */
   pixelSpacingMm: readonly [number, number]
-  stored: StoredFormat
   slope: number
   intercept: number
   /** Stored values of pixels outside the reconstruction, first and last. */
@@ -34,40 +34,49 @@ export type StoredFormat = { bitsAllocated: 8 | 16; bitsStored: number; signed: 
 const COSINE_TOLERANCE = 1e-3
 
 /**
- * @throws input.unsupported       compressed, enhanced or multi-frame, mosaic, colour
+ * @throws input.unsupported       no decoder for its transfer syntax, classic multi-frame, mosaic, colour
  * @throws input.missingAttribute  no spacing, position, orientation, size; no rescale in a CT
  * @throws input.badValue, input.truncated (pixel data shorter than the matrix)
  */
-export function readSlice(file: DicomFile, modality: 'CT' | 'MR'): Slice {
-  const { dataSet, path } = file
-  refuseOtherKinds(file)
+export function readSlice(frame: Frame, modality: 'CT' | 'MR'): Slice {
+  const { file, dataSet } = frame
+  const path = frame.of === 1 ? file.path : `${file.path}, frame ${frame.index + 1}`
+  refuseOtherKinds(frame, path)
   const [row, column] = orientationOf(dataSet, path)
   const [betweenRows, betweenColumns] = requiredNumbers(dataSet, 'PixelSpacing', 2, path) as [number, number]
   if (!(betweenRows > 0 && betweenColumns > 0))
     badValue('PixelSpacing', path, `${betweenRows} × ${betweenColumns} mm`, 'positive distances')
-  const size = { rows: matrixSize(dataSet, 'Rows', path), columns: matrixSize(dataSet, 'Columns', path) }
-  const stored = storedFormat(dataSet, path)
-  checkPixelLength(file, size.rows * size.columns * (stored.bitsAllocated / 8))
+  const pixels = framePixels(frame, path)
   return {
-    file,
+    ...pixels,
     sopInstanceUid: requiredText(dataSet, 'SOPInstanceUID', path),
-    ...size,
     positionMm: requiredNumbers(dataSet, 'ImagePositionPatient', 3, path) as unknown as Vec3,
     rowCosine: row,
     columnCosine: column,
     pixelSpacingMm: [betweenRows, betweenColumns],
-    stored,
     ...rescaleOf(dataSet, modality, path),
-    padding: paddingOf(dataSet, stored, path),
+    padding: paddingOf(dataSet, pixels.stored, path),
   }
 }
 
-function refuseOtherKinds({ dataSet, path, transferSyntaxUid }: DicomFile): void {
+/**
+ * @throws input.unsupported  no decoder for its transfer syntax
+ * @throws input.missingAttribute, input.badValue, input.truncated, input.corrupt (not what the transfer syntax says)
+ */
+export function framePixels(frame: Frame, path: string): FramePixels {
+  const { dataSet, file } = frame
+  const { codec, name } = transferSyntax(file.transferSyntaxUid)
+  if (codec === 'unreadable') throw noDecoder(path, `${name} (${file.transferSyntaxUid})`)
+  const rows = matrixSize(dataSet, 'Rows', path)
+  const columns = matrixSize(dataSet, 'Columns', path)
+  const stored = storedFormat(dataSet, path)
+  checkPixelLength(file, frame.of * rows * columns * (stored.bitsAllocated / 8))
+  return { frame, rows, columns, stored }
+}
+
+function refuseOtherKinds({ dataSet }: Frame, path: string): void {
   const unsupported = (found: string, expected: string) =>
     dicomFault('input.unsupported', 'This kind of image cannot be read.', path, found, expected)
-  const uncompressed: readonly string[] = Object.values(SYNTAX)
-  if (!uncompressed.includes(transferSyntaxUid))
-    throw unsupported(`transfer syntax ${syntaxName(transferSyntaxUid)}`, 'an uncompressed transfer syntax')
   const frames = numberOf(dataSet, 'NumberOfFrames', path)
   if (frames !== undefined && frames !== 1) throw unsupported(`${frames} frames in one file`, 'one file a slice')
   const imageType = textsOf(dataSet, 'ImageType')
@@ -110,7 +119,7 @@ function storedFormat(dataSet: DataSet, path: string): StoredFormat {
   return { bitsAllocated, bitsStored, signed: representation === 1, littleEndian: dataSet.littleEndian }
 }
 
-function checkPixelLength({ pixelData, path }: DicomFile, expected: number): void {
+function checkPixelLength({ pixelData, path, transferSyntaxUid }: DicomFile, expected: number): void {
   if (!pixelData)
     throw dicomFault(
       'input.missingAttribute',
@@ -120,15 +129,16 @@ function checkPixelLength({ pixelData, path }: DicomFile, expected: number): voi
       `${expected} bytes`,
     )
   const found = pixelData.length
-  if (found === undefined)
+  const compressed = transferSyntax(transferSyntaxUid).codec !== 'none'
+  if ((found === undefined) !== compressed)
     throw dicomFault(
       'input.corrupt',
       'The pixel data are not what the transfer syntax says.',
       path,
-      'encapsulated fragments',
-      `${expected} bytes`,
+      found === undefined ? 'encapsulated fragments' : `${found} bytes without fragments`,
+      transferSyntax(transferSyntaxUid).name,
     )
-  if (found < expected)
+  if (found !== undefined && found < expected)
     throw dicomFault(
       'input.truncated',
       'The pixel data are too short.',
@@ -159,22 +169,13 @@ function paddingOf(dataSet: DataSet, { signed }: StoredFormat, path: string): re
   return ends[0] <= ends[1] ? ends : [ends[1], ends[0]]
 }
 
-const SYNTAX_NAMES: Record<string, string> = {
-  '1.2.840.10008.1.2.5': 'RLE Lossless',
-  '1.2.840.10008.1.2.4.50': 'JPEG Baseline',
-  '1.2.840.10008.1.2.4.51': 'JPEG Extended',
-  '1.2.840.10008.1.2.4.57': 'JPEG Lossless',
-  '1.2.840.10008.1.2.4.70': 'JPEG Lossless, Selection Value 1',
-  '1.2.840.10008.1.2.4.80': 'JPEG-LS Lossless',
-  '1.2.840.10008.1.2.4.81': 'JPEG-LS Near-Lossless',
-  '1.2.840.10008.1.2.4.90': 'JPEG 2000 Lossless',
-  '1.2.840.10008.1.2.4.91': 'JPEG 2000',
-  '1.2.840.10008.1.2.4.201': 'HTJ2K Lossless',
-  '1.2.840.10008.1.2.4.202': 'HTJ2K Lossless RPCL',
-  '1.2.840.10008.1.2.4.203': 'HTJ2K',
-}
-
-function syntaxName(uid: string): string {
-  const name = SYNTAX_NAMES[uid]
-  return name ? `${name} (${uid})` : uid
+function noDecoder(path: string, found: string) {
+  return dicomFault(
+    'input.unsupported',
+    'This compression cannot be read.',
+    path,
+    found,
+    'uncompressed, RLE, JPEG Baseline (8 bit), JPEG Lossless, JPEG-LS, JPEG 2000 or HTJ2K',
+    { fix: 'Have the archive send the series uncompressed (Explicit VR Little Endian).' },
+  )
 }

@@ -3,12 +3,13 @@ import { volume } from '../../volume/index.ts'
 import type { CtVolume, MrVolume } from '../../volume/index.ts'
 import { LarmorError } from '../../errors.ts'
 import { dicomFault } from './fault.ts'
-import { readPixelBytes } from './file.ts'
 import { gridFromSlices } from './geometry.ts'
+import { eachStored } from './pixels.ts'
+import type { Stored } from './pixels.ts'
 import { seriesLabel } from './series.ts'
 import type { DicomSeries } from './series.ts'
 import { readSlice } from './slice.ts'
-import type { Slice, StoredFormat } from './slice.ts'
+import type { Slice } from './slice.ts'
 
 /** Air: what lies outside the reconstruction circle is set to this, and nothing is darker. */
 const CT_LOWEST_HU = -1024
@@ -23,12 +24,11 @@ export async function readDicomVolume(series: DicomSeries): Promise<CtVolume | M
   const perSlice = grid.size[0] * grid.size[1]
   const count = perSlice * sorted.length
   const values = series.modality === 'CT' ? new Int16Array(count) : new Float32Array(count)
-  for (const [k, slice] of sorted.entries()) {
-    const stored = storedValues(await readPixelBytes(slice.file), perSlice, slice.stored)
+  await eachStored(sorted, (stored, slice, k) => {
     const part = values.subarray(k * perSlice, (k + 1) * perSlice)
     if (part instanceof Int16Array) fillHu(part, stored, slice)
     else fillRescaled(part, stored, slice)
-  }
+  })
   return values instanceof Int16Array ? volume(grid, values) : volume(grid, values)
 }
 
@@ -44,40 +44,24 @@ export function stackOf(series: DicomSeries) {
       modality,
       'CT or MR',
     )
-  const slices = series.files.map((file) => readSlice(file, modality))
+  const slices = series.frames.map((frame) => readSlice(frame, modality))
   return gridFromSlices(slices, seriesLabel(series))
 }
 
-type Stored = Int16Array | Uint16Array | Int32Array
-
-/** The stored integers of one frame: bits above `bitsStored` are dropped, whatever they hold; the sign is theirs. */
-export function storedValues(bytes: Uint8Array, count: number, format: StoredFormat): Stored {
-  const { bitsAllocated, bitsStored, signed, littleEndian } = format
-  const words = bitsAllocated === 8 ? bytes : wordsOf(bytes, count, littleEndian)
-  if (bitsStored === 16 && words instanceof Uint16Array)
-    return signed ? new Int16Array(words.buffer, words.byteOffset, count) : words
-  const unused = 32 - bitsStored
-  const stored = new Int32Array(count)
-  for (let n = 0; n < count; n++)
-    stored[n] = signed ? (words[n]! << unused) >> unused : (words[n]! << unused) >>> unused
-  return stored
-}
-
-/** Without a copy where the bytes are little endian and begin at an even place in memory. */
-function wordsOf(bytes: Uint8Array, count: number, littleEndian: boolean): Uint16Array {
-  const own = littleEndian && bytes.byteOffset % 2 === 0 ? bytes : bytes.slice(0, 2 * count)
-  if (!littleEndian) Buffer.from(own.buffer, own.byteOffset, 2 * count).swap16()
-  return new Uint16Array(own.buffer, own.byteOffset, count)
-}
-
-function fillHu(hu: Int16Array, stored: Stored, { slope, intercept, padding, file }: Slice): void {
+function fillHu(hu: Int16Array, stored: Stored, { slope, intercept, padding, frame }: Slice): void {
   const [first, last] = padding ?? [1, 0]
   for (let n = 0; n < hu.length; n++) {
     const value = stored[n]!
     const rounded = Math.round(value * slope + intercept)
     const outside = (value >= first && value <= last) || rounded < CT_LOWEST_HU
     if (rounded > 32767 && !outside)
-      throw dicomFault('input.badValue', 'A CT value is out of range.', file.path, `${rounded} HU`, '32767 HU at most')
+      throw dicomFault(
+        'input.badValue',
+        'A CT value is out of range.',
+        frame.file.path,
+        `${rounded} HU`,
+        '32767 HU at most',
+      )
     hu[n] = outside ? CT_LOWEST_HU : rounded
   }
 }

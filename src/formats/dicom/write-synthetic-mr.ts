@@ -118,7 +118,7 @@ export async function writeSyntheticMr(
     sha256(bytesOf(stored)),
   )
   // Empty means unknown, which it is where no body part is named; with one, absent means that it is not a paired one.
-  const bodyPart = textOf(sorted[0]!.file.dataSet, 'BodyPartExamined')
+  const bodyPart = textOf(sorted[0]!.frame.dataSet, 'BodyPartExamined')
   const empty = bodyPart === undefined ? { ...EMPTY_IF_UNKNOWN, Laterality: '' } : EMPTY_IF_UNKNOWN
   const ofSeries = elementsFrom({ ...empty, ...seriesAttributes(made, seriesUid) })
   const perSlice = grid.size[0] * grid.size[1]
@@ -159,10 +159,10 @@ function gridsDiffer(source: DicomSeries, apartMm: number) {
   )
 }
 
-function inheritedFrom({ file }: Slice): Element[] {
+function inheritedFrom({ frame }: Slice): Element[] {
   return [...INHERITED, ...INHERITED_OF_SLICE].flatMap((name) => {
     const [tag] = TAGS[name]
-    const element = file.dataSet.elements.get(tag)
+    const element = frame.dataSet.elements.get(tag)
     const vr = vrOf(tag)
     return element && vr && element.bytes.length > 0 ? [{ tag, vr, bytes: element.bytes }] : []
   })
@@ -264,8 +264,9 @@ function sliceAttributes(slice: Slice, seriesUid: string, k: number): Attributes
     InstanceNumber: k + 1,
     SourceImageSequence: [
       {
-        ReferencedSOPClassUID: textOf(slice.file.dataSet, 'SOPClassUID') ?? SOP_CLASS.ct,
+        ReferencedSOPClassUID: textOf(slice.frame.dataSet, 'SOPClassUID') ?? SOP_CLASS.ct,
         ReferencedSOPInstanceUID: slice.sopInstanceUid,
+        ...(slice.frame.of > 1 ? { ReferencedFrameNumber: slice.frame.index + 1 } : {}),
         SpatialLocationsPreserved: 'YES',
         PurposeOfReferenceCodeSequence: [code('121322', 'Source image for image processing operation')],
       },

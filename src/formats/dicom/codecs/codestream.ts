@@ -1,0 +1,158 @@
+/**
+ * What a compressed frame says of itself, read before any decoder sees it: its size, its bits, and that it is whole.
+ *
+ * Sources  JPEG: ITU-T T.81 annex B; JPEG-LS: T.87 annex C; JPEG 2000 and JP2: T.800 annexes A and I; HTJ2K: T.814.
+ * Decoders trust these bytes (sizes that wrap around, streams cut short), so they are held against the header first.
+ */
+import { dicomFault } from '../fault.ts'
+
+export type Codestream = {
+  /** Without a JP2 wrapper and without padding. */
+  bytes: Uint8Array
+  width: number
+  height: number
+  components: number
+  /** Bits of a sample. */
+  precision: number
+}
+
+const SOI = 0xffd8
+const EOI = 0xffd9
+const SOS = 0xffda
+/** JPEG 2000: start of codestream, image size, start of a tile part, end of codestream. */
+const SOC = 0xff4f
+const SIZ = 0xff51
+const SOT = 0xff90
+const EOC = 0xffd9
+const SOT_BYTES = 12
+
+/**
+ * A JPEG or JPEG-LS frame from its SOI to its EOI.
+ * @throws input.corrupt, input.truncated
+ */
+export function jpegCodestream(frame: Uint8Array, where: string): Codestream {
+  const bytes = upToMark(frame, EOI, where)
+  const walk = walker(bytes, where)
+  if (walk.word(0) !== SOI) throw corrupt(where, `${hex(walk.word(0))} at its start`, 'a JPEG image (FFD8)')
+  let at = 2
+  for (;;) {
+    const marker = walk.word(at)
+    if (marker >>> 8 !== 0xff || marker === SOS) throw corrupt(where, `${hex(marker)} before the frame header`, 'SOF')
+    const length = walk.word(at + 2)
+    if (isFrameHeader(marker)) {
+      walk.word(at + 2 + length) // the header and what follows it are there
+      const [precision, components] = [walk.byte(at + 4), walk.byte(at + 9)]
+      return { bytes, precision, height: walk.word(at + 5), width: walk.word(at + 7), components }
+    }
+    at += 2 + length
+  }
+}
+
+/** SOF0 to SOF15 without the tables that share the range (DHT, JPG, DAC), and the SOF55 of JPEG-LS. */
+function isFrameHeader(marker: number): boolean {
+  return (marker >= 0xffc0 && marker <= 0xffcf && ![0xffc4, 0xffc8, 0xffcc].includes(marker)) || marker === 0xfff7
+}
+
+/** @returns the marker of the frame header of a JPEG, which names its process: FFC0 baseline, FFC3 lossless … */
+export function jpegProcess(bytes: Uint8Array): number {
+  let at = 2
+  while (!isFrameHeader((bytes[at]! << 8) | bytes[at + 1]!)) at += 2 + ((bytes[at + 2]! << 8) | bytes[at + 3]!)
+  return (bytes[at]! << 8) | bytes[at + 1]!
+}
+
+/**
+ * A JPEG 2000 codestream, taken out of its JP2 file where there is one, every tile part of it there.
+ * @throws input.corrupt, input.truncated
+ */
+export function jpeg2000Codestream(frame: Uint8Array, where: string): Codestream {
+  const inside = isJp2(frame) ? contiguousCodestream(frame, where) : frame
+  const walk = walker(inside, where)
+  if (walk.word(0) !== SOC || walk.word(2) !== SIZ)
+    throw corrupt(where, `${hex(walk.word(0))} at its start`, 'a JPEG 2000 codestream (FF4F FF51)')
+  const [right, bottom, left, top] = [8, 12, 16, 20].map((at) => walk.long(at)) as [number, number, number, number]
+  const components = walk.word(40)
+  const end = endOfTiles(walk, 4 + walk.word(4), where)
+  return {
+    bytes: inside.subarray(0, end),
+    width: right - left,
+    height: bottom - top,
+    components,
+    precision: (walk.byte(42) & 0x7f) + 1,
+  }
+}
+
+/** Walks the main header, then each tile part by the length that it states (Psot), to the end mark. */
+function endOfTiles(walk: Walker, afterSize: number, where: string): number {
+  let at = afterSize
+  while (walk.word(at) !== SOT) {
+    if (walk.word(at) >>> 8 !== 0xff) throw corrupt(where, `${hex(walk.word(at))} in its header`, 'a marker')
+    at += 2 + walk.word(at + 2)
+  }
+  while (walk.word(at) === SOT) {
+    const length = walk.long(at + 6)
+    if (length === 0) return walk.end // the last tile part may reach to the end without saying how far
+    if (length < SOT_BYTES) throw corrupt(where, `a tile part of ${length} bytes`, `${SOT_BYTES} or more`)
+    at += length
+  }
+  if (walk.word(at) !== EOC) throw corrupt(where, `${hex(walk.word(at))} after a tile part`, 'the end mark (FFD9)')
+  return at + 2
+}
+
+function isJp2(frame: Uint8Array): boolean {
+  return frame.length > 12 && Buffer.from(frame.buffer, frame.byteOffset).toString('latin1', 4, 8) === 'jP  '
+}
+
+/** The box 'jp2c' among the boxes of a JP2 file: length, four letters, content; length 0 reaches to the end. */
+function contiguousCodestream(frame: Uint8Array, where: string): Uint8Array {
+  const walk = walker(frame, where)
+  let at = 0
+  for (;;) {
+    const length = walk.long(at)
+    const end = length === 0 ? frame.length : at + length
+    if ((length > 0 && length < 8) || end > frame.length)
+      throw corrupt(where, `a JP2 box of ${length} bytes`, `8 to ${frame.length - at}`)
+    const name = [4, 5, 6, 7].map((n) => String.fromCharCode(walk.byte(at + n))).join('')
+    if (name === 'jp2c') return frame.subarray(at + 8, end)
+    at = end
+  }
+}
+
+/** Up to the last `mark`; only padding (zeros, or FF before the mark's own) may follow it. */
+function upToMark(frame: Uint8Array, mark: number, where: string): Uint8Array {
+  let end = frame.length
+  while (end > 2 && frame[end - 1] === 0) end--
+  if (((frame[end - 2]! << 8) | frame[end - 1]!) === mark) return frame.subarray(0, end)
+  throw dicomFault(
+    'input.truncated',
+    'A compressed image ends too early.',
+    where,
+    `no end mark in ${frame.length} bytes`,
+    `the end mark (${hex(mark)})`,
+  )
+}
+
+type Walker = { byte(at: number): number; word(at: number): number; long(at: number): number; end: number }
+
+/** Big endian, as all of JPEG. @throws input.truncated  beyond the end */
+function walker(bytes: Uint8Array, where: string): Walker {
+  const byte = (at: number): number => {
+    const value = bytes[at]
+    if (value !== undefined) return value
+    throw dicomFault(
+      'input.truncated',
+      'A compressed image ends too early.',
+      where,
+      `${bytes.length} bytes`,
+      `more than ${at}`,
+    )
+  }
+  const word = (at: number): number => byte(at) * 256 + byte(at + 1)
+  return { byte, word, long: (at) => word(at) * 65536 + word(at + 2), end: bytes.length }
+}
+
+function corrupt(where: string, found: string, expected: string) {
+  return dicomFault('input.corrupt', 'A compressed image is damaged.', where, found, expected)
+}
+function hex(word: number): string {
+  return word.toString(16).toUpperCase().padStart(4, '0')
+}
