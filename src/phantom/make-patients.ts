@@ -1,12 +1,13 @@
 /** Several virtual patients, one after the other, each a folder that appears as it is made. */
-import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { throwIfAborted } from '../errors.ts'
 import type { Report } from '../progress.ts'
 import { seedOf } from '../random.ts'
 import { PRESETS, SEQUENCES } from './presets.ts'
 import type { SequenceName, Size } from './presets.ts'
-import { makeVirtualPatient } from './virtual-patient.ts'
-import { phantomId, refuseExisting, writeVirtualPatient } from './write.ts'
+import { virtualPatientInSteps } from './virtual-patient.ts'
+import type { VirtualPatient } from './virtual-patient.ts'
+import { madeAlready, phantomId, writeVirtualPatient } from './write.ts'
 import type { Format } from './write.ts'
 
 export type MakeOptions = {
@@ -21,17 +22,42 @@ export type MakeOptions = {
 }
 export type MadePatient = { id: string; folder: string; tumourSite: string }
 
-/** @throws usage.outputExists, machine.diskFull, machine.noPermission, interrupted */
+/**
+ * Those that an earlier run of the same command has finished are passed over.
+ * @throws usage.outputExists  a folder of that name holds another patient
+ * @throws machine.diskFull, machine.noPermission, interrupted
+ */
 export async function makePatients(options: MakeOptions, report: Report, signal?: AbortSignal): Promise<MadePatient[]> {
-  const made: MadePatient[] = []
+  const { output, format, patients } = options
   const settings = { ...PRESETS[options.size], sequences: options.sequences.map((name) => SEQUENCES[name]) }
-  for (let n = 1; n <= options.patients; n++) {
+  const made: MadePatient[] = []
+  for (let n = 1; n <= patients; n++) {
     throwIfAborted(signal, `Before ${phantomId(n)}`)
-    await refuseExisting(join(options.output, phantomId(n)))
-    const patient = makeVirtualPatient(seedOf(options.seed, 'virtual patient', n), settings)
-    const folder = await writeVirtualPatient(options.output, n, patient, options.format)
-    made.push({ id: phantomId(n), folder, tumourSite: patient.traits.tumour.site })
-    report({ at: 'progress', task: 'Making virtual patients', done: n, of: options.patients, unit: 'patients' })
+    const seed = seedOf(options.seed, 'virtual patient', n)
+    const known = await madeAlready(output, n, { seed, format, ...settings })
+    if (known) report({ at: 'note', message: `${phantomId(n)}: was there already` })
+    made.push(known ?? (await makeAndWrite()))
+    report({ at: 'progress', task: 'Making virtual patients', done: n, of: patients, unit: 'patients' })
+
+    async function makeAndWrite(): Promise<MadePatient> {
+      const patient = await listening(virtualPatientInSteps(seed, settings), phantomId(n), signal)
+      const folder = await writeVirtualPatient(output, n, patient, format)
+      return { id: phantomId(n), folder, tumourSite: patient.traits.tumour.site }
+    }
   }
   return made
+}
+
+/** Lets the event loop turn between the steps, so that Ctrl-C is heard. */
+async function listening(
+  steps: Generator<void, VirtualPatient>,
+  where: string,
+  signal: AbortSignal | undefined,
+): Promise<VirtualPatient> {
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
+    await setImmediate()
+    throwIfAborted(signal, where)
+  }
 }

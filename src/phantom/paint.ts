@@ -42,13 +42,25 @@ const BLOCK_MM = 13
 /** Distances are first-order: a block is ruled out (or in) only with this margin. */
 const MARGIN = 1.45
 
-export function paint(
+export function paint(...given: Parameters<typeof paintInSteps>): Painting {
+  return toTheEnd(paintInSteps(...given))
+}
+
+export function toTheEnd<T>(steps: Generator<void, T>): T {
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
+  }
+}
+
+/** Paints in steps of some tens of milliseconds, so that its caller can hear a request to stop between two. */
+export function* paintInSteps(
   { body, organs, structures }: Anatomy,
   traits: Traits,
   grid: Grid,
   templateFromMm: PointMap,
   channels: readonly Channel[],
-): Painting {
+): Generator<void, Painting> {
   const brushes = organs.map(({ structure, tissue, shape, depthMm }): Brush => ({
     sdf: shape.sdf,
     box: shape.box,
@@ -65,6 +77,7 @@ export function paint(
   const block = makeBlock(grid, templateFromMm)
   const painter = makePainter(traits, channels, painting, body.sdf, width)
   for (const corner of blockCorners(grid, block.size)) {
+    if (corner[0] === 0 && corner[1] === 0) yield
     block.place(corner)
     const { centre, reach } = middleOf(block.box, width)
     const skin = body.sdf(...centre)

@@ -13,7 +13,7 @@ import { ctFrom } from './ct.ts'
 import type { CtSettings } from './ct.ts'
 import { mrFrom, sequenceChannel } from './mr.ts'
 import type { MrSettings } from './mr.ts'
-import { channel, paint } from './paint.ts'
+import { channel, paintInSteps, toTheEnd } from './paint.ts'
 import type { Painting } from './paint.ts'
 import { ctFromMr, ctFromTemplate, drawMisalignment, mrFromCt, templateFromCt } from './pose.ts'
 import type { Misalignment, MisalignmentLimits } from './pose.ts'
@@ -45,18 +45,26 @@ export type VirtualPatient = {
 
 /** Everything of the patient with this seed; the same seed gives the same bits. */
 export function makeVirtualPatient(seed: number, settings: PhantomSettings): VirtualPatient {
+  return toTheEnd(virtualPatientInSteps(seed, settings))
+}
+
+/** As `makeVirtualPatient`, for a caller who listens between the steps: none takes longer than a part of a second. */
+export function* virtualPatientInSteps(seed: number, settings: PhantomSettings): Generator<void, VirtualPatient> {
   const traits = drawTraits(seed)
   const anatomy = buildAnatomy(traits)
   const misalignment = drawMisalignment(seed, centreMm(settings.ctGrid), settings.misalignment)
-  const onCt = paintCt(anatomy, traits, settings.ctGrid)
-  const onMr = paintMr(anatomy, traits, misalignment, settings)
+  const onCt = yield* paintCtInSteps(anatomy, traits, settings.ctGrid)
+  const ct = ctFrom(onCt.channels[0]!, onCt.labels, settings.ctGrid, seed, settings.ct)
+  const onMr = yield* paintMrInSteps(anatomy, traits, misalignment, settings)
+  const mr: { sequence: Sequence; image: MrVolume }[] = []
+  for (const [n, sequence] of settings.sequences.entries()) {
+    yield
+    mr.push({ sequence, image: mrFrom(onMr.channels[n]!, settings.mrGrid, seed, sequence.name, settings.mr) })
+  }
   return {
     traits,
-    ct: ctFrom(onCt.channels[0]!, onCt.labels, settings.ctGrid, seed, settings.ct),
-    mr: settings.sequences.map((sequence, n) => ({
-      sequence,
-      image: mrFrom(onMr.channels[n]!, settings.mrGrid, seed, sequence.name, settings.mr),
-    })),
+    ct,
+    mr,
     labels: volume(settings.ctGrid, onCt.labels),
     structures: anatomy.structures,
     misalignment,
@@ -66,11 +74,15 @@ export function makeVirtualPatient(seed: number, settings: PhantomSettings): Vir
 
 /** HU without noise or couch, and labels. */
 export function paintCt(anatomy: Anatomy, traits: Traits, grid: Grid): Painting {
+  return toTheEnd(paintCtInSteps(anatomy, traits, grid))
+}
+
+function paintCtInSteps(anatomy: Anatomy, traits: Traits, grid: Grid): Generator<void, Painting> {
   const hu = channel(
     (name) => TISSUES[name].hu,
     (name) => TISSUES[name].ctTexture,
   )
-  return paint(anatomy, traits, grid, templateFromCt(traits), [hu])
+  return paintInSteps(anatomy, traits, grid, templateFromCt(traits), [hu])
 }
 
 /** Signal of each sequence without coils or noise, and labels, in the MR's frame. */
@@ -78,10 +90,19 @@ export function paintMr(
   anatomy: Anatomy,
   traits: Traits,
   misalignment: Misalignment,
-  { mrGrid, sequences }: Pick<PhantomSettings, 'mrGrid' | 'sequences'>,
+  settings: Pick<PhantomSettings, 'mrGrid' | 'sequences'>,
 ): Painting {
+  return toTheEnd(paintMrInSteps(anatomy, traits, misalignment, settings))
+}
+
+function paintMrInSteps(
+  anatomy: Anatomy,
+  traits: Traits,
+  misalignment: Misalignment,
+  { mrGrid, sequences }: Pick<PhantomSettings, 'mrGrid' | 'sequences'>,
+): Generator<void, Painting> {
   const [toTemplate, toCt] = [templateFromCt(traits), ctFromMr(misalignment)]
-  return paint(anatomy, traits, mrGrid, (q) => toTemplate(toCt(q)), sequences.map(sequenceChannel))
+  return paintInSteps(anatomy, traits, mrGrid, (q) => toTemplate(toCt(q)), sequences.map(sequenceChannel))
 }
 
 const RANDOM_LANDMARKS = 60

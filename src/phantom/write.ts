@@ -7,11 +7,15 @@
  */
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import { z } from 'zod'
 import { LarmorError } from '../errors.ts'
-import { asDiskFault, exists, writeJson } from '../files.ts'
+import { asDiskFault, exists, readJson, version, writeJson } from '../files.ts'
 import { newUid, writeDicomSeries, writeNifti } from '../formats/index.ts'
 import type { SeriesToWrite } from '../formats/index.ts'
 import { voxelCount } from '../volume/index.ts'
+import type { Grid } from '../volume/index.ts'
+import type { Sequence } from './tissues.ts'
 import type { VirtualPatient } from './virtual-patient.ts'
 
 export type Format = 'dicom' | 'nifti'
@@ -38,7 +42,7 @@ export async function writeVirtualPatient(
     await (format === 'dicom' ? writeDicom(temporary, number, patient) : writeNiftis(temporary, patient))
     const beside = format === 'dicom' ? join(temporary, 'truth') : temporary
     await writeNifti(join(beside, 'labels.nii.gz'), patient.labels, { description: 'PHANTOM labels' })
-    await writeJson(join(temporary, 'truth', 'truth.json'), truthOf(number, patient))
+    await writeJson(join(temporary, 'truth', 'truth.json'), truthOf(number, patient, format))
     await rename(temporary, folder)
   } catch (error) {
     await rm(temporary, { recursive: true, force: true })
@@ -47,15 +51,43 @@ export async function writeVirtualPatient(
   return folder
 }
 
-/** @throws usage.outputExists  so that no patient is mixed from two runs */
-export async function refuseExisting(folder: string): Promise<void> {
-  if (!(await exists(folder))) return
-  throw new LarmorError({
+type Asked = { seed: number; format: Format; sequences: readonly Sequence[]; ctGrid: Grid }
+
+/** What decides the bytes of a patient: where it is equal, there is nothing to make anew. */
+function makingOf({ seed, format, sequences, ctGrid }: Asked): Record<string, unknown> {
+  const { size, spacingMm } = ctGrid
+  return { larmor: version(), seed, format, sequences: sequences.map(({ name }) => name), ctSize: size, spacingMm }
+}
+
+const Finished = z.object({ making: z.record(z.string(), z.unknown()), tumour: z.object({ site: z.string() }) })
+
+/**
+ * The patient, if the same request has made it before; undefined where there is none.
+ * @throws usage.outputExists  another one is there: no patient is mixed from two runs
+ */
+export async function madeAlready(
+  output: string,
+  number: number,
+  asked: Asked,
+): Promise<{ id: string; folder: string; tumourSite: string } | undefined> {
+  const [id, folder] = [phantomId(number), join(output, phantomId(number))]
+  if (!(await exists(folder))) return undefined
+  const found = await readJson(join(folder, 'truth', 'truth.json'), Finished).catch(() => undefined)
+  if (!found || !isDeepStrictEqual(found.making, makingOf(asked))) throw anotherThere(folder)
+  return { id, folder, tumourSite: found.tumour.site }
+}
+
+async function refuseExisting(folder: string): Promise<void> {
+  if (await exists(folder)) throw anotherThere(folder)
+}
+
+function anotherThere(folder: string): LarmorError {
+  return new LarmorError({
     kind: 'usage.outputExists',
-    message: 'This virtual patient is there already.',
+    message: 'Another virtual patient is there already.',
     where: folder,
-    found: 'a folder',
-    expected: 'nothing of this name',
+    found: 'a folder that these options did not make',
+    expected: 'nothing of this name, or what these options have made',
     fix: 'Choose another output folder, or remove this one.',
   })
 }
@@ -111,7 +143,9 @@ async function writeNiftis(folder: string, { ct, mr }: VirtualPatient): Promise<
 }
 
 /** What is known because it was made: where each point of the CT lies in the MR, and what is where. */
-function truthOf(number: number, { traits, misalignment, landmarks, labels, structures }: VirtualPatient): unknown {
+function truthOf(number: number, patient: VirtualPatient, format: Format): unknown {
+  const { traits, misalignment, landmarks, labels, structures } = patient
+  const sequences = patient.mr.map(({ sequence }) => sequence)
   const { spacingMm } = labels.grid
   const voxelCm3 = (spacingMm[0] * spacingMm[1] * spacingMm[2]) / 1000
   const counts = new Uint32Array(structures.length + 1)
@@ -120,6 +154,7 @@ function truthOf(number: number, { traits, misalignment, landmarks, labels, stru
     schema: 'larmor/phantom-truth@1',
     patient: phantomId(number),
     seed: traits.seed,
+    making: makingOf({ seed: traits.seed, format, sequences, ctGrid: labels.grid }),
     frames: 'LPS millimetres of the CT and of the MR',
     mrFromCt: {
       formula: 'mr = linear · (ct + d) + offset; d = Σ amplitudeMm · sin(radiansPerMm · ct + phase)',

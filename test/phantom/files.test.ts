@@ -106,7 +106,7 @@ test('truth.json’s formula takes each landmark of the CT to its place in the M
   }
 })
 
-test('a patient that is there already is refused before anything is computed, and left as it is', async () => {
+test('another patient of the same name is refused before anything is computed, and left as it is', async () => {
   const before = hashes(join(folder, 'first'))
   const options = {
     patients: 1,
@@ -139,4 +139,22 @@ test('a request to stop ends before the next patient, with a typed error and no 
     (error) => error instanceof LarmorError && error.fault.kind === 'interrupted',
   )
   assert.ok(!existsSync(join(folder, 'stopped')))
+})
+
+test('the same request again passes over a finished patient and leaves it untouched', async () => {
+  const options = {
+    patients: 1,
+    output: join(folder, 'twice'),
+    format: 'nifti',
+    size: 'small',
+    sequences: ['t1'],
+    seed: 3,
+  } as const
+  const made = await makePatients(options, silent)
+  const before = hashes(options.output)
+  const writtenMs = () => statSync(join(options.output, 'PHANTOM-001/ct.nii.gz')).mtimeMs
+  const firstMs = writtenMs()
+  assert.deepEqual(await makePatients(options, silent), made)
+  assert.deepEqual(hashes(options.output), before)
+  assert.equal(writtenMs(), firstMs)
 })
