@@ -2,7 +2,8 @@
  * Preparation: what both images look like to the similarity measure.
  *
  * Units   millimetres (LPS); values from 0 to 1.
- * Levels  isotropic voxels of 8, 4 and 2.5 mm, oriented to LPS, averaged so that nothing finer aliases.
+ * Levels  isotropic voxels of 8, 4 and 2.5 mm, oriented to LPS, averaged so that nothing finer aliases; and, called 16,
+ *         the 8 mm ones blurred to about twice that, from which a search finds its way over twice the distance.
  * CT      soft tissue takes most of the range and what is not the patient (couch, mask) becomes air: no MR shows it.
  * MR      divided by a wide mean of its own foreground, since a coil's sensitivity is not anatomy.
  */
@@ -29,7 +30,7 @@ import {
   volume,
 } from '../volume/index.ts'
 
-export const LEVELS_MM = [8, 4, 2.5] as const
+export const LEVELS_MM = [16, 8, 4, 2.5] as const
 export type LevelMm = (typeof LEVELS_MM)[number]
 const FINEST_MM = 2.5
 
@@ -77,7 +78,7 @@ function isotropic(source: Volume, outside: number): Volume<Float32Array> {
 
 function levelsOf(finest: Volume<Float32Array>): Prepared['levels'] {
   const at = (mm: number) => resampleLinear(finest, gridWithSpacing(finest.grid, [mm, mm, mm]), identityAffine, 0)
-  return { 8: at(8), 4: at(4), 2.5: finest }
+  return { 16: gaussianBlur(at(8), 7), 8: at(8), 4: at(4), 2.5: finest }
 }
 
 function mapHu(hu: number): number {

@@ -1,7 +1,7 @@
 /**
  * Rigid registration: from many starts, by normalised mutual information, coarse to fine.
  *
- * 1. All starts (starts.ts) are scored at 8 mm; the best that differ are climbed there.
+ * 1. All starts (starts.ts) are scored at 16 mm; the best that differ are climbed there, the best of these at 8 mm.
  * 2. The best few that still differ are climbed at 4 mm; their scores tell how clear the choice was.
  * 3. The best one is finished at 2.5 mm.
  */
@@ -64,10 +64,10 @@ type Round = {
   stepMm: number
   keep: number
 }
-const SEARCH = { levelMm: 8, bins: 16, points: 1000, blocks: 1 } as const
+const SEARCH = { levelMm: 16, bins: 16, points: 1000, blocks: 1 } as const
 /** In order; `keep` is how many poses go into the round. */
 const ROUNDS: readonly Round[] = [
-  { levelMm: 8, bins: 16, points: 800, blocks: 1, iterations: 12, stepMm: 8, keep: 96 },
+  { levelMm: 16, bins: 16, points: 800, blocks: 1, iterations: 14, stepMm: 8, keep: 96 },
   { levelMm: 8, bins: 16, points: 2500, blocks: 2, iterations: 25, stepMm: 4, keep: 12 },
   { levelMm: 4, bins: 24, points: 6000, blocks: 4, iterations: 40, stepMm: 1.2, keep: 3 },
   { levelMm: 2.5, bins: 24, points: 12000, blocks: 8, iterations: 60, stepMm: 0.5, keep: 1 },
@@ -121,8 +121,8 @@ async function betweenRounds(done: number, task: string, { report, signal }: Ali
 function objectiveMaker(fixed: Prepared, moving: Prepared, centreMm: Vec3, { seed, device }: AlignOptions) {
   const rim = dilate(fixed.body, RIM_MM)
   const whole = countVoxels(rim)
-  // Less than half of what the smaller image could cover is no overlap that a hospital would export.
-  const leastOverlap = 0.45 * Math.min(1, countVoxels(moving.body) / countVoxels(fixed.body))
+  // Less than this share of what the smaller image could cover is no overlap that a hospital would export.
+  const leastOverlap = 0.6 * Math.min(1, countVoxels(moving.body) / countVoxels(fixed.body))
   return (
     round: Pick<Round, 'levelMm' | 'bins' | 'points' | 'blocks'>,
     name: string | number,

@@ -15,8 +15,8 @@ import type { Prepared } from './prepare.ts'
 
 const RADIANS = Math.PI / 180
 const AXES: Mat3 = identityDirection
-/** Along the patient, in mm: the steps are twice what an 8 mm level finds by climbing. */
-const ALONG_MM = [-90, -45, 0, 45, 90] as const
+/** Along the patient, in mm: every place is within 18 mm of a start. */
+const ALONG_MM = [-105, -70, -35, 0, 35, 70, 105] as const
 
 /** @param centre  of the search: that of the fixed body */
 export function startPoses(fixed: Prepared, moving: Prepared, centre: Vec3): Pose[] {
