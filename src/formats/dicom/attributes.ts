@@ -1,18 +1,21 @@
 /** Attributes of a data set as plain values, checked for presence, count and range (PS3.5 section 6.2). */
 import { LarmorError } from '../../errors.ts'
+import { decodeText } from './charset.ts'
 import { dicomFault } from './fault.ts'
 import type { DataSet } from './parse.ts'
 import { tagLabel, TAGS } from './tags.ts'
-import type { TagName } from './tags.ts'
+import type { TagName, Vr } from './tags.ts'
 
-/** Text without its padding; undefined where the attribute is absent or empty. Latin-1, or UTF-8 where the set says so. */
+/** Text without its padding, in the character set of its data set; undefined where the attribute is absent or empty. */
 export function textOf(dataSet: DataSet, name: TagName): string | undefined {
   const element = dataSet.elements.get(TAGS[name][0])
   if (!element || element.bytes.length === 0) return undefined
-  const utf8 = name !== 'SpecificCharacterSet' && textOf(dataSet, 'SpecificCharacterSet') === 'ISO_IR 192'
-  const text = Buffer.from(element.bytes).toString(utf8 ? 'utf8' : 'latin1')
+  const text = decodeText(element.bytes, MANY_SETS.has(TAGS[name][1]) ? dataSet.charset : [])
   return text.replace(/^ +/, '').replace(/[\0 ]+$/, '') || undefined
 }
+
+/** PS3.5 section 6.1.2.2: the value representations that Specific Character Set holds for; all others are ASCII. */
+const MANY_SETS: ReadonlySet<Vr> = new Set(['LO', 'LT', 'PN', 'SH', 'ST'])
 
 /** The values of a multi-valued text; none where the attribute is absent. */
 export function textsOf(dataSet: DataSet, name: TagName): string[] {

@@ -11,7 +11,12 @@ import { tagText, TAGS, vrOf } from './tags.ts'
 
 /** A value as it stands in the file; `vr` is the file's own, or the dictionary's where the file has implicit VR. */
 export type ParsedElement = { vr: string; bytes: Uint8Array; items: readonly DataSet[] }
-export type DataSet = { littleEndian: boolean; elements: ReadonlyMap<number, ParsedElement> }
+export type DataSet = {
+  littleEndian: boolean
+  /** Specific Character Set, of its own or of the data set around it. */
+  charset: readonly string[]
+  elements: ReadonlyMap<number, ParsedElement>
+}
 
 export type ParsedFile = {
   transferSyntaxUid: string
@@ -33,7 +38,16 @@ const PREAMBLE_BYTES = 132
 const SHORT_LENGTH = new Set('AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US'.split(' '))
 
 /** `end` is how many bytes are here, `total` how many the file has: the pixel data may lie beyond what was read. */
-type Walk = { view: DataView; end: number; total: number; littleEndian: boolean; explicit: boolean; where: string }
+type Walk = {
+  view: DataView
+  end: number
+  total: number
+  littleEndian: boolean
+  explicit: boolean
+  /** Of the data set around the one that is walked over. */
+  charset: readonly string[]
+  where: string
+}
 type ElementHeader = { tag: number; vr: string; length: number; at: number }
 
 export function hasPreamble(bytes: Uint8Array): boolean {
@@ -88,13 +102,21 @@ export function parseDataSet(bytes: Uint8Array, start: number, totalBytes: numbe
     if (header.tag === TAGS.PixelData[0]) pixelData = pixelsAt(walk, header)
     else at = keepElement(walk, at, 0, elements)
   }
-  return { dataSet: { littleEndian: walk.littleEndian, elements }, pixelData }
+  return { dataSet: dataSetOf(walk, elements), pixelData }
 }
 
 function walkOver(bytes: Uint8Array, total: number, syntax: string, where: string): Walk {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const littleEndian = syntax !== SYNTAX.explicitBig
-  return { view, end: bytes.length, total, littleEndian, explicit: syntax !== SYNTAX.implicitLittle, where }
+  const explicit = syntax !== SYNTAX.implicitLittle
+  return { view, end: bytes.length, total, littleEndian, explicit, charset: [], where }
+}
+
+function dataSetOf({ littleEndian, charset }: Walk, elements: ReadonlyMap<number, ParsedElement>): DataSet {
+  const own = elements.get(TAGS.SpecificCharacterSet[0])
+  if (!own) return { littleEndian, charset, elements }
+  const sets = Buffer.from(own.bytes).toString('latin1').split('\\')
+  return { littleEndian, charset: sets.map((set) => set.replace(/\0/g, '').trim()), elements }
 }
 
 function pixelsAt({ total, where }: Walk, { length, at }: ElementHeader): ParsedFile['pixelData'] {
@@ -111,7 +133,9 @@ function keepElement(walk: Walk, at: number, depth: number, into: Map<number, Pa
   if (known && into.has(tag)) throw corrupt(walk.where, `${tagText(tag)} twice`, 'each attribute once')
   if (length === UNDEFINED_LENGTH && isBinary(vr)) return fragmentsEnd(walk, header.at)
   if (vr === 'SQ' || length === UNDEFINED_LENGTH) {
-    const nested = vr === 'UN' ? { ...walk, explicit: false, littleEndian: true } : walk // PS3.5 section 6.2.2, note 7
+    const { charset } = dataSetOf(walk, into)
+    // PS3.5 section 6.2.2, note 7: what lies inside an UN is implicit VR little endian.
+    const nested = vr === 'UN' ? { ...walk, charset, explicit: false, littleEndian: true } : { ...walk, charset }
     const { items, end } = itemsOf(nested, header, depth + 1)
     if (known) into.set(tag, { vr: 'SQ', bytes: new Uint8Array(0), items })
     return end
@@ -138,7 +162,7 @@ function itemsOf(walk: Walk, sequence: ElementHeader, depth: number): { items: D
     if (item.tag !== ITEM) throw corrupt(walk.where, `${tagText(item.tag)} in a sequence`, `an item ${tagText(ITEM)}`)
     const elements = new Map<number, ParsedElement>()
     at = itemEnd(walk, item, end, depth, elements)
-    items.push({ littleEndian: walk.littleEndian, elements })
+    items.push(dataSetOf(walk, elements))
   }
   return { items, end }
 }

@@ -110,9 +110,14 @@ async function filesIn(sources: readonly string[]): Promise<string[]> {
         cause,
       })
     })
-    await walk(source)
+    // A DICOMDIR lists what lies beside it, and lists go stale: its folder is walked, as if it had been given.
+    await walk(isMediaDirectory(source) ? dirname(source) : source)
   }
   return paths
+}
+
+function isMediaDirectory(path: string): boolean {
+  return basename(path).toUpperCase().startsWith('DICOMDIR')
 }
 
 const CLASSIC: readonly string[] = [SOP_CLASS.ct, SOP_CLASS.mr]
@@ -132,8 +137,7 @@ function sopClassOf({ dataSet }: DicomFile): string {
 function otherThanImage(file: DicomFile): string | undefined {
   const sopClass = sopClassOf(file)
   if (CLASSIC.includes(sopClass) || ENHANCED.includes(sopClass)) return undefined
-  if (basename(file.path).toUpperCase().startsWith('DICOMDIR') || sopClass === SOP_CLASS.mediaDirectory)
-    return 'DICOMDIR'
+  if (isMediaDirectory(file.path) || sopClass === SOP_CLASS.mediaDirectory) return 'DICOMDIR'
   const modality = textOf(file.dataSet, 'Modality') ?? 'DICOM without modality'
   // A screenshot says CT or MR too: what it is not, is an image with a place in the patient.
   return modality === 'CT' || modality === 'MR' ? `${modality} secondary capture or other object` : modality
@@ -160,7 +164,7 @@ async function groupBySeries(frames: readonly Frame[]): Promise<DicomSeries[]> {
 function patientKeyOf(dataSet: DicomFile['dataSet']): string {
   const name = (textOf(dataSet, 'PatientName') ?? '')
     .toUpperCase()
-    .replace(/[\s^]+/g, ' ')
+    .replace(/[\s^=]+/g, ' ')
     .trim()
   const number = (textOf(dataSet, 'PatientID') ?? '').trim()
   const alone = name === '' && number === '' ? textOf(dataSet, 'StudyInstanceUID') : ''
