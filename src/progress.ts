@@ -2,7 +2,9 @@
  * Progress is data: a computation reports events and neither prints nor knows who listens.
  * The terminal draws them (cli/render.ts), the run folder keeps them, a test collects them in an array.
  */
+import { setImmediate } from 'node:timers/promises'
 import type { Fault } from './errors.ts'
+import { throwIfAborted } from './errors.ts'
 
 export type Event =
   /** A part of a longer command begins: 'registering', 'training stage 1'. */
@@ -28,3 +30,27 @@ export type Report = (event: Event) => void
 
 /** For callers who do not listen. */
 export const silent: Report = () => {}
+
+/** A long computation that can be left between two steps; each takes a part of a second at most. */
+export type Steps<T> = Generator<void, T>
+
+/** All steps at once, for callers whose work is short. */
+export function toTheEnd<T>(steps: Steps<T>): T {
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
+  }
+}
+
+/**
+ * All steps, while the event loop turns between them, so that Ctrl-C is heard and progress is drawn.
+ * @throws interrupted, and what a step throws
+ */
+export async function listening<T>(steps: Steps<T>, where: string, signal: AbortSignal | undefined): Promise<T> {
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
+    await setImmediate()
+    throwIfAborted(signal, where)
+  }
+}

@@ -7,6 +7,7 @@
 import { LarmorError, throwIfAborted } from '../errors.ts'
 import type { Fault } from '../errors.ts'
 import { sha256 } from '../files.ts'
+import { listening } from '../progress.ts'
 import type { Report } from '../progress.ts'
 import { mrScaleOf } from '../volume/index.ts'
 import type { Mask, MrMapping, MrScale, Vec3, Volume } from '../volume/index.ts'
@@ -16,8 +17,8 @@ import { metricNames } from './metric-names.ts'
 import type { MetricName, Metrics } from './metric-names.ts'
 import { summarise } from './statistics.ts'
 import type { Summary } from './statistics.ts'
-import { evaluateVolumes } from './volume-scores.ts'
-import type { SliceScores } from './volume-scores.ts'
+import { evaluateVolumesInSteps } from './volume-scores.ts'
+import type { SliceScores, VolumeScores } from './volume-scores.ts'
 
 export type LoadedCase = {
   readonly reference: Volume
@@ -107,10 +108,10 @@ export async function evaluateCases(cases: readonly EvaluationCase[], options: E
     throwIfAborted(signal, 'Evaluating')
     report({ at: 'progress', task: 'evaluating', done, of: cases.length, unit: 'patients' })
     try {
-      patients.push(await evaluateCase(each, range))
+      patients.push(await evaluateCase(each, range, signal))
     } catch (error) {
       // The fault of the only case is the evaluation's.
-      if (!(error instanceof LarmorError) || cases.length === 1) throw error
+      if (!(error instanceof LarmorError) || error.fault.kind === 'interrupted' || cases.length === 1) throw error
       refused.push({ id: each.id, fault: error.fault })
       report({ at: 'case.refused', caseId: each.id, fault: error.fault })
     }
@@ -129,8 +130,12 @@ export async function evaluateCases(cases: readonly EvaluationCase[], options: E
   }
 }
 
-/** @throws what `evaluateVolumes` throws, and input.badValue where the reference has no contrast to scale by */
-export async function evaluateCase(each: EvaluationCase, range: RangeChoice): Promise<PatientScores> {
+/** @throws interrupted, what `evaluateVolumes` throws, and input.badValue where the reference has no contrast to scale by */
+export async function evaluateCase(
+  each: EvaluationCase,
+  range: RangeChoice,
+  signal?: AbortSignal,
+): Promise<PatientScores> {
   const loaded = await each.load()
   const { reference } = loaded
   const region = scoredRegion(loaded)
@@ -140,7 +145,7 @@ export async function evaluateCase(each: EvaluationCase, range: RangeChoice): Pr
     const prediction = await load(loaded)
     const rule: IntensityRule =
       range.kind === 'as-is' ? range : { kind: 'unit', reference: scale!, test: prediction.scale ?? scale! }
-    predictions.push(scorePrediction(name, loaded, region, prediction.volume, rule))
+    predictions.push(await scorePrediction(name, loaded, region, prediction.volume, rule, signal))
   }
   return {
     id: each.id,
@@ -153,15 +158,18 @@ export async function evaluateCase(each: EvaluationCase, range: RangeChoice): Pr
   }
 }
 
-function scorePrediction(
+async function scorePrediction(
   name: string,
   { reference, mask, fieldOfView }: LoadedCase,
   region: Mask | undefined,
   test: Volume,
   rule: IntensityRule,
-): PredictionScores {
-  const { metrics, maskVoxels: _, ...slices } = evaluateVolumes({ reference, test, mask: region, rule })
-  const unmasked = mask ? evaluateVolumes({ reference, test, mask: fieldOfView, rule }).metrics : null
+  signal: AbortSignal | undefined,
+): Promise<PredictionScores> {
+  const scored = (mask: Mask | undefined): Promise<VolumeScores> =>
+    listening(evaluateVolumesInSteps({ reference, test, mask, rule }), `Scoring ${name}`, signal)
+  const { metrics, maskVoxels: _, ...slices } = await scored(region)
+  const unmasked = mask ? (await scored(fieldOfView)).metrics : null
   return { name, voxelsSha256: voxelsSha256(test), rule, metrics, unmasked, ...slices }
 }
 

@@ -5,6 +5,8 @@
  * Point metrics, NMI and sharpness are sums over all voxels of the mask, taken over the volume at once.
  * One slice of each image is in float64 at a time, so a volume costs no copy.
  */
+import { toTheEnd } from '../progress.ts'
+import type { Steps } from '../progress.ts'
 import type { Mask, Volume } from '../volume/index.ts'
 import { requireFinite, requireSameGrid, requireVoxels } from './comparable.ts'
 import type { ImagePair, RangedPair } from './image-pair.ts'
@@ -56,7 +58,12 @@ export type VolumePair = {
  * @throws input.badValue        NaN or an infinite value in either image
  * @throws evaluation.badMask    the mask selects nothing
  */
-export function evaluateVolumes({ reference, test, mask, rule }: VolumePair): VolumeScores {
+export function evaluateVolumes(pair: VolumePair): VolumeScores {
+  return toTheEnd(evaluateVolumesInSteps(pair))
+}
+
+/** As `evaluateVolumes`, a slice a step. */
+export function* evaluateVolumesInSteps({ reference, test, mask, rule }: VolumePair): Steps<VolumeScores> {
   requireSameGrid(reference.grid, test.grid, 'test image')
   if (mask) requireSameGrid(reference.grid, mask.grid, 'mask')
   requireFinite(reference, 'reference')
@@ -71,6 +78,7 @@ export function evaluateVolumes({ reference, test, mask, rule }: VolumePair): Vo
   const slices: SliceScores[] = []
   for (const [sliceIndex, maskVoxels] of voxels.entries()) {
     if (maskVoxels === 0) continue
+    yield
     const at = sliceIndex * area
     mapInto(sums.reference, reference.values.subarray(at, at + area), rule, 'reference')
     mapInto(sums.test, test.values.subarray(at, at + area), rule, 'test')

@@ -1,12 +1,11 @@
 /** Several virtual patients, one after the other, each a folder that appears as it is made. */
-import { setImmediate } from 'node:timers/promises'
 import { throwIfAborted } from '../errors.ts'
+import { listening } from '../progress.ts'
 import type { Report } from '../progress.ts'
 import { seedOf } from '../random.ts'
 import { PRESETS, SEQUENCES } from './presets.ts'
 import type { SequenceName, Size } from './presets.ts'
 import { virtualPatientInSteps } from './virtual-patient.ts'
-import type { VirtualPatient } from './virtual-patient.ts'
 import { madeAlready, phantomId, writeVirtualPatient } from './write.ts'
 import type { Format } from './write.ts'
 
@@ -46,18 +45,4 @@ export async function makePatients(options: MakeOptions, report: Report, signal?
     }
   }
   return made
-}
-
-/** Lets the event loop turn between the steps, so that Ctrl-C is heard. */
-async function listening(
-  steps: Generator<void, VirtualPatient>,
-  where: string,
-  signal: AbortSignal | undefined,
-): Promise<VirtualPatient> {
-  for (;;) {
-    const { done, value } = steps.next()
-    if (done === true) return value
-    await setImmediate()
-    throwIfAborted(signal, where)
-  }
 }

@@ -6,6 +6,8 @@
  * covers half a voxel or more.
  * The grid is walked in blocks; organs that cannot reach a block, or lie under one that fills it, are left out.
  */
+import { toTheEnd } from '../progress.ts'
+import type { Steps } from '../progress.ts'
 import { mmFromIndex, voxelCount } from '../volume/index.ts'
 import type { Grid, Vec3 } from '../volume/index.ts'
 import type { Anatomy } from './anatomy/index.ts'
@@ -46,13 +48,6 @@ export function paint(...given: Parameters<typeof paintInSteps>): Painting {
   return toTheEnd(paintInSteps(...given))
 }
 
-export function toTheEnd<T>(steps: Generator<void, T>): T {
-  for (;;) {
-    const { done, value } = steps.next()
-    if (done === true) return value
-  }
-}
-
 /** Paints in steps of some tens of milliseconds, so that its caller can hear a request to stop between two. */
 export function* paintInSteps(
   { body, organs, structures }: Anatomy,
@@ -60,7 +55,7 @@ export function* paintInSteps(
   grid: Grid,
   templateFromMm: PointMap,
   channels: readonly Channel[],
-): Generator<void, Painting> {
+): Steps<Painting> {
   const brushes = organs.map(({ structure, tissue, shape, depthMm }): Brush => ({
     sdf: shape.sdf,
     box: shape.box,

@@ -3,6 +3,8 @@
  *
  * Frames      each scanner has its own LPS frame in millimetres: a point p of the CT is the point mrFromCt(p) of the MR.
  */
+import { toTheEnd } from '../progress.ts'
+import type { Steps } from '../progress.ts'
 import { stream } from '../random.ts'
 import { centreMm, identityDirection, indexFromMm, apply, volume } from '../volume/index.ts'
 import type { CtVolume, Grid, Mask, MrVolume, Vec3 } from '../volume/index.ts'
@@ -13,7 +15,7 @@ import { ctFrom } from './ct.ts'
 import type { CtSettings } from './ct.ts'
 import { mrFrom, sequenceChannel } from './mr.ts'
 import type { MrSettings } from './mr.ts'
-import { channel, paintInSteps, toTheEnd } from './paint.ts'
+import { channel, paintInSteps } from './paint.ts'
 import type { Painting } from './paint.ts'
 import { ctFromMr, ctFromTemplate, drawMisalignment, mrFromCt, templateFromCt } from './pose.ts'
 import type { Misalignment, MisalignmentLimits } from './pose.ts'
@@ -49,7 +51,7 @@ export function makeVirtualPatient(seed: number, settings: PhantomSettings): Vir
 }
 
 /** As `makeVirtualPatient`, for a caller who listens between the steps: none takes longer than a part of a second. */
-export function* virtualPatientInSteps(seed: number, settings: PhantomSettings): Generator<void, VirtualPatient> {
+export function* virtualPatientInSteps(seed: number, settings: PhantomSettings): Steps<VirtualPatient> {
   const traits = drawTraits(seed)
   const anatomy = buildAnatomy(traits)
   const misalignment = drawMisalignment(seed, centreMm(settings.ctGrid), settings.misalignment)
@@ -77,7 +79,7 @@ export function paintCt(anatomy: Anatomy, traits: Traits, grid: Grid): Painting 
   return toTheEnd(paintCtInSteps(anatomy, traits, grid))
 }
 
-function paintCtInSteps(anatomy: Anatomy, traits: Traits, grid: Grid): Generator<void, Painting> {
+function paintCtInSteps(anatomy: Anatomy, traits: Traits, grid: Grid): Steps<Painting> {
   const hu = channel(
     (name) => TISSUES[name].hu,
     (name) => TISSUES[name].ctTexture,
@@ -100,7 +102,7 @@ function paintMrInSteps(
   traits: Traits,
   misalignment: Misalignment,
   { mrGrid, sequences }: Pick<PhantomSettings, 'mrGrid' | 'sequences'>,
-): Generator<void, Painting> {
+): Steps<Painting> {
   const [toTemplate, toCt] = [templateFromCt(traits), ctFromMr(misalignment)]
   return paintInSteps(anatomy, traits, mrGrid, (q) => toTemplate(toCt(q)), sequences.map(sequenceChannel))
 }
