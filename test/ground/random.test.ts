@@ -54,7 +54,10 @@ test('a permutation holds every number once, and each place gets each number equ
   const counts = new Float64Array(25)
   for (let n = 0; n < 10_000; n++) {
     const order = stream(5, 'permutation', n).permutation(5)
-    assert.deepEqual(order.toSorted((a, b) => a - b), [0, 1, 2, 3, 4])
+    assert.deepEqual(
+      order.toSorted((a, b) => a - b),
+      [0, 1, 2, 3, 4],
+    )
     order.forEach((value, place) => (counts[5 * place + value]! += 1))
   }
   for (const count of counts) assert.ok(Math.abs(count - 2000) < 180, `${count} of 2000`)
