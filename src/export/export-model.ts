@@ -4,12 +4,20 @@
  */
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { openStore, readBatch, slicesOf, type Store } from '../dataset/index.ts'
 import { LarmorError, throwIfAborted } from '../errors.ts'
 import { sha256OfFile, version, writeChunksAtomic, writeJson } from '../files.ts'
 import { planSha256 } from '../plan/index.ts'
 import type { Report } from '../progress.ts'
-import { INTENDED_USE, openNetwork, type ModelCard, type SamplerSettings, type Stack } from '../synthesis/index.ts'
+import {
+  INTENDED_USE,
+  openNetwork,
+  type ModelCard,
+  type Network,
+  type SamplerSettings,
+  type Stack,
+} from '../synthesis/index.ts'
 import { scope, setThreads } from '../tensor/index.ts'
 import { multipleOf, sigmaRange } from '../training/index.ts'
 import { bestMode, cardOf, type Described } from './card.ts'
@@ -51,6 +59,7 @@ export async function exportModel(runDir: string, outputDir: string, options: Ex
   const temporary = await mkdtemp(join(dirname(output), `.${basename(output)}.tmp-`))
   try {
     const card = await writePackage(sources, temporary, { ...options, name: options.name ?? basename(output) })
+    throwIfAborted(options.signal, `Writing ${output}`)
     await rename(temporary, output)
     return card
   } catch (error) {
@@ -72,7 +81,7 @@ async function writePackage(
   const write = async (file: string, network: Exported): Promise<Written> => {
     throwIfAborted(options.signal, `Writing ${file}`)
     options.report({ at: 'stage', name: `exporting ${file}` })
-    const written = await writeGraph(join(folder, file), network, plan.sliceSize, options.threads)
+    const written = await writeGraph(join(folder, file), network, plan.sliceSize, options)
     open.push(written)
     return written
   }
@@ -147,7 +156,7 @@ async function writeGraph(
   file: string,
   network: Exported,
   size: readonly [number, number],
-  threads: number,
+  { threads, signal }: ExportOptions,
 ): Promise<Written> {
   const graph = scope(() => traceNetwork(traceable(network, size)))
   await writeChunksAtomic(file, encodeModel(graph, version(), { intendedUse: INTENDED_USE }))
@@ -155,7 +164,22 @@ async function writeGraph(
     file,
     sha256: await sha256OfFile(file),
     normalisation: network.normalisation,
-    twins: { libtorch: libtorchNetwork(network), onnx: await openNetwork(file, threads) },
+    twins: {
+      libtorch: heeding(libtorchNetwork(network), signal),
+      onnx: heeding(await openNetwork(file, threads), signal),
+    },
+  }
+}
+
+/** The network, which hears a request to stop before each run. */
+function heeding(network: Network, signal: AbortSignal | undefined): Network {
+  return {
+    ...network,
+    async run(feeds) {
+      await setImmediate()
+      throwIfAborted(signal, 'Comparing ONNX Runtime with libtorch')
+      return network.run(feeds)
+    },
   }
 }
 

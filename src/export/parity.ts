@@ -36,8 +36,8 @@ export async function stage1Random(
     values: Float32Array.from({ length: n * channels * h * w }, () => random.between(-1, 1)),
     shape: [n, channels, h, w],
   })
-  const sizes = [ct(2, height, width), ct(1, height, width + multipleOf)]
-  return Math.max(...(await Promise.all(sizes.map((each) => difference(twins, { ct: each })))))
+  const ofItsSize = await difference(twins, { ct: ct(2, height, width) })
+  return Math.max(ofItsSize, await difference(twins, { ct: ct(1, height, width + multipleOf) }))
 }
 
 /** On random images at noise levels from the lowest to the highest of sampling. */

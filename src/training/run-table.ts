@@ -69,10 +69,11 @@ async function summarise(dir: string): Promise<RunSummary> {
 /** What `larmor train` prints at the end. */
 export function describeRun(dir: string, record: RunRecord): { json: Record<string, unknown>; text: string } {
   const { best, scores, step, seconds } = record
+  const widest = Math.max(0, ...Object.keys(scores ?? {}).map((name) => name.length))
   const lines = [
     `Trained ${step} steps in ${(seconds / 60).toFixed(1)} min.`,
     ...(best ? [`Best validation: ${best.by} ${best.value.toFixed(4)} at step ${best.step}.`] : []),
-    ...Object.entries(scores ?? {}).map(([name, value]) => `  ${name} ${value.toFixed(4)}`),
+    ...Object.entries(scores ?? {}).map(([name, value]) => `  ${name.padEnd(widest)}  ${value.toFixed(4).padStart(7)}`),
     `Run: ${dir}`,
   ]
   return { json: { run: dir, ...record }, text: lines.join('\n') }

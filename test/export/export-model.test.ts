@@ -15,7 +15,7 @@ import { ALLOWED, requireParity, stage1Random } from '../../src/export/parity.ts
 import { traceNetwork } from '../../src/export/trace.ts'
 import { sha256 } from '../../src/files.ts'
 import { readNifti } from '../../src/formats/index.ts'
-import { silent } from '../../src/progress.ts'
+import { silent, type Event } from '../../src/progress.ts'
 import { mappedSlices, patientOf } from '../../src/synthesis/slices.ts'
 import { openModel, openNetwork, synthesizeMri } from '../../src/synthesis/index.ts'
 import { aten, noGrad, scope } from '../../src/tensor/index.ts'
@@ -174,6 +174,19 @@ test('a store of another plan, a full output folder and a folder without a run a
   await assert.rejects(exportModel(at('nowhere'), at('out'), options), refusedAs('input.notFound'))
   assert.deepEqual(
     readdirSync(store.dir).filter((name) => name.includes('.tmp-')),
+    [],
+  )
+})
+
+test('a request to stop is heard while the programs are compared, and nothing is written', async () => {
+  const stop = new AbortController()
+  const report = (event: Event): void => {
+    if (event.at === 'stage' && event.name.startsWith('comparing')) stop.abort()
+  }
+  const exported = exportModel(at('refiner'), at('stopped'), { threads: 1, report, signal: stop.signal })
+  await assert.rejects(exported, refusedAs('interrupted'))
+  assert.deepEqual(
+    readdirSync(store.dir).filter((name) => name.includes('stopped')),
     [],
   )
 })
