@@ -15,6 +15,7 @@ export const FAULTS = {
   'input.notDicom': { exit: 3, http: 415 },
   'input.notNifti': { exit: 3, http: 415 },
   'input.notMetaImage': { exit: 3, http: 415 },
+  'input.notNrrd': { exit: 3, http: 415 },
   'input.unknownFormat': { exit: 3, http: 415 },
   'input.truncated': { exit: 3, http: 422 },
   'input.corrupt': { exit: 3, http: 422 },

@@ -44,7 +44,7 @@ const DicomSource = z.strictObject({
   lossyCompression: z.boolean().default(false),
 })
 const FileSource = z.strictObject({
-  kind: z.enum(['nifti', 'metaimage']),
+  kind: z.enum(['nifti', 'metaimage', 'nrrd']),
   /** The name in the source folder, which a role was read from; the folder's own name is not kept. */
   file: z.string(),
   sha256: z.string(),

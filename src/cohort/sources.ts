@@ -1,15 +1,16 @@
 /**
  * What the sources of an import hold, as one case a patient, each image with its role and the reason for it.
  *
- * DICOM in any nesting; and folders that hold ct.* or mr*.* as NIfTI or MetaImage (one folder a patient: the layout
- * of SynthRAD, of the shared OpenKBP set, and of what larmor writes), whose other label images are structures.
+ * DICOM in any nesting; and folders that hold ct.* or mr*.* as NIfTI, MetaImage or NRRD (one folder a patient: the
+ * layout of SynthRAD, of the shared OpenKBP set, and of what larmor writes; HaN-Seg puts its words around the names),
+ * whose other label images are structures.
  */
 import { readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { LarmorError } from '../errors.ts'
 import type { Fault } from '../errors.ts'
 import { sha256OfFile } from '../files.ts'
-import { findSeries, isMetaImage, isNifti, readDicomVolume, readImage, seriesLabel } from '../formats/index.ts'
+import { findSeries, isMetaImage, isNifti, isNrrd, readDicomVolume, readImage, seriesLabel } from '../formats/index.ts'
 import type { DicomSeries } from '../formats/index.ts'
 import type { Report } from '../progress.ts'
 import type { Volume } from '../volume/index.ts'
@@ -65,7 +66,7 @@ function less(counts: ReadonlyMap<string, number>, what: string, by: number): Re
 }
 
 function isVolumeFile(name: string): boolean {
-  return isNifti(name) || isMetaImage(name)
+  return isNifti(name) || isMetaImage(name) || isNrrd(name)
 }
 
 /** Folders at or below `path` in which a CT or MR lies as a file of its own; the folder of a file that is given itself. */
@@ -93,8 +94,10 @@ function roleOfFile(name: string): Role | undefined {
   return /^(ct|ct_contrast|mr_[a-z0-9]+)$/.test(stem) ? stem : undefined
 }
 
+/** Without its ending, and without what HaN-Seg puts around it: case_01_IMG_MR_T1.nrrd, case_01_OAR_Parotid_L.seg.nrrd. */
 function stemOf(name: string): string {
-  return name.replace(/\.(nii|nii\.gz|mha)$/i, '')
+  const stem = name.replace(/\.(nii|nii\.gz|mha|mhd|seg\.nrrd|nrrd|nhdr)$/i, '')
+  return stem.replace(/^case_\d+_(IMG|OAR)_/i, '')
 }
 
 async function fileCase(folder: string): Promise<Case> {
@@ -104,7 +107,7 @@ async function fileCase(folder: string): Promise<Case> {
     const role = roleOfFile(name)
     if (role === undefined) continue
     const path = join(folder, name)
-    const kind = isNifti(name) ? ('nifti' as const) : ('metaimage' as const)
+    const kind = isNifti(name) ? 'nifti' : isMetaImage(name) ? 'metaimage' : 'nrrd'
     images.push({
       role,
       why: 'the name of the file',

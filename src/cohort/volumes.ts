@@ -1,8 +1,16 @@
 /** What a cohort's files hold: CT as int16 HU, MR as int16 or float32, structures as uint8 labels on the CT's grid. */
 import { LarmorError } from '../errors.ts'
 import type { FaultKind } from '../errors.ts'
-import { gridDistanceMm, volume } from '../volume/index.ts'
-import type { CtVolume, Grid, Mask, MrVolume, Volume } from '../volume/index.ts'
+import {
+  apply,
+  gridDistanceMm,
+  identityAffine,
+  indexFromMm,
+  mmFromIndex,
+  resampleNearest,
+  volume,
+} from '../volume/index.ts'
+import type { CtVolume, Grid, Mask, MrVolume, Vec3, Volume } from '../volume/index.ts'
 
 const LOWEST_HU = -1024
 const INT16 = { lowest: -32768, highest: 32767 }
@@ -33,8 +41,9 @@ export function asMr({ grid, values }: Volume, where: string): Volume<Int16Array
 }
 
 /**
+ * Labels on the CT's grid. A part of that grid (3D Slicer saves only the box around a structure) is put at its place.
  * @returns undefined where the volume holds something else than labels (a dose, another image)
- * @throws geometry.gridsDiffer  it is not on the CT's grid
+ * @throws geometry.gridsDiffer  it is neither on the CT's grid nor on a part of it
  */
 export function asLabels({ grid, values }: Volume, ct: Grid, where: string): Mask | undefined {
   const labels = new Uint8Array(values.length)
@@ -43,9 +52,19 @@ export function asLabels({ grid, values }: Volume, ct: Grid, where: string): Mas
     if (labels[n] !== values[n]) return undefined
   }
   const apartMm = gridDistanceMm(grid, ct)
-  if (apartMm <= SAME_GRID_MM) return volume(grid, labels)
+  if (apartMm <= SAME_GRID_MM) return volume(ct, labels)
+  const part = partOf(ct, grid)
+  if (part && gridDistanceMm(part, grid) <= SAME_GRID_MM)
+    return resampleNearest(volume(part, labels), ct, identityAffine, 0)
   const found = Number.isFinite(apartMm) ? `${apartMm.toFixed(2)} mm apart` : 'another number of voxels'
-  throw refuse('geometry.gridsDiffer', where, found, `the CT's grid, within ${SAME_GRID_MM} mm`)
+  throw refuse('geometry.gridsDiffer', where, found, `the CT's grid or a part of it, within ${SAME_GRID_MM} mm`)
+}
+
+/** The voxels of the CT that a grid of this size and origin would cover; undefined where it reaches beyond the CT. */
+function partOf(ct: Grid, { size, originMm }: Grid): Grid | undefined {
+  const first = apply(indexFromMm(ct), originMm).map(Math.round) as unknown as Vec3
+  const inside = first.every((at, axis) => at >= 0 && at + size[axis]! <= ct.size[axis]!)
+  return inside ? { ...ct, size, originMm: apply(mmFromIndex(ct), first) } : undefined
 }
 
 function refuse(kind: FaultKind, where: string, found: string, expected: string): LarmorError {

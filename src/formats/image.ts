@@ -10,6 +10,7 @@ import type { DicomSeries, FoundSeries } from './dicom/series.ts'
 import { readDicomVolume } from './dicom/volume.ts'
 import { readMetaImage, writeMetaImage } from './metaimage/metaimage.ts'
 import { readNifti, writeNifti } from './nifti/nifti.ts'
+import { readNrrd, writeNrrd } from './nrrd/nrrd.ts'
 
 export type ReadImage = {
   volume: Volume
@@ -20,28 +21,29 @@ export type ReadImage = {
 }
 
 /**
- * A DICOM folder or file with exactly one CT or MR series, or a .nii, .nii.gz or .mha file.
+ * A DICOM folder or file with exactly one CT or MR series, or a .nii, .nii.gz, .mha, .mhd, .nrrd or .nhdr file.
  * @throws input.notFound, input.unknownFormat, input.empty (no CT or MR image), input.severalPatients,
  *         input.severalSeries, and what the readers of each format throw
  */
 export async function readImage(path: string, options: { report?: Report } = {}): Promise<ReadImage> {
-  if (isNifti(path)) return { volume: await readNifti(path), modality: 'unknown', source: path }
-  if (isMetaImage(path)) return { volume: await readMetaImage(path), modality: 'unknown', source: path }
+  const reader = readerOf(path)
+  if (reader) return { volume: await reader(path), modality: 'unknown', source: path }
   const dicom = onlySeries(await findSeries([path], options.report ?? silent), path, await isFolder(path))
   const modality = dicom.modality === 'CT' ? 'CT' : 'MR'
   return { volume: await readDicomVolume(dicom), modality, dicom, source: path }
 }
 
-/** @throws input.unknownFormat  a name that does not end in .nii, .nii.gz or .mha; machine.diskFull, machine.noPermission */
+/** @throws input.unknownFormat  a name that ends otherwise; machine.diskFull, machine.noPermission */
 export async function writeImage(path: string, volume: Volume): Promise<void> {
   if (isNifti(path)) return writeNifti(path, volume)
-  if (isMetaImage(path)) return writeMetaImage(path, volume)
+  if (/\.mha$/i.test(path)) return writeMetaImage(path, volume)
+  if (/\.nrrd$/i.test(path)) return writeNrrd(path, volume)
   throw refuse(
     'input.unknownFormat',
     'The format is not known.',
     path,
     'another name',
-    'a name that ends in .nii, .nii.gz or .mha',
+    'a name that ends in .nii, .nii.gz, .mha or .nrrd',
   )
 }
 
@@ -49,7 +51,16 @@ export function isNifti(path: string): boolean {
   return /\.nii(\.gz)?$/i.test(path)
 }
 export function isMetaImage(path: string): boolean {
-  return /\.mha$/i.test(path)
+  return /\.(mha|mhd)$/i.test(path)
+}
+export function isNrrd(path: string): boolean {
+  return /\.(nrrd|nhdr)$/i.test(path)
+}
+
+function readerOf(path: string): ((path: string) => Promise<Volume>) | undefined {
+  if (isNifti(path)) return readNifti
+  if (isMetaImage(path)) return readMetaImage
+  return isNrrd(path) ? readNrrd : undefined
 }
 
 async function isFolder(path: string): Promise<boolean> {
@@ -78,7 +89,7 @@ function onlySeries({ series, refused, passedOver }: FoundSeries, path: string, 
       'The format is not known.',
       path,
       'no DICOM, and another name',
-      'DICOM, .nii, .nii.gz or .mha',
+      'DICOM, .nii, .nii.gz, .mha, .mhd, .nrrd or .nhdr',
     )
   throw refuse(
     'input.empty',

@@ -41,6 +41,14 @@ export function bytesOf(values: VoxelArray): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
 }
 
+const CHUNK_BYTES = 2 ** 20
+
+/** The same bytes a mebibyte at a time, for streams. */
+export function* inPieces(values: VoxelArray): Generator<Uint8Array> {
+  const bytes = bytesOf(values)
+  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES)
+}
+
 function swapInPlace(bytes: Uint8Array<ArrayBuffer>, width: number): void {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (width === 2) buffer.swap16()

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, test } from 'vitest'
 import { importSources, openCohort, patientImage } from '../../src/cohort/index.ts'
 import type { ImportResult } from '../../src/cohort/index.ts'
-import { readNifti, writeMetaImage, writeNifti } from '../../src/formats/index.ts'
+import { readNifti, writeMetaImage, writeNifti, writeNrrd } from '../../src/formats/index.ts'
 import { silent } from '../../src/progress.ts'
 import { volume, voxelCount } from '../../src/volume/index.ts'
 import type { Grid } from '../../src/volume/index.ts'
@@ -149,3 +149,31 @@ test.skipIf(!series)(
     assert.deepEqual(images.flat().toSorted(), ['64x28x4', '64x64x4'])
   },
 )
+
+// HaN-Seg (Podobnik et al. 2023): set_1/case_01/case_01_IMG_CT.nrrd, case_01_IMG_MR_T1.nrrd, case_01_OAR_<organ>.seg.nrrd.
+test('the layout of HaN-Seg is read straight in, also where a segmentation holds only its own box', async () => {
+  const [source, cohort] = [folder(), folder()]
+  const path = join(source, 'set_1', 'case_01')
+  await writeNrrd(join(path, 'case_01_IMG_CT.nrrd'), volume(grid, ramp))
+  await writeNrrd(join(path, 'case_01_IMG_MR_T1.nrrd'), volume({ ...grid, originMm: [0, 0, 0] }, ramp))
+  const box: Grid = { ...grid, size: [2, 2, 1], originMm: [-1, -2.5, 16] } // from voxel (2, 1, 2) on
+  await writeNrrd(join(path, 'case_01_OAR_Parotid_L.seg.nrrd'), volume(box, Uint8Array.of(1, 1, 0, 1)))
+  const beyond: Grid = { ...box, originMm: [2, -2.5, 16] }
+  await writeNrrd(join(path, 'case_01_OAR_Lips.seg.nrrd'), volume(beyond, Uint8Array.of(1, 1, 1, 1)))
+
+  const { cases } = await run([source], cohort)
+  assert.deepEqual(
+    cases[0]!.images.map(({ role }) => role),
+    ['ct', 'mr_t1'],
+  )
+  assert.deepEqual(cases[0]!.structures, ['Parotid_L'])
+  assert.deepEqual(
+    cases[0]!.refused.map(({ kind }) => kind),
+    ['geometry.gridsDiffer'],
+  )
+  const patient = (await openCohort(cohort)).patients[0]!
+  const { values } = await readNifti(join(cohort, patient.structures[0]!.file))
+  const at = (i: number, j: number, k: number): number => i + 6 * (j + 5 * k)
+  const ones = [...values.entries()].filter(([, value]) => value === 1).map(([n]) => n)
+  assert.deepEqual(ones, [at(2, 1, 2), at(3, 1, 2), at(3, 2, 2)])
+})

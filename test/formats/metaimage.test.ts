@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { assert as assertProperty, asyncProperty } from 'fast-check'
 import { afterAll, test } from 'vitest'
-import { readMetaImage, writeImage, writeMetaImage } from '../../src/formats/index.ts'
+import { readImage, readMetaImage, writeImage, writeMetaImage } from '../../src/formats/index.ts'
 import { gridDistanceMm } from '../../src/volume/index.ts'
 import type { VoxelArray } from '../../src/volume/index.ts'
 import { faultOf, someGrid, standardGrids, volumeOn } from './made.ts'
@@ -48,6 +48,12 @@ test('raw voxels in the other byte order are read', async () => {
   assert.deepEqual((await readMetaImage(at('big.mha'))).values, Int16Array.of(1, -2, 300, 4, 5, 6, 7, 8))
 })
 
+test('voxels in a file beside the header (.mhd) are read', async () => {
+  writeFileSync(at('two.mhd'), header({ ElementDataFile: 'two.raw' }))
+  writeFileSync(at('two.raw'), Buffer.from(Int16Array.of(1, -2, 300, 4, 5, 6, 7, 8).buffer))
+  assert.deepEqual((await readImage(at('two.mhd'))).volume.values, Int16Array.of(1, -2, 300, 4, 5, 6, 7, 8))
+})
+
 test('what cannot be read is refused by kind', async () => {
   const kindOf = async (changes: Record<string, string | undefined>, voxels = Buffer.alloc(16)) => {
     writeFileSync(at('bad.mha'), Buffer.concat([Buffer.from(header(changes)), voxels]))
@@ -55,7 +61,10 @@ test('what cannot be read is refused by kind', async () => {
   }
   assert.equal(await kindOf({}, Buffer.alloc(15)), 'input.truncated')
   assert.equal(await kindOf({ CompressedData: 'True' }), 'input.corrupt')
-  assert.equal(await kindOf({ ElementDataFile: 'voxels.raw' }), 'input.unsupported')
+  assert.equal(await kindOf({ ElementDataFile: 'nowhere.raw' }), 'input.notFound')
+  assert.equal(await kindOf({ ElementDataFile: '../elsewhere.raw' }), 'input.badValue')
+  assert.equal(await kindOf({ ElementDataFile: '/etc/hostname' }), 'input.badValue')
+  assert.equal(await kindOf({ ElementDataFile: 'slice%03d.raw 1 9 1' }), 'input.unsupported')
   assert.equal(await kindOf({ ElementType: 'MET_ULONG' }), 'input.unsupported')
   assert.equal(await kindOf({ ElementNumberOfChannels: '3' }), 'input.unsupported')
   assert.equal(await kindOf({ NDims: '4' }), 'input.unsupported')

@@ -72,14 +72,23 @@ function decodeExtended(bytes: Uint8Array, initial: string): string {
       if ('g1' in to) g1 = to.g1
       continue
     }
-    let end = at + 1
-    while (end < bytes.length && bytes[end] !== ESC && !(g0 === 'ascii' && DELIMITERS.has(bytes[end - 1]!))) end++
+    const end = endOfRun(bytes, at, g0)
     const run = bytes.subarray(at, end)
     text += g0 === 'ascii' ? decoded(run, g1) : decoded(asEucJp(run, g0), 'euc-jp')
     if (g0 === 'ascii' && DELIMITERS.has(run.at(-1)!)) g1 = initial
     at = end
   }
   return text
+}
+
+/** A run ends before an escape and, where bytes are single characters, after a delimiter. */
+function endOfRun(bytes: Uint8Array, at: number, g0: 'ascii' | Two): number {
+  let end = at + 1
+  while (end < bytes.length && bytes[end] !== ESC) {
+    if (g0 === 'ascii' && DELIMITERS.has(bytes[end - 1]!)) return end
+    end++
+  }
+  return end
 }
 
 /** An unknown sequence is passed over as one byte, so that what follows is still seen. */

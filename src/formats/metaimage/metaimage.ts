@@ -1,10 +1,12 @@
 /**
- * MetaImage with header and voxels in one file (.mha), raw or zlib-compressed, as ITK and SimpleITK write it.
+ * MetaImage with header and voxels in one file (.mha), or the voxels in a file beside it (.mhd), raw or
+ * zlib-compressed, as ITK and SimpleITK write it. Ours are written as .mha.
  *
  * Source  https://itk.org/Wiki/ITK/MetaIO/Documentation. ITK's millimetres are LPS already.
  * Layout  TransformMatrix lists the directions of the i, j and k axes one after the other.
  */
 import { readFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { deflateSync, inflateSync } from 'node:zlib'
 import { LarmorError } from '../../errors.ts'
 import type { FaultKind } from '../../errors.ts'
@@ -46,9 +48,8 @@ export async function readMetaImage(path: string): Promise<Volume> {
   const type = typeOf(header, path)
   const length = grid.size[0] * grid.size[1] * grid.size[2] * bytesPerElement(type)
   if (length > MAX_VOXEL_BYTES) throw refuse(path, 'input.unsupported', `${length} bytes`, `${MAX_VOXEL_BYTES} at most`)
-  const data = isTrue(header, 'CompressedData')
-    ? inflate(bytes.subarray(header.dataOffset), length, path)
-    : bytes.subarray(header.dataOffset)
+  const stored = await voxelBytes(bytes, header, path)
+  const data = isTrue(header, 'CompressedData') ? inflate(stored, length, path) : stored
   if (data.length < length) throw refuse(path, 'input.truncated', `${data.length} bytes of voxels`, `${length} bytes`)
   const own = new Uint8Array(data.subarray(0, length)) // a buffer of its own: the file's offset need not be aligned
   return volume(
@@ -95,9 +96,20 @@ function headerOf(bytes: Buffer, path: string): Header {
   return { fields, dataOffset }
 }
 
+/** Behind the header, or in the file beside it that the header names; nowhere else: a header may not read what it likes. */
+async function voxelBytes(bytes: Buffer, { fields, dataOffset }: Header, path: string): Promise<Buffer> {
+  const name = fields.get('ElementDataFile')!
+  if (name === 'LOCAL') return bytes.subarray(dataOffset)
+  if (/^LIST\b/i.test(name) || /%\d*d/.test(name))
+    throw refuse(path, 'input.unsupported', 'voxels in several files', 'one data file')
+  if (basename(name) !== name || name === '' || name.startsWith('.'))
+    throw refuse(path, 'input.badValue', 'a data file in another folder', 'the name of a file beside the header')
+  return readFile(join(dirname(path), name)).catch((cause: unknown) => {
+    throw refuse(path, 'input.notFound', `no file ${name} beside it`, 'the file with the voxels', cause)
+  })
+}
+
 function checkKind({ fields }: Header, path: string): void {
-  const file = fields.get('ElementDataFile')
-  if (file !== 'LOCAL') throw refuse(path, 'input.unsupported', 'voxels in another file', 'ElementDataFile = LOCAL')
   if (fields.get('BinaryData')?.toLowerCase() === 'false')
     throw refuse(path, 'input.unsupported', 'voxels as text', 'BinaryData = True')
   if (fields.has('HeaderSize') && fields.get('HeaderSize') !== '0')

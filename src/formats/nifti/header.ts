@@ -1,5 +1,6 @@
 /**
- * The 348 bytes before the voxels of a NIfTI-1 file (nifti1.h, Cox et al. 2004), checked field by field.
+ * The header of a NIfTI-1 file (348 bytes; nifti1.h, Cox et al. 2004) or NIfTI-2 file (540; nifti2.h, 2011), checked
+ * field by field. Ours are written as NIfTI-1.
  *
  * sform is taken where there is one, qform else. A file whose two forms disagree is refused, as is one with
  * neither: where the voxels are in the patient is never guessed.
@@ -13,6 +14,7 @@ import type { ElementType } from '../voxels.ts'
 import { affineFromQform, gridFromRas, qformOf, swapRasLps } from './geometry.ts'
 
 export const HEADER_BYTES = 348
+const NIFTI2_BYTES = 540
 /** What comes before the voxels in a file of ours: the header and four bytes that say "no extension". */
 export const PREFIX_BYTES = 352
 /** A header that asks for more than this is corrupt or hostile: 2 GiB is 25 times the largest planning CT in int16. */
@@ -44,30 +46,29 @@ const TYPES: Record<number, ElementType> = {
 }
 const MM_PER_UNIT: Record<number, number> = { 0: 1, 1: 1000, 2: 1, 3: 0.001 } // unknown, m, mm, µm; unknown is mm in practice
 
+/** 348 for NIfTI-1, 540 for NIfTI-2, by the first number of the header; 348 while that is not there yet. */
+export function headerBytes(head: Uint8Array): number {
+  if (head.length < 4) return HEADER_BYTES
+  const view = new DataView(head.buffer, head.byteOffset, head.byteLength)
+  return [view.getInt32(0, true), view.getInt32(0, false)].includes(NIFTI2_BYTES) ? NIFTI2_BYTES : HEADER_BYTES
+}
+
 /**
- * @param bytes  the first 348 bytes at least
+ * @param bytes  the first 348 bytes at least, of a NIfTI-2 file 540
  * @throws input.notNifti, input.unsupported, input.badValue, input.missingAttribute, geometry.sheared,
  *         geometry.inconsistent (sform and qform disagree)
  */
 export function parseHeader(bytes: Uint8Array, where: string): NiftiHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const littleEndian = view.getInt32(0, true) === HEADER_BYTES
-  if (!littleEndian && view.getInt32(0, false) !== HEADER_BYTES) throw notNifti(view, where)
-  const magic = String.fromCharCode(...bytes.subarray(344, 347))
-  if (magic === 'ni1') {
-    throw refuse(
-      where,
-      'input.unsupported',
-      'a header whose voxels are in another file (.hdr and .img)',
-      'one .nii file',
-    )
-  }
-  if (magic !== 'n+1') throw refuse(where, 'input.notNifti', 'no NIfTI-1 mark at byte 344', 'n+1')
+  const length = headerBytes(bytes)
+  const littleEndian = view.getInt32(0, true) === length
+  if (!littleEndian && view.getInt32(0, false) !== length) throw notNifti(view, where)
+  checkMagic(bytes, length === NIFTI2_BYTES ? 'n+2' : 'n+1', length === NIFTI2_BYTES ? 4 : 344, where)
+  const fields = length === NIFTI2_BYTES ? fields2(view, littleEndian) : fields1(view, littleEndian)
 
-  const at = reader(view, littleEndian)
-  const type = TYPES[at.int16(70)]
-  if (!type) throw refuse(where, 'input.unsupported', `data type ${at.int16(70)}`, Object.values(TYPES).join(', '))
-  const size = sizeOf(at, where)
+  const type = TYPES[fields.dataType]
+  if (!type) throw refuse(where, 'input.unsupported', `data type ${fields.dataType}`, Object.values(TYPES).join(', '))
+  const size = sizeOf(fields.dim, where)
   const dataBytes = size[0] * size[1] * size[2] * bytesPerElement(type)
   if (dataBytes > MAX_VOXEL_BYTES) {
     throw refuse(
@@ -77,26 +78,84 @@ export function parseHeader(bytes: Uint8Array, where: string): NiftiHeader {
       `${MAX_VOXEL_BYTES} at most`,
     )
   }
-  const dataOffset = at.float32(108)
-  if (!Number.isInteger(dataOffset) || dataOffset < HEADER_BYTES || dataOffset > MAX_EXTENSION_BYTES)
-    throw refuse(where, 'input.badValue', `voxels at byte ${dataOffset}`, `${HEADER_BYTES} to ${MAX_EXTENSION_BYTES}`)
-  return { littleEndian, grid: gridOf(at, size, where), type, dataOffset, dataBytes, ...scalingOf(at) }
+  const { dataOffset } = fields
+  if (!Number.isInteger(dataOffset) || dataOffset < length || dataOffset > MAX_EXTENSION_BYTES)
+    throw refuse(where, 'input.badValue', `voxels at byte ${dataOffset}`, `${length} to ${MAX_EXTENSION_BYTES}`)
+  return { littleEndian, grid: gridOf(fields, size, where), type, dataOffset, dataBytes, ...scalingOf(fields) }
 }
 
-type Reader = { int16(at: number): number; uint8(at: number): number; float32(at: number): number }
+function checkMagic(bytes: Uint8Array, expected: 'n+1' | 'n+2', at: number, where: string): void {
+  const magic = String.fromCharCode(...bytes.subarray(at, at + 3))
+  if (magic === expected) return
+  if (/^ni[12]$/.test(magic))
+    throw refuse(
+      where,
+      'input.unsupported',
+      'a header whose voxels are in another file (.hdr and .img)',
+      'one .nii file',
+    )
+  throw refuse(where, 'input.notNifti', `no NIfTI mark at byte ${at}`, expected)
+}
 
-function reader(view: DataView, littleEndian: boolean): Reader {
+/** What both versions say, at other places and in other widths (nifti1.h, nifti2.h). */
+type Fields = {
+  dim: readonly number[]
+  dataType: number
+  dataOffset: number
+  slope: number
+  intercept: number
+  unit: number
+  qformCode: number
+  sformCode: number
+  /** pixdim[0] (the handedness) to pixdim[3]. */
+  pixdim: readonly number[]
+  /** b, c, d, then the offset x, y, z. */
+  qform: readonly number[]
+  /** Three rows of four. */
+  sform: readonly number[]
+}
+
+function fields1(view: DataView, little: boolean): Fields {
+  const int16 = (at: number): number => view.getInt16(at, little)
+  const floats = (at: number, count: number): number[] =>
+    Array.from({ length: count }, (_, n) => view.getFloat32(at + 4 * n, little))
   return {
-    int16: (at) => view.getInt16(at, littleEndian),
-    uint8: (at) => view.getUint8(at),
-    float32: (at) => view.getFloat32(at, littleEndian),
+    dim: Array.from({ length: 8 }, (_, n) => int16(40 + 2 * n)),
+    dataType: int16(70),
+    pixdim: floats(76, 4),
+    dataOffset: floats(108, 1)[0]!,
+    slope: floats(112, 1)[0]!,
+    intercept: floats(116, 1)[0]!,
+    unit: view.getUint8(123),
+    qformCode: int16(252),
+    sformCode: int16(254),
+    qform: floats(256, 6),
+    sform: floats(280, 12),
   }
 }
 
-function sizeOf(at: Reader, where: string): Vec3 {
-  const dimensions = at.int16(40)
-  const sizes = [1, 2, 3, 4, 5, 6, 7].map((n) => (n <= dimensions ? at.int16(40 + 2 * n) : 1))
-  if (dimensions < 1 || dimensions > 7 || sizes.some((n) => n < 1))
+function fields2(view: DataView, little: boolean): Fields {
+  const int64 = (at: number): number => Number(view.getBigInt64(at, little))
+  const doubles = (at: number, count: number): number[] =>
+    Array.from({ length: count }, (_, n) => view.getFloat64(at + 8 * n, little))
+  return {
+    dim: Array.from({ length: 8 }, (_, n) => int64(16 + 8 * n)),
+    dataType: view.getInt16(12, little),
+    pixdim: doubles(104, 4),
+    dataOffset: int64(168),
+    slope: doubles(176, 1)[0]!,
+    intercept: doubles(184, 1)[0]!,
+    unit: view.getInt32(500, little),
+    qformCode: view.getInt32(344, little),
+    sformCode: view.getInt32(348, little),
+    qform: doubles(352, 6),
+    sform: doubles(400, 12),
+  }
+}
+
+function sizeOf([dimensions, ...dim]: readonly number[], where: string): Vec3 {
+  const sizes = dim.map((n, axis) => (axis < dimensions! ? n : 1))
+  if (dimensions! < 1 || dimensions! > 7 || sizes.some((n) => n < 1))
     throw refuse(where, 'input.badValue', `dimensions ${dimensions}: ${sizes.join(' × ')}`, 'sizes of one or more')
   if (sizes.slice(3).some((n) => n !== 1))
     throw refuse(where, 'input.unsupported', `several volumes in one file (${sizes.join(' × ')})`, 'one volume')
@@ -104,18 +163,17 @@ function sizeOf(at: Reader, where: string): Vec3 {
 }
 
 /** nifti1.h: a slope of 0 means no scaling; nibabel writes NaN for the same. */
-function scalingOf(at: Reader): { slope: number; intercept: number } {
-  const [slope, intercept] = [at.float32(112), at.float32(116)]
+function scalingOf({ slope, intercept }: Fields): { slope: number; intercept: number } {
   if (slope === 0 || !Number.isFinite(slope)) return { slope: 1, intercept: 0 }
   return { slope, intercept: Number.isFinite(intercept) ? intercept : 0 }
 }
 
-function gridOf(at: Reader, size: Vec3, where: string): Grid {
-  const unit = MM_PER_UNIT[at.uint8(123) & 7]
-  if (unit === undefined) throw refuse(where, 'input.badValue', `spatial unit ${at.uint8(123) & 7}`, 'm, mm or µm')
-  const [qformCode, sformCode] = [at.int16(252), at.int16(254)]
-  const sform = sformCode > 0 ? gridFromRas(sformAt(at, unit), size) : undefined
-  const qform = qformCode > 0 ? gridFromRas(affineFromQform(qformAt(at, unit)), size) : undefined
+function gridOf(fields: Fields, size: Vec3, where: string): Grid {
+  const unit = MM_PER_UNIT[fields.unit & 7]
+  if (unit === undefined) throw refuse(where, 'input.badValue', `spatial unit ${fields.unit & 7}`, 'm, mm or µm')
+  const { qformCode, sformCode } = fields
+  const sform = sformCode > 0 ? gridFromRas(sformOf(fields.sform, unit), size) : undefined
+  const qform = qformCode > 0 ? gridFromRas(affineFromQform(qformFrom(fields, unit)), size) : undefined
   if (sformCode <= 0 && qformCode <= 0) {
     throw refuse(where, 'input.missingAttribute', 'neither sform nor qform', 'one that says where the voxels are')
   }
@@ -140,27 +198,17 @@ function checkFormsAgree(sform: Grid, qform: Grid | 'sheared' | undefined, where
   )
 }
 
-function sformAt(at: Reader, unit: number) {
-  const row = (byte: number) => [0, 4, 8, 12].map((n) => at.float32(byte + n) * unit)
-  const rows = [row(280), row(296), row(312)] as const
-  const column = (n: number): Vec3 => [rows[0][n]!, rows[1][n]!, rows[2][n]!]
+function sformOf(rows: readonly number[], unit: number) {
+  const column = (n: number): Vec3 => [rows[n]! * unit, rows[4 + n]! * unit, rows[8 + n]! * unit]
   return { linear: [column(0), column(1), column(2)] as const, offset: column(3) }
 }
 
-function qformAt(at: Reader, unit: number) {
-  const three = (byte: number): Vec3 => [at.float32(byte), at.float32(byte + 4), at.float32(byte + 8)]
-  const [b, c, d] = three(256)
-  const [x, y, z] = three(268)
-  const [dx, dy, dz] = three(80)
-  const qfac = at.float32(76) < 0 ? (-1 as const) : (1 as const) // nifti1.h: 0 counts as 1
-  return {
-    b,
-    c,
-    d,
-    offset: [x * unit, y * unit, z * unit] as const,
-    spacingMm: [dx * unit, dy * unit, dz * unit] as const,
-    qfac,
-  }
+function qformFrom({ qform, pixdim }: Fields, unit: number) {
+  const [b, c, d, x, y, z] = qform as [number, number, number, number, number, number]
+  const [handed, dx, dy, dz] = pixdim as [number, number, number, number]
+  const qfac = handed < 0 ? (-1 as const) : (1 as const) // nifti1.h: 0 counts as 1
+  const offset = [x * unit, y * unit, z * unit] as const
+  return { b, c, d, offset, spacingMm: [dx * unit, dy * unit, dz * unit] as const, qfac }
 }
 
 /** The 352 bytes before the voxels: both forms, millimetres, no scaling. @throws Error  a description over 79 bytes */
@@ -191,10 +239,8 @@ export function encodeHeader(grid: Grid, type: ElementType, description: string)
 }
 
 function notNifti(view: DataView, where: string): LarmorError {
-  const size = view.getInt32(0, true)
-  if (size === 540 || view.getInt32(0, false) === 540)
-    return refuse(where, 'input.unsupported', 'a NIfTI-2 header', 'NIfTI-1')
-  return refuse(where, 'input.notNifti', `a header that says it has ${size} bytes`, `${HEADER_BYTES}`)
+  const found = `a header that says it has ${view.getInt32(0, true)} bytes`
+  return refuse(where, 'input.notNifti', found, `${HEADER_BYTES} or ${NIFTI2_BYTES}`)
 }
 
 function refuse(where: string, kind: FaultKind, found: string, expected: string, fix?: string): LarmorError {

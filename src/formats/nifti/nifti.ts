@@ -1,5 +1,5 @@
 /**
- * NIfTI-1 volumes, plain (.nii) and compressed (.nii.gz).
+ * NIfTI-1 and NIfTI-2 volumes, plain (.nii) and compressed (.nii.gz).
  *
  * The voxels are streamed into the one array that the volume keeps: no second copy is alive, and a compressed
  * file cannot grow beyond what its header announced.
@@ -11,9 +11,9 @@ import { createGunzip, createGzip } from 'node:zlib'
 import { LarmorError } from '../../errors.ts'
 import { writeChunksAtomic } from '../../files.ts'
 import { volume } from '../../volume/index.ts'
-import type { Volume } from '../../volume/index.ts'
-import { bytesOf, elementsOf, elementTypeOf, rescaled } from '../voxels.ts'
-import { encodeHeader, HEADER_BYTES, parseHeader } from './header.ts'
+import type { Volume, VoxelArray } from '../../volume/index.ts'
+import { elementsOf, elementTypeOf, inPieces, rescaled } from '../voxels.ts'
+import { encodeHeader, HEADER_BYTES, headerBytes, parseHeader } from './header.ts'
 import type { NiftiHeader } from './header.ts'
 
 const CHUNK_BYTES = 2 ** 20
@@ -61,7 +61,7 @@ async function collect(chunks: AsyncIterable<Uint8Array>, mostBytes: number, pat
   for await (const chunk of chunks) {
     if (!header) {
       head = Buffer.concat([head, chunk])
-      if (head.length < HEADER_BYTES) continue
+      if (head.length < headerBytes(head)) continue
       header = parseHeader(head, path)
       const needed = header.dataOffset + header.dataBytes
       if (needed > mostBytes) throw fault('input.truncated', path, `at most ${mostBytes} bytes`, `${needed} bytes`)
@@ -106,16 +106,16 @@ async function firstLook(path: string): Promise<{ fileBytes: number; gzipped: bo
  */
 export async function writeNifti(path: string, source: Volume, options: { description?: string } = {}): Promise<void> {
   const header = encodeHeader(source.grid, elementTypeOf(source.values), options.description ?? '')
-  const pieces = inPieces(header, bytesOf(source.values))
+  const pieces = fileOf(header, source.values)
   if (!path.endsWith('.gz')) return writeChunksAtomic(path, pieces)
   // Level 1: the higher ones cost twice the time for a tenth less.
   const gzip = createGzip({ level: 1, chunkSize: CHUNK_BYTES })
   await writeChunksAtomic(path, Readable.from(pieces, { objectMode: false }).pipe(gzip))
 }
 
-function* inPieces(header: Uint8Array, voxels: Uint8Array): Generator<Uint8Array> {
+function* fileOf(header: Uint8Array, values: VoxelArray): Generator<Uint8Array> {
   yield header
-  for (let at = 0; at < voxels.length; at += CHUNK_BYTES) yield voxels.subarray(at, at + CHUNK_BYTES)
+  yield* inPieces(values)
 }
 
 function isZlibError(error: unknown): error is Error & { code: string } {

@@ -26,6 +26,8 @@ header = nib.Nifti1Header(endianness='>')
 header.set_data_dtype(np.dtype('>i2'))
 big = nib.Nifti1Image(values, affine, header=header)
 nib.save(big, 'nibabel-big-endian.nii')
-subprocess.run(['plastimatch', 'convert', '--input', 'nibabel-sform.nii.gz', '--output-img', 'plastimatch.mha'], check=True)
+nib.save(nib.Nifti2Image(values, affine), 'nibabel-nifti2.nii')
+for name in ['plastimatch.mha', 'plastimatch.nrrd']:
+    subprocess.run(['plastimatch', 'convert', '--input', 'nibabel-sform.nii.gz', '--output-img', name], check=True)
 voxels = [[0, 0, 0], [4, 0, 0], [0, 3, 0], [4, 3, 2]]
 json.dump({'voxels': voxels, 'rasMm': apply_affine(affine, voxels).tolist()}, open('golden.json', 'w'))
