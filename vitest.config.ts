@@ -12,6 +12,6 @@ export default defineConfig({
     testTimeout: slow ? 3_600_000 : 60_000,
     hookTimeout: 120_000,
     env: { MALLOC_ARENA_MAX: '1', OMP_WAIT_POLICY: 'passive' },
-    coverage: { provider: 'v8', include: ['src/**'], reporter: ['text-summary', 'json-summary'] },
+    coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['text-summary', 'json-summary'] },
   },
 })
