@@ -65,7 +65,7 @@ export function qualityOf(
 /** Each limit with the figure it holds for: beyond `look` a person should look, beyond `reject` the pair is not used. */
 const LIMITS = {
   inverseConsistencyMm: { look: 2, reject: 5 },
-  surfaceP95Mm: { look: 15, reject: 30 },
+  surfaceP95Mm: { look: 15, reject: 60 },
   margin: { look: 0.02, reject: 0.003 },
   overlap: { look: 0.15, reject: 0.05 },
 } as const

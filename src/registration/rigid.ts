@@ -67,10 +67,10 @@ type Round = {
 const SEARCH = { levelMm: 16, bins: 16, points: 1000, blocks: 1 } as const
 /** In order; `keep` is how many poses go into the round. */
 const ROUNDS: readonly Round[] = [
-  { levelMm: 16, bins: 16, points: 800, blocks: 1, iterations: 14, stepMm: 8, keep: 96 },
+  { levelMm: 16, bins: 16, points: 800, blocks: 1, iterations: 14, stepMm: 8, keep: 128 },
   { levelMm: 8, bins: 16, points: 2500, blocks: 2, iterations: 25, stepMm: 4, keep: 12 },
   { levelMm: 4, bins: 24, points: 6000, blocks: 4, iterations: 40, stepMm: 1.2, keep: 3 },
-  { levelMm: 2.5, bins: 24, points: 12000, blocks: 8, iterations: 60, stepMm: 0.5, keep: 1 },
+  { levelMm: 2.5, bins: 24, points: 16000, blocks: 16, iterations: 64, stepMm: 0.8, keep: 1 },
 ]
 
 type Candidate = { pose: Pose; start: Pose; score: number; nmi: number; overlap: number }
