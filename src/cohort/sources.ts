@@ -10,7 +10,15 @@ import { dirname, join } from 'node:path'
 import { LarmorError } from '../errors.ts'
 import type { Fault } from '../errors.ts'
 import { sha256OfFile } from '../files.ts'
-import { findSeries, isMetaImage, isNifti, isNrrd, readDicomVolume, readImage, seriesLabel } from '../formats/index.ts'
+import {
+  findSeries,
+  isMetaImage,
+  isNifti,
+  isVolumeFile,
+  readDicomVolume,
+  readImage,
+  seriesLabel,
+} from '../formats/index.ts'
 import type { DicomSeries } from '../formats/index.ts'
 import type { Report } from '../progress.ts'
 import type { Volume } from '../volume/index.ts'
@@ -63,10 +71,6 @@ function less(counts: ReadonlyMap<string, number>, what: string, by: number): Re
   return new Map(
     [...counts].map(([key, count]) => [key, key === what ? left : count] as const).filter(([, n]) => n > 0),
   )
-}
-
-function isVolumeFile(name: string): boolean {
-  return isNifti(name) || isMetaImage(name) || isNrrd(name)
 }
 
 /** Folders at or below `path` in which a CT or MR lies as a file of its own; the folder of a file that is given itself. */

@@ -57,6 +57,11 @@ export function isNrrd(path: string): boolean {
   return /\.(nrrd|nhdr)$/i.test(path)
 }
 
+/** A file that is a volume by its name. */
+export function isVolumeFile(path: string): boolean {
+  return readerOf(path) !== undefined
+}
+
 function readerOf(path: string): ((path: string) => Promise<Volume>) | undefined {
   if (isNifti(path)) return readNifti
   if (isMetaImage(path)) return readMetaImage

@@ -43,7 +43,8 @@ export function numbersOf(dataSet: DataSet, name: TagName, where: string): numbe
   if (binary) return binaryNumbers(element.bytes, binary, dataSet.littleEndian)
   return textsOf(dataSet, name).map((text) => {
     if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) badValue(name, where, `"${text.slice(0, 20)}"`, 'a number')
-    return Number(text)
+    const number = Number(text)
+    return Number.isFinite(number) ? number : badValue(name, where, text, 'a number that a float64 holds')
   })
 }
 

@@ -37,7 +37,8 @@ export async function writeTogether(count: number, write: (index: number) => Pro
   }
 }
 
-async function refuseFilled(folder: string): Promise<void> {
+/** @throws usage.outputExists  the folder is there and not empty */
+export async function refuseFilled(folder: string): Promise<void> {
   const inside = await readdir(folder).catch(() => [])
   if (inside.length === 0) return
   throw new LarmorError({

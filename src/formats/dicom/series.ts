@@ -49,6 +49,8 @@ export type DicomSeries = {
 
 export type FoundSeries = {
   series: DicomSeries[]
+  /** RT structure sets; they are among the files passed over, too, since they are no images. */
+  structureSets: DicomFile[]
   /** Files that could not be read. */
   refused: Fault[]
   /** How many files were passed over, by what they are ('not DICOM', 'RTSTRUCT' …). */
@@ -63,6 +65,7 @@ export type FoundSeries = {
 export async function findSeries(sources: readonly string[], report: Report): Promise<FoundSeries> {
   const paths = await filesIn(sources)
   const frames: Frame[] = []
+  const structureSets: DicomFile[] = []
   const refused: Fault[] = []
   const passedOver = new Map<string, number>()
   const passOver = (what: string): void => void passedOver.set(what, (passedOver.get(what) ?? 0) + 1)
@@ -72,6 +75,7 @@ export async function findSeries(sources: readonly string[], report: Report): Pr
       const other = file ? otherThanImage(file) : 'not DICOM'
       if (file && !other) frames.push(...framesOf(identified(file), ENHANCED.includes(sopClassOf(file))))
       else if (other) passOver(other)
+      if (file && sopClassOf(file) === SOP_CLASS.rtStructureSet) structureSets.push(file)
     } catch (error) {
       if (!(error instanceof LarmorError)) throw error
       refused.push(error.fault)
@@ -79,7 +83,7 @@ export async function findSeries(sources: readonly string[], report: Report): Pr
     report({ at: 'progress', task: 'Reading headers', done: n + 1, of: paths.length, unit: 'files' })
   }
   const series = await groupBySeries(frames)
-  return { series: markDamaged(series, refused), refused, passedOver }
+  return { series: markDamaged(series, refused), structureSets, refused, passedOver }
 }
 
 /** For messages: what a person finds in the export, without a name or number of a patient. */

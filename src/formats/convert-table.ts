@@ -1,0 +1,21 @@
+/** What a person reads of a conversion: a line a file, what was refused, and a last line that sums up. */
+import type { Converted } from './convert.ts'
+
+export function convertTable({ volumes, masks, refused, passedOver }: Converted): string {
+  const others = Object.entries(passedOver).map(([what, count]) => `${count} ${what}`)
+  return [
+    ...volumes.map(({ file, size, spacingMm, part, lossyCompression }) => {
+      const spacing = spacingMm.map((mm) => mm.toFixed(3)).join(' × ')
+      const more = [part, lossyCompression ? 'lossy compression' : ''].filter((text) => text !== '').join(', ')
+      return `${file}  ${size.join(' × ')}  ${spacing} mm${more === '' ? '' : `  (${more})`}`
+    }),
+    ...masks.map(({ file, volumeCm3, notes }) => {
+      return `${file}  ${volumeCm3.toFixed(2)} cm³${notes.length > 0 ? `  (${notes.join('; ')})` : ''}`
+    }),
+    ...refused.map(({ kind, message, where, found, expected }) => {
+      return `refused: ${message} ${where}: found ${found}, expected ${expected} [${kind}]`
+    }),
+    ...(others.length > 0 ? [`passed over: ${others.join(', ')}`] : []),
+    `${volumes.length} volumes, ${masks.length} masks, ${refused.length} refused`,
+  ].join('\n')
+}
