@@ -3,29 +3,19 @@
  *
  * 1. All starts (starts.ts) are scored at 16 mm; the best that differ are climbed there, the best of these at 8 mm.
  * 2. The best few that still differ are climbed at 4 mm; their scores tell how clear the choice was.
+ *    Where it was not clear, 1 and 2 are done again from other starts, and all that was found is compared.
  * 3. The best one is finished at 2.5 mm.
  */
-import { LarmorError, throwIfAborted } from '../errors.ts'
+import { throwIfAborted } from '../errors.ts'
 import type { Report } from '../progress.ts'
 import { stream } from '../random.ts'
-import type { Affine, Grid, Mask, Vec3 } from '../volume/index.ts'
-import {
-  countVoxels,
-  dilate,
-  fieldOfView,
-  gridWithSpacing,
-  identityAffine,
-  intersect,
-  resampleNearest,
-  volume,
-  voxelCount,
-} from '../volume/index.ts'
+import type { Affine, Vec3 } from '../volume/index.ts'
+import type { ObjectiveOf, Sampling } from './level-objective.ts'
+import { noOverlap, objectiveMaker } from './level-objective.ts'
 import type { Objective } from './objective.ts'
-import { makeObjective } from './objective.ts'
-import { drawPoints } from './points.ts'
 import type { Pose } from './pose.ts'
 import { affineOf, poseDistanceMm, stepped } from './pose.ts'
-import type { LevelMm, Prepared } from './prepare.ts'
+import type { Prepared } from './prepare.ts'
 import { bodyCentreMm, startPoses } from './starts.ts'
 
 export type RigidFit = {
@@ -50,28 +40,19 @@ export type AlignOptions = {
 }
 
 /** Poses that are closer than this are one answer. */
-const DISTINCT_MM = 20
-/** Air round the body that takes part: the skin is the strongest edge there is. */
-const RIM_MM = 10
-
-/** `points` in each of `blocks` blocks: one block a step, all of them for the scores. */
-type Round = {
-  levelMm: LevelMm
-  bins: number
-  points: number
-  blocks: number
-  iterations: number
-  stepMm: number
-  keep: number
-}
-const SEARCH = { levelMm: 16, bins: 16, points: 1000, blocks: 1 } as const
+const DISTINCT_MM = 30
+type Round = Sampling & { iterations: number; stepMm: number; keep: number }
+const SEARCH: Sampling = { levelMm: 16, bins: 16, points: 1000, blocks: 1 }
 /** In order; `keep` is how many poses go into the round. */
-const ROUNDS: readonly Round[] = [
+const CHOOSING: readonly Round[] = [
   { levelMm: 16, bins: 16, points: 800, blocks: 1, iterations: 14, stepMm: 8, keep: 128 },
   { levelMm: 8, bins: 16, points: 2500, blocks: 2, iterations: 25, stepMm: 4, keep: 12 },
   { levelMm: 4, bins: 24, points: 6000, blocks: 4, iterations: 40, stepMm: 1.2, keep: 3 },
-  { levelMm: 2.5, bins: 24, points: 16000, blocks: 16, iterations: 64, stepMm: 0.8, keep: 1 },
 ]
+const FINISHING: Round = { levelMm: 2.5, bins: 24, points: 16000, blocks: 16, iterations: 64, stepMm: 0.8, keep: 1 }
+/** In NMI: a lead by less is no clear choice, and the search is made again from other starts (LOG.md, "registration"). */
+const CLEAR_MARGIN = 0.02
+const MOST_SEARCHES = 4
 
 type Candidate = { pose: Pose; start: Pose; score: number; nmi: number; overlap: number }
 
@@ -83,78 +64,79 @@ type Candidate = { pose: Pose; start: Pose; score: number; nmi: number; overlap:
 export async function alignRigid(fixed: Prepared, moving: Prepared, options: AlignOptions): Promise<RigidFit> {
   const centreMm = bodyCentreMm(fixed)
   const starts = startPoses(fixed, moving, centreMm)
-  const objectiveOf = objectiveMaker(fixed, moving, centreMm, options)
-  const search = objectiveOf(SEARCH, 'search')
-  let candidates = using(search, (objective) => ranked(objective, starts, starts))
-  let [iterations, margin, nmiAtStart] = [0, 0, 0]
-
-  for (const [n, round] of ROUNDS.entries()) {
-    await betweenRounds(n, `aligning ${moving.name} with ${fixed.name}`, options)
-    const entering = distinct(candidates, round.keep)
-    const reached = entering.map(({ pose }) => affineOf(pose, centreMm))
-    using(objectiveOf(round, n, reached), (objective) => {
-      candidates = climb(objective, entering, round)
-      nmiAtStart = objective.scores([candidates[0]!.start]).nmi[0]!
-    })
-    iterations += round.iterations * entering.length
-    if (round.levelMm === 4) margin = marginOf(distinct(candidates, 2))
+  const work: Work = {
+    ...options,
+    centreMm,
+    objectiveOf: objectiveMaker(fixed, moving, centreMm, options),
+    task: `aligning ${moving.name} with ${fixed.name}`,
   }
-  const { pose, nmi, overlap } = candidates[0]!
-  if (!(overlap > LEAST_OVERLAP)) throw noOverlap(overlap)
-  const movingFromFixedMm = affineOf(pose, centreMm)
-  return { movingFromFixedMm, nmi, nmiAtStart, margin, overlap, starts: starts.length, iterations }
+  let chosen: Candidate[] = []
+  let [margin, searches] = [0, 0]
+  while (searches < MOST_SEARCHES && margin < CLEAR_MARGIN) {
+    const found = await choose(shaken(starts, searches, options.seed), searches, work)
+    chosen = distinct([...chosen, ...found].sort(byScore), CHOOSING.at(-1)!.keep)
+    margin = marginOf(chosen)
+    searches++
+  }
+  const { best, nmiAtStart } = await finish(chosen, work)
+  if (!(best.overlap > LEAST_OVERLAP)) throw noOverlap(best.overlap)
+  return {
+    movingFromFixedMm: affineOf(best.pose, centreMm),
+    nmi: best.nmi,
+    nmiAtStart,
+    margin,
+    overlap: best.overlap,
+    starts: searches * starts.length,
+    iterations: searches * stepsOf(CHOOSING) + stepsOf([FINISHING]),
+  }
 }
 /** Below this share of the body there is nothing to compare. */
 const LEAST_OVERLAP = 0.02
 
+type Work = AlignOptions & { centreMm: Vec3; objectiveOf: ObjectiveOf; task: string }
+
+/** The best few that differ, climbed to 4 mm. */
+async function choose(starts: readonly Pose[], search: number, work: Work): Promise<Candidate[]> {
+  const { centreMm, objectiveOf } = work
+  let candidates = using(objectiveOf(SEARCH, `search ${search}`), (objective) => ranked(objective, starts, starts))
+  for (const [n, round] of CHOOSING.entries()) {
+    await betweenRounds(n, work)
+    const entering = distinct(candidates, round.keep)
+    const reached = entering.map(({ pose }) => affineOf(pose, centreMm))
+    candidates = using(objectiveOf(round, `search ${search}, ${n}`, reached), (objective) =>
+      climb(objective, entering, round),
+    )
+  }
+  return candidates
+}
+
+async function finish([chosen]: readonly Candidate[], work: Work): Promise<{ best: Candidate; nmiAtStart: number }> {
+  await betweenRounds(CHOOSING.length, work)
+  const { pose, start } = chosen!
+  return using(work.objectiveOf(FINISHING, 'finish', [affineOf(pose, work.centreMm)]), (objective) => ({
+    best: climb(objective, [chosen!], FINISHING)[0]!,
+    nmiAtStart: objective.scores([start]).nmi[0]!,
+  }))
+}
+
+/** For a second search: all starts turned and shifted by one random step, up to about 15° and 20 mm an axis. */
+function shaken(starts: readonly Pose[], search: number, seed: number): readonly Pose[] {
+  if (search === 0) return starts
+  const random = stream(seed, 'shaken starts', search)
+  const step = Array.from({ length: 6 }, () => random.between(-20, 20))
+  return starts.map((pose) => stepped(pose, step))
+}
+
 /** Lets the event loop turn, so that Ctrl-C is heard, and says how far the search is. */
-async function betweenRounds(done: number, task: string, { report, signal }: AlignOptions): Promise<void> {
-  report({ at: 'progress', task, done, of: ROUNDS.length, unit: 'rounds' })
+async function betweenRounds(done: number, { task, report, signal }: Work): Promise<void> {
+  report({ at: 'progress', task, done, of: CHOOSING.length + 1, unit: 'rounds' })
   await new Promise((resolve) => setImmediate(resolve))
   throwIfAborted(signal, task)
 }
 
-/**
- * Objectives on points of the fixed body and its rim. Once poses are known, points that the moving image does not reach
- * from any of them would be wasted: they are left out, and the overlap is still counted as if they were there.
- */
-function objectiveMaker(fixed: Prepared, moving: Prepared, centreMm: Vec3, { seed, device }: AlignOptions) {
-  const rim = dilate(fixed.body, RIM_MM)
-  const whole = countVoxels(rim)
-  // Less than this share of what the smaller image could cover is no overlap that a hospital would export.
-  const leastOverlap = 0.6 * Math.min(1, countVoxels(moving.body) / countVoxels(fixed.body))
-  return (
-    round: Pick<Round, 'levelMm' | 'bins' | 'points' | 'blocks'>,
-    name: string | number,
-    reached?: readonly Affine[],
-  ): Objective => {
-    const { levelMm, bins, points, blocks } = round
-    const region = reached ? intersect(rim, reachOf(moving, rim.grid, reached)) : rim
-    if (countVoxels(region) === 0) throw noOverlap(0)
-    const drawn = drawPoints(region, points * blocks, stream(seed, 'points', name))
-    return makeObjective(fixed.levels[levelMm], moving.levels[levelMm], drawn, {
-      centreMm,
-      bins,
-      leastOverlap,
-      blocks,
-      coverage: countVoxels(region) / whole,
-      device,
-    })
-  }
+function stepsOf(rounds: readonly Round[]): number {
+  return rounds.reduce((sum, { iterations, keep }) => sum + iterations * keep, 0)
 }
-
-/** Where the moving image has data from any of the poses, and as far round it as a pose may still move. */
-function reachOf(moving: Prepared, onto: Grid, reached: readonly Affine[]): Mask {
-  const coarse = gridWithSpacing(onto, [8, 8, 8])
-  const anywhere = volume(coarse, new Uint8Array(voxelCount(coarse)))
-  for (const movingFromFixedMm of reached) {
-    fieldOfView(moving.plain.grid, coarse, movingFromFixedMm).values.forEach((inside, at) => {
-      anywhere.values[at]! |= inside
-    })
-  }
-  return resampleNearest(dilate(anywhere, REACH_MM), onto, identityAffine, 0)
-}
-const REACH_MM = 16
 
 /** Adam (Kingma and Ba 2015) on all poses at once; steps shrink along a cosine to a thirtieth. Best first. */
 function climb(objective: Objective, from: readonly Candidate[], { iterations, stepMm }: Round): Candidate[] {
@@ -187,7 +169,11 @@ function ranked(objective: Objective, poses: readonly Pose[], starts: readonly P
   const { score, nmi, overlap } = objective.scores(poses)
   return poses
     .map((pose, n) => ({ pose, start: starts[n]!, score: score[n]!, nmi: nmi[n]!, overlap: overlap[n]! }))
-    .sort((a, b) => b.score - a.score)
+    .sort(byScore)
+}
+
+function byScore(a: Candidate, b: Candidate): number {
+  return b.score - a.score
 }
 
 /** Of candidates that are one answer only the best; best first. */
@@ -211,15 +197,4 @@ function using<T>(objective: Objective, body: (objective: Objective) => T): T {
   } finally {
     objective.dispose()
   }
-}
-
-function noOverlap(overlap: number): LarmorError {
-  return new LarmorError({
-    kind: 'registration.failed',
-    message: 'No position was found in which CT and MR overlap.',
-    where: 'After the rigid search',
-    found: `${(100 * overlap).toFixed(1)} % of the body inside the MR`,
-    expected: 'two images of the same part of one patient',
-    fix: 'Check that both series show the same region; if not, exclude this patient.',
-  })
 }
