@@ -9,15 +9,19 @@ export const convertCommand = command({
   flags: [
     ['--output <dir>', 'a folder that is empty or not there'],
     ['--format <name>', 'nifti (default), mha or nrrd'],
+    ['--correct-tilt', 'resample series of a tilted gantry to an orthogonal grid; else they are refused'],
+    ['--fill-gaps', 'resample unevenly spaced slices to even ones; else they are refused'],
   ],
   options: z.strictObject({
     source: z.array(z.string()).min(1),
     output: z.string(),
     format: z.enum(['nifti', 'mha', 'nrrd']).default('nifti'),
+    correctTilt: z.boolean().default(false),
+    fillGaps: z.boolean().default(false),
   }),
 
-  async run({ source, output, format }, { report, signal }) {
-    const converted = await convertSources(source, output, { format, report, signal })
+  async run({ source, output, ...options }, { report, signal }) {
+    const converted = await convertSources(source, output, { ...options, report, signal })
     const { volumes, refused } = converted
     return {
       json: { output, ...converted },

@@ -11,21 +11,25 @@ export const importCommand = command({
   flags: [
     ['--cohort <dir>', 'the cohort, made if it is not there'],
     ['--dry-run', 'only show what would be imported, and why'],
+    ['--correct-tilt', 'resample series of a tilted gantry to an orthogonal grid; else they are refused'],
+    ['--fill-gaps', 'resample unevenly spaced slices to even ones; else they are refused'],
     ['--deidentify', 'replace UIDs and leave out free texts in the sidecars, too'],
   ],
   options: z.strictObject({
     source: z.array(z.string()).min(1),
     cohort: z.string(),
     dryRun: z.boolean().default(false),
+    correctTilt: z.boolean().default(false),
+    fillGaps: z.boolean().default(false),
     deidentify: z.boolean().default(false),
   }),
 
-  async run({ source, cohort, dryRun, deidentify }, { report, signal }) {
-    const result = await importSources(source, cohort, { report, signal, dryRun, deidentify })
+  async run({ source, cohort, ...options }, { report, signal }) {
+    const result = await importSources(source, cohort, { report, signal, ...options })
     const refused = refusedCount(result)
     const done = result.cases.filter(({ status }) => status !== 'refused').length
     return {
-      json: { cohort, dryRun, ...result },
+      json: { cohort, dryRun: options.dryRun, ...result },
       text: importTable(result),
       exitCode: refused === 0 ? 0 : done > 0 ? 5 : 3,
     }

@@ -10,6 +10,7 @@ import { LarmorError, throwIfAborted } from '../errors.ts'
 import type { Fault } from '../errors.ts'
 import { asDiskFault, sha256OfFile, writeJson } from '../files.ts'
 import { readImage, writeNifti } from '../formats/index.ts'
+import type { Resampling } from '../formats/index.ts'
 import type { Report } from '../progress.ts'
 import type { Grid, Mask } from '../volume/index.ts'
 import type { Role } from './cohort.ts'
@@ -37,7 +38,12 @@ export type ImportResult = {
   refused: Fault[]
   passedOver: Record<string, number>
 }
-export type ImportOptions = { report: Report; signal?: AbortSignal; dryRun?: boolean; deidentify?: boolean }
+export type ImportOptions = {
+  report: Report
+  signal?: AbortSignal
+  dryRun?: boolean
+  deidentify?: boolean
+} & Resampling
 
 /**
  * @throws input.notFound, input.empty (no CT or MR in the sources), cohort.busy, json.refused, machine.diskFull,
@@ -124,12 +130,13 @@ function candidateLine({ role, from, why }: Candidate): { role: Role; from: stri
   return { role, from, why }
 }
 
-async function writeCandidate(candidate: Candidate, folder: string, { dryRun, deidentify = false }: ImportOptions) {
-  const read = await candidate.read()
+async function writeCandidate(candidate: Candidate, folder: string, options: ImportOptions) {
+  const { dryRun, deidentify = false } = options
+  const { volume: read, resampled } = await candidate.read(options)
   const isCt = candidate.role.startsWith('ct')
   const volume = isCt ? asCt(read, candidate.from) : asMr(read, candidate.from)
   const path = join(folder, `${candidate.role}.nii.gz`)
-  const sidecar = sidecarOf(candidate.role, candidate.why, candidate.source, volume.grid, deidentify)
+  const sidecar = sidecarOf({ ...candidate, resampled }, volume.grid, deidentify)
   if (!dryRun) {
     await writeNifti(path, volume)
     await writeJson(join(folder, `${candidate.role}.json`), sidecar)

@@ -58,12 +58,16 @@ export const Sidecar = z.strictObject({
   source: z.discriminatedUnion('kind', [DicomSource, FileSource]),
   size: z.tuple([z.int(), z.int(), z.int()]),
   spacingMm: z.tuple([z.number(), z.number(), z.number()]),
+  /** What was resampled on request before it became this volume: a tilted gantry, gaps between slices. */
+  resampled: z.array(z.enum(['tilt', 'gaps'])).default([]),
   larmor: z.string(),
 })
 export type Sidecar = z.infer<typeof Sidecar>
 export type ImageSource = Sidecar['source']
 
-export function sidecarOf(role: Role, why: string, source: ImageSource, grid: Grid, deidentify: boolean): Sidecar {
+type Described = { role: Role; why: string; source: ImageSource; resampled: Sidecar['resampled'] }
+
+export function sidecarOf({ role, why, source, resampled }: Described, grid: Grid, deidentify: boolean): Sidecar {
   return {
     schema: 'larmor/image@1',
     role,
@@ -72,6 +76,7 @@ export function sidecarOf(role: Role, why: string, source: ImageSource, grid: Gr
     source: deidentify ? deidentified(source) : source,
     size: [...grid.size],
     spacingMm: [...grid.spacingMm],
+    resampled,
     larmor: version(),
   }
 }

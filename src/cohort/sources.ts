@@ -18,8 +18,9 @@ import {
   readDicomVolume,
   readImage,
   seriesLabel,
+  stackOf,
 } from '../formats/index.ts'
-import type { DicomSeries } from '../formats/index.ts'
+import type { DicomSeries, Resampling } from '../formats/index.ts'
 import type { Report } from '../progress.ts'
 import type { Volume } from '../volume/index.ts'
 import type { Role } from './cohort.ts'
@@ -33,7 +34,7 @@ export type Candidate = {
   /** What a person sees: 'Series 8 "CT" (CT, 103 images)' or 'ct.nii.gz'. */
   from: string
   source: ImageSource
-  read(): Promise<Volume>
+  read(allow: Resampling): Promise<{ volume: Volume; resampled: ('tilt' | 'gaps')[] }>
 }
 export type Case = {
   /** The folder that the case lies in. */
@@ -117,7 +118,7 @@ async function fileCase(folder: string): Promise<Case> {
       why: 'the name of the file',
       from: name,
       source: { kind, file: name, sha256: await sha256OfFile(path) },
-      read: async () => (await readImage(path)).volume,
+      read: async () => ({ volume: (await readImage(path)).volume, resampled: [] }),
     })
   }
   const others = names.filter((name) => roleOfFile(name) === undefined)
@@ -138,7 +139,10 @@ function dicomCases(series: readonly DicomSeries[]): Case[] {
       ...roleOf(one),
       from: seriesLabel(one),
       source: dicomSourceOf(one),
-      read: async (): Promise<Volume> => readDicomVolume(one),
+      read: async (allow: Resampling) => ({
+        volume: await readDicomVolume(one, allow),
+        resampled: stackOf(one, allow).resampled,
+      }),
     }))
     return { where, ...withoutDoubles(images, where), structures: [], leftOut }
   })

@@ -4,9 +4,10 @@ import type { Converted } from './convert.ts'
 export function convertTable({ volumes, masks, refused, passedOver }: Converted): string {
   const others = Object.entries(passedOver).map(([what, count]) => `${count} ${what}`)
   return [
-    ...volumes.map(({ file, size, spacingMm, part, lossyCompression }) => {
+    ...volumes.map(({ file, size, spacingMm, part, lossyCompression, resampled }) => {
       const spacing = spacingMm.map((mm) => mm.toFixed(3)).join(' × ')
-      const more = [part, lossyCompression ? 'lossy compression' : ''].filter((text) => text !== '').join(', ')
+      const notes = [part, lossyCompression ? 'lossy compression' : '', ...resampled.map((what) => `${what} resampled`)]
+      const more = notes.filter((text) => text !== '').join(', ')
       return `${file}  ${size.join(' × ')}  ${spacing} mm${more === '' ? '' : `  (${more})`}`
     }),
     ...masks.map(({ file, volumeCm3, notes }) => {

@@ -11,10 +11,11 @@ import { asDiskFault } from '../files.ts'
 import type { Report } from '../progress.ts'
 import type { Grid, Vec3, Volume } from '../volume/index.ts'
 import { refuseFilled } from './dicom/folder.ts'
+import type { Resampling } from './dicom/geometry.ts'
 import { findSeries, seriesLabel } from './dicom/series.ts'
 import type { DicomSeries } from './dicom/series.ts'
 import type { DicomFile } from './dicom/file.ts'
-import { readDicomVolume } from './dicom/volume.ts'
+import { readDicomVolume, stackOf } from './dicom/volume.ts'
 import { isVolumeFile, readImage, writeImage } from './image.ts'
 import { foreignReferences, imageOf } from './rtstruct/image-of.ts'
 import { hasMask, rasterise } from './rtstruct/rasterise.ts'
@@ -33,6 +34,8 @@ export type ConvertedVolume = {
   spacingMm: Vec3
   /** Whether the scanner's values had been compressed with loss. */
   lossyCompression: boolean
+  /** What was resampled on request: a tilted gantry, gaps between slices. */
+  resampled: ('tilt' | 'gaps')[]
 }
 export type ConvertedMask = {
   file: string
@@ -48,7 +51,7 @@ export type Converted = {
   refused: Fault[]
   passedOver: Record<string, number>
 }
-export type ConvertOptions = { format: 'nifti' | 'mha' | 'nrrd'; report: Report; signal?: AbortSignal }
+export type ConvertOptions = { format: 'nifti' | 'mha' | 'nrrd'; report: Report; signal?: AbortSignal } & Resampling
 
 const ENDING = { nifti: '.nii.gz', mha: '.mha', nrrd: '.nrrd' } as const
 
@@ -96,7 +99,13 @@ export async function convertSources(
 async function oneFile(path: string, stem: string, run: Run): Promise<void> {
   await orRefuse(run, path, async () => {
     const { volume } = await readImage(path)
-    await put(run, stem, volume, { modality: 'unknown', seriesUid: null, part: '', lossyCompression: false })
+    await put(run, stem, volume, {
+      modality: 'unknown',
+      seriesUid: null,
+      part: '',
+      lossyCompression: false,
+      resampled: [],
+    })
   })
 }
 
@@ -104,11 +113,13 @@ async function oneSeries({ stem, series }: Task, run: Run): Promise<void> {
   await orRefuse(run, seriesLabel(series), async () => {
     const { modality, seriesUid, part, acquisition } = series
     const { lossyCompression } = acquisition
-    await put(run, stem, await readDicomVolume(series), { modality, seriesUid, part, lossyCompression })
+    const { resampled } = stackOf(series, run)
+    const volume = await readDicomVolume(series, run)
+    await put(run, stem, volume, { modality, seriesUid, part, lossyCompression, resampled })
   })
 }
 
-type About = Pick<ConvertedVolume, 'modality' | 'seriesUid' | 'part' | 'lossyCompression'>
+type About = Pick<ConvertedVolume, 'modality' | 'seriesUid' | 'part' | 'lossyCompression' | 'resampled'>
 
 async function put(run: Run, stem: string, volume: Volume, about: About): Promise<void> {
   const file = `${stem}${ENDING[run.format]}`
@@ -130,7 +141,7 @@ async function oneStructureSet(
       tasks.map((task) => task.series),
     )
     const { stem } = tasks.find((task) => task.series === series)!
-    const grid = grids.get(series) ?? (await readDicomVolume(series)).grid
+    const grid = grids.get(series) ?? (await readDicomVolume(series, run)).grid
     grids.set(series, grid)
     for (const roi of set.rois) {
       if (!hasMask(roi)) passOver(run.done, 'region without a closed contour')

@@ -59,7 +59,7 @@ test('another seed is another patient: outline, CT and MR all differ', () => {
 test('DICOM series come back with the grid and values that were made, the MR in a frame of its own', async () => {
   const { series, refused } = await findSeries([join(folder, 'first')], silent)
   assert.deepEqual(refused, [])
-  const volumes = await Promise.all(series.map(readDicomVolume))
+  const volumes = await Promise.all(series.map((one) => readDicomVolume(one)))
   const made = [patient.ct, ...patient.mr.map(({ image }) => image)]
   assert.equal(series.length, made.length)
   for (const [n, read] of volumes.entries()) {

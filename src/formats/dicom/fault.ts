@@ -7,7 +7,8 @@ const FIX: { readonly [kind in FaultKind]?: string } = {
   'input.corrupt': 'Export or copy the series again.',
   'input.missingAttribute': 'Export the original series from the scanner or the archive, not a processed copy.',
   'input.unsupported': 'Export the series as uncompressed, classic (single-frame) CT or MR images.',
-  'geometry.missingSlice': 'Export the series again; if the slice was never acquired, exclude this patient.',
+  'geometry.missingSlice':
+    'Export the series again; if the slice was never acquired, exclude this patient, or ask for --fill-gaps, which resamples.',
   'geometry.duplicateSlice': 'Export one volume (one echo, one time point, one reconstruction) as a series of its own.',
 }
 

@@ -4,7 +4,7 @@
  * Units  millimetres, patient LPS. The k axis is rowCosine × columnCosine, whatever order the files came in.
  */
 import type { Grid, Vec3 } from '../../volume/index.ts'
-import { add, cross, dot, norm, scale, subtract } from '../../volume/index.ts'
+import { cross, dot, norm, scale, subtract } from '../../volume/index.ts'
 import { dicomFault } from './fault.ts'
 import type { Slice } from './slice.ts'
 
@@ -15,18 +15,32 @@ import type { Slice } from './slice.ts'
 const TOLERANCE_MM = 0.1
 /** A gap this much longer than the usual one has room for a slice. */
 const MISSING_FACTOR = 1.5
+/** No gap longer than this is filled: a vertebra is 15 mm high, and what was between two slices must show in one of them. */
+const MAX_FILLED_GAP_MM = 12
 /** Slices whose cosines differ by more are not parallel: half of the tolerance at 500 mm. */
 const PARALLEL_TOLERANCE = 1e-4
+
+/** What is done on request to a stack that is no grid; without it, such a stack is refused. */
+export type Resampling = { correctTilt?: boolean; fillGaps?: boolean }
+export type Stack = {
+  /** Even; its k axis leaves the normal where the gantry was tilted (then it is no grid for anything but resampling). */
+  grid: Grid
+  sorted: readonly Slice[]
+  /** Where each slice lies along the normal, from the first one. */
+  alongMm: readonly number[]
+  /** What must still be done to its slices before they fill an orthogonal grid; empty where they do. */
+  resampled: ('tilt' | 'gaps')[]
+}
 
 /**
  * @param slices  of one series, in any order
  * @returns the slices sorted along the normal and their grid; `originMm` is the centre of its first voxel
  * @throws geometry.inconsistent    several orientations, matrices or pixel spacings
  * @throws geometry.duplicateSlice  two images at one place: several volumes in one series, or a repeated file
- * @throws geometry.missingSlice    a gap, uneven spacing, or fewer than two slices
- * @throws geometry.sheared         the positions leave the normal (a tilted gantry)
+ * @throws geometry.missingSlice    a gap, uneven spacing (beyond 12 mm also with `fillGaps`), or fewer than two slices
+ * @throws geometry.sheared         the positions leave the normal (a tilted gantry); with `correctTilt`, by no one angle
  */
-export function gridFromSlices(slices: readonly Slice[], where: string): { grid: Grid; sorted: readonly Slice[] } {
+export function gridFromSlices(slices: readonly Slice[], where: string, allow: Resampling = {}): Stack {
   if (slices.length < 2) {
     throw dicomFault(
       'geometry.missingSlice',
@@ -40,17 +54,19 @@ export function gridFromSlices(slices: readonly Slice[], where: string): { grid:
   checkAlike(slices, where)
   const normal = cross(rowCosine, columnCosine)
   const sorted = slices.toSorted((a, b) => dot(normal, a.positionMm) - dot(normal, b.positionMm))
-  const alongMm = sorted.map((slice) => dot(normal, slice.positionMm))
-  const spacingMm = evenSpacing(alongMm, where)
-  checkUpright(sorted, normal, where)
+  const places = sorted.map((slice) => dot(normal, slice.positionMm))
+  const { spacingMm, count, filled } = spacingOf(places, where, allow.fillGaps === true)
+  const tilt = tiltOf(sorted, normal, where, allow.correctTilt === true)
   const [betweenRowsMm, betweenColumnsMm] = pixelSpacingMm // rows first: that is our j axis, not i
+  const alongAxis = tilt ? spacingMm / dot(tilt, normal) : spacingMm
   const grid: Grid = {
-    size: [columns, rows, slices.length],
-    spacingMm: [betweenColumnsMm, betweenRowsMm, spacingMm],
+    size: [columns, rows, count],
+    spacingMm: [betweenColumnsMm, betweenRowsMm, alongAxis],
     originMm: sorted[0]!.positionMm,
-    direction: [rowCosine, columnCosine, normal],
+    direction: [rowCosine, columnCosine, tilt ?? normal],
   }
-  return { grid, sorted }
+  const resampled = [...(filled ? (['gaps'] as const) : []), ...(tilt ? (['tilt'] as const) : [])]
+  return { grid, sorted, alongMm: places.map((mm) => mm - places[0]!), resampled }
 }
 
 function checkAlike(slices: readonly Slice[], where: string): void {
@@ -71,54 +87,71 @@ function checkAlike(slices: readonly Slice[], where: string): void {
   }
 }
 
-/** The mean spacing of positions that rise. From the positions: Slice Thickness is how thick a slice is, not how far the next one lies. */
-function evenSpacing(alongMm: readonly number[], where: string): number {
+/**
+ * The mean spacing of positions that rise; of uneven ones, if gaps are to be filled, about the median gap. From the
+ * positions: Slice Thickness is how thick a slice is, not how far the next one lies.
+ */
+function spacingOf(
+  alongMm: readonly number[],
+  where: string,
+  fillGaps: boolean,
+): { spacingMm: number; count: number; filled: boolean } {
   const gapsMm = alongMm.slice(1).map((mm, n) => mm - alongMm[n]!)
-  const smallest = Math.min(...gapsMm)
-  if (smallest < TOLERANCE_MM) {
-    const repeated = gapsMm.filter((gap) => gap < TOLERANCE_MM).length
-    throw dicomFault(
-      'geometry.duplicateSlice',
-      'Several images lie at one place: echoes, time points, b-values or copies.',
-      where,
-      `${alongMm.length} images at ${alongMm.length - repeated} positions`,
-      'one image a position',
-    )
-  }
+  checkOncePerPlace(gapsMm, where)
   const medianMm = gapsMm.toSorted((a, b) => a - b)[Math.floor((gapsMm.length - 1) / 2)]!
+  const lengthMm = alongMm.at(-1)! - alongMm[0]!
+  const meanMm = lengthMm / gapsMm.length
   const widest = gapsMm.indexOf(Math.max(...gapsMm))
-  const meanMm = (alongMm.at(-1)! - alongMm[0]!) / gapsMm.length
   const offMm = Math.max(...alongMm.map((mm, n) => Math.abs(mm - alongMm[0]! - n * meanMm)))
-  if (gapsMm[widest]! > MISSING_FACTOR * medianMm || offMm > TOLERANCE_MM) {
-    throw dicomFault(
-      'geometry.missingSlice',
-      'The slices are not evenly spaced.',
-      `${where}, between slices ${widest + 1} and ${widest + 2} (${alongMm[widest]!.toFixed(2)} and ${alongMm[widest + 1]!.toFixed(2)} mm along the normal)`,
-      `${gapsMm[widest]!.toFixed(2)} mm`,
-      `${medianMm.toFixed(2)} mm as elsewhere, every slice within ${TOLERANCE_MM} mm of its place`,
-    )
+  if (gapsMm[widest]! <= MISSING_FACTOR * medianMm && offMm <= TOLERANCE_MM)
+    return { spacingMm: meanMm, count: alongMm.length, filled: false }
+  if (fillGaps && gapsMm[widest]! <= MAX_FILLED_GAP_MM) {
+    const steps = Math.round(lengthMm / medianMm)
+    return { spacingMm: lengthMm / steps, count: steps + 1, filled: true }
   }
-  return meanMm
+  const most = fillGaps ? `; gaps up to ${MAX_FILLED_GAP_MM} mm are filled` : ''
+  throw dicomFault(
+    'geometry.missingSlice',
+    'The slices are not evenly spaced.',
+    `${where}, between slices ${widest + 1} and ${widest + 2} (${alongMm[widest]!.toFixed(2)} and ${alongMm[widest + 1]!.toFixed(2)} mm along the normal)`,
+    `${gapsMm[widest]!.toFixed(2)} mm`,
+    `${medianMm.toFixed(2)} mm as elsewhere, every slice within ${TOLERANCE_MM} mm of its place${most}`,
+  )
 }
 
-/** A tilted gantry moves each slice across the normal; that is a sheared stack and no grid. */
-function checkUpright(sorted: readonly Slice[], normal: Vec3, where: string): void {
+function checkOncePerPlace(gapsMm: readonly number[], where: string): void {
+  const repeated = gapsMm.filter((gap) => gap < TOLERANCE_MM).length
+  if (repeated === 0) return
+  throw dicomFault(
+    'geometry.duplicateSlice',
+    'Several images lie at one place: echoes, time points, b-values or copies.',
+    where,
+    `${gapsMm.length + 1} images at ${gapsMm.length + 1 - repeated} positions`,
+    'one image a position',
+  )
+}
+
+/**
+ * A tilted gantry moves each slice across the normal; that is a sheared stack and no grid.
+ * @returns undefined for an upright stack, else the unit vector along which its slices follow each other
+ */
+function tiltOf(sorted: readonly Slice[], normal: Vec3, where: string, correctTilt: boolean): Vec3 | undefined {
   const first = sorted[0]!.positionMm
-  const across = (slice: Slice): number => {
-    const way = subtract(slice.positionMm, first)
-    return norm(add(way, scale(normal, -dot(normal, way))))
-  }
-  const offMm = Math.max(...sorted.map(across))
-  if (offMm <= TOLERANCE_MM) return
-  const lengthMm = norm(subtract(sorted.at(-1)!.positionMm, first))
-  const degrees = (Math.asin(Math.min(1, offMm / lengthMm)) * 180) / Math.PI
+  const ways = sorted.map((slice) => subtract(slice.positionMm, first))
+  const offAxisMm = (axis: Vec3): number =>
+    Math.max(...ways.map((way) => norm(subtract(way, scale(axis, dot(normal, way) / dot(normal, axis))))))
+  const offMm = offAxisMm(normal)
+  if (offMm <= TOLERANCE_MM) return undefined
+  const axis = scale(ways.at(-1)!, 1 / norm(ways.at(-1)!))
+  if (correctTilt && offAxisMm(axis) <= TOLERANCE_MM) return axis
+  const degrees = (Math.acos(Math.min(1, dot(axis, normal))) * 180) / Math.PI
   throw dicomFault(
     'geometry.sheared',
     'The slices are not stacked along their normal (a tilted gantry).',
     where,
     `${offMm.toFixed(2)} mm across the normal, about ${degrees.toFixed(1)} degrees`,
-    `${TOLERANCE_MM} mm at most`,
-    { fix: 'Have the series reconstructed without tilt.' },
+    correctTilt ? `one angle for all slices, within ${TOLERANCE_MM} mm` : `${TOLERANCE_MM} mm at most`,
+    { fix: 'Have the series reconstructed without tilt; or ask for --correct-tilt, which resamples it.' },
   )
 }
 

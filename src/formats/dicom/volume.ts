@@ -4,6 +4,8 @@ import type { CtVolume, MrVolume } from '../../volume/index.ts'
 import { LarmorError } from '../../errors.ts'
 import { dicomFault } from './fault.ts'
 import { gridFromSlices } from './geometry.ts'
+import type { Resampling, Stack } from './geometry.ts'
+import { resampleStack } from './resample-stack.ts'
 import { eachStored } from './pixels.ts'
 import type { Stored } from './pixels.ts'
 import { seriesLabel } from './series.ts'
@@ -16,11 +18,13 @@ const CT_LOWEST_HU = -1024
 
 /**
  * CT: round(stored · slope + intercept) HU; padding and everything below −1024 become −1024. MR: the rescaled values.
+ * @param allow  what may be resampled (see `resample-stack.ts`); nothing, if it is not given
  * @throws what `readSlice` and `gridFromSlices` throw; input.wrongModality; the fault of a damaged file of the series
  * @throws input.badValue  a CT value above what int16 holds
  */
-export async function readDicomVolume(series: DicomSeries): Promise<CtVolume | MrVolume> {
-  const { grid, sorted } = stackOf(series)
+export async function readDicomVolume(series: DicomSeries, allow: Resampling = {}): Promise<CtVolume | MrVolume> {
+  const stack = stackOf(series, allow)
+  const { grid, sorted } = stack
   const perSlice = grid.size[0] * grid.size[1]
   const count = perSlice * sorted.length
   const values = series.modality === 'CT' ? new Int16Array(count) : new Float32Array(count)
@@ -29,11 +33,16 @@ export async function readDicomVolume(series: DicomSeries): Promise<CtVolume | M
     if (part instanceof Int16Array) fillHu(part, stored, slice)
     else fillRescaled(part, stored, slice)
   })
+  if (stack.resampled.length > 0) {
+    const outside = values instanceof Int16Array ? CT_LOWEST_HU : 0
+    const { grid, values: resampled } = resampleStack(stack, values, outside)
+    return values instanceof Int16Array ? volume(grid, rounded(resampled)) : volume(grid, resampled)
+  }
   return values instanceof Int16Array ? volume(grid, values) : volume(grid, values)
 }
 
 /** The slices of a series in order and their grid, without reading a pixel. @throws as `readDicomVolume` */
-export function stackOf(series: DicomSeries) {
+export function stackOf(series: DicomSeries, allow: Resampling = {}): Stack {
   const { modality, damaged } = series
   if (damaged) throw new LarmorError(damaged)
   if (modality !== 'CT' && modality !== 'MR')
@@ -45,7 +54,12 @@ export function stackOf(series: DicomSeries) {
       'CT or MR',
     )
   const slices = series.frames.map((frame) => readSlice(frame, modality))
-  return gridFromSlices(slices, seriesLabel(series))
+  return gridFromSlices(slices, seriesLabel(series), allow)
+}
+
+/** Interpolated HU lie between those they come from, so they fit. */
+function rounded(values: Float32Array): Int16Array {
+  return Int16Array.from(values, Math.round)
 }
 
 function fillHu(hu: Int16Array, stored: Stored, { slope, intercept, padding, frame }: Slice): void {
