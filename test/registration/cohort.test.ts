@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, test } from 'vitest'
 import { registerCommand } from '../../src/cli/register.ts'
+import type { Fault } from '../../src/errors.ts'
 import { LarmorError } from '../../src/errors.ts'
 import { sha256OfFile, writeJson } from '../../src/files.ts'
 import { readNifti, writeNifti } from '../../src/formats/index.ts'
@@ -101,6 +102,23 @@ test('a second run passes over what is registered already, and tells so', async 
   const { text } = await registerCommand.run({ cohort, jobs: 1 }, context)
   assert.match(text, /p001 {2}mr_t1 good.*already registered/)
   assert.equal((await stat(join(results, 'mr_t1.nii.gz'))).mtimeMs, before)
+})
+
+test('several at a time, each in a process of its own, end as one after the other', async () => {
+  const { json, exitCode } = await registerCommand.run({ cohort, jobs: 2 }, context)
+  assert.equal(exitCode, 5)
+  const { registered, refused } = json as { registered: { id: string }[]; refused: { id: string; fault: Fault }[] }
+  assert.deepEqual(
+    registered.map(({ id }) => id),
+    ['p001'],
+  )
+  assert.deepEqual(
+    refused.map(({ id, fault }) => [id, fault.kind]),
+    [
+      ['p002', 'input.badValue'],
+      ['p004', 'cohort.incomplete'],
+    ],
+  )
 })
 
 test('one pair with points: the points in the MR are where the transform puts them', async () => {
