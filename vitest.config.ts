@@ -9,7 +9,7 @@ export default defineConfig({
     exclude: slow ? [] : ['test/slow/**'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: slow ? 3_600_000 : 60_000,
+    testTimeout: slow ? 3_600_000 : 300_000,
     hookTimeout: 120_000,
     env: { MALLOC_ARENA_MAX: '1', OMP_WAIT_POLICY: 'passive' },
     coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['text-summary', 'json-summary'] },
