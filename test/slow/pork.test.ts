@@ -40,8 +40,18 @@ test.skipIf(!pork)('a real CT becomes an sMRI on its own grid, scored against th
   const registered = await done('register', at('cohort'))
   console.log(JSON.stringify(registered['registered'], null, 1))
   await done('plan', at('cohort'), '--output', at('store'), '--split-slices', 'odd')
-  await done('train', 'pix2pix', at('store'), '--run', at('stage1'), '--set', 'minutes=4', 'validations=4')
-  await done('train', 'diffusion', at('store'), '--stage1', at('stage1'), '--run', at('refiner'), '--set', 'minutes=3')
+  await done('train', 'pix2pix', at('store'), '--run', at('stage1'), '--set', 'minutes=3', 'validations=3')
+  await done(
+    'train',
+    'diffusion',
+    at('store'),
+    '--stage1',
+    at('stage1'),
+    '--run',
+    at('refiner'),
+    '--set',
+    'minutes=1.5',
+  )
   await done('export', at('refiner'), '--output', at('model'))
   await done('synthesize', at('ct'), '--model', at('model'), '--output', at('smri'))
   const predictions: string[] = []
