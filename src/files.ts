@@ -12,7 +12,7 @@ import { LarmorError } from './errors.ts'
 import type { z } from 'zod'
 
 /** Writes `data` under `path`, all of it or nothing; makes the folder if it is not there.
- * @throws machine.diskFull, machine.noPermission */
+ * @throws machine.diskFull, machine.noPermission, usage.outputExists (a file where a folder should be) */
 export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
   await writeChunksAtomic(path, [data])
 }
@@ -34,13 +34,13 @@ export async function writeChunksAtomic(
     }
     await rename(temporary, path)
   } catch (error) {
-    await rm(temporary, { force: true })
+    await rm(temporary, { force: true }).catch(() => {}) // nothing is there to remove: the first error is the one to tell
     throw asDiskFault(error, path)
   }
 }
 let writes = 0
 
-/** Turns the operating system's word for a full or closed disk into a fault; any other error is returned as it is. */
+/** Turns the operating system's word for a disk that is full, closed or in the way into a fault; any other error is returned as it is. */
 export function asDiskFault(error: unknown, path: string): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (code === 'ENOSPC' || code === 'EDQUOT') {
@@ -56,15 +56,31 @@ export function asDiskFault(error: unknown, path: string): unknown {
       error,
     )
   }
-  if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM') {
+  // Node's recursive mkdir says ENOENT where the system said EROFS: it makes parents, so none can be missing.
+  const ofMkdir = error instanceof Error && 'syscall' in error && error.syscall === 'mkdir'
+  const noFolder = ofMkdir && code === 'ENOENT'
+  if (noFolder || code === 'EACCES' || code === 'EROFS' || code === 'EPERM') {
     return new LarmorError(
       {
         kind: 'machine.noPermission',
         message: 'The file cannot be written.',
         where: `Writing ${path}`,
-        found: code,
+        found: noFolder ? 'no folder there, and none can be made' : code,
         expected: 'a folder that this user may write to',
         fix: 'Choose another output folder, or change the permissions.',
+      },
+      error,
+    )
+  }
+  if (ofMkdir && (code === 'ENOTDIR' || code === 'EEXIST')) {
+    return new LarmorError(
+      {
+        kind: 'usage.outputExists',
+        message: 'A file stands where a folder should be.',
+        where: `Writing ${path}`,
+        found: 'a file on the way to it',
+        expected: 'folders only, or nothing yet',
+        fix: 'Choose another output folder, or move that file away.',
       },
       error,
     )

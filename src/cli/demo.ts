@@ -3,7 +3,6 @@
  *
  * A step whose result is there is passed over, so that an interrupted demo goes on where it stopped.
  */
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { exists, readJson } from '../files.ts'
@@ -40,10 +39,7 @@ export const demoCommand = command({
     const [stage1, refiner] = [at('runs', 'stage1'), at('runs', 'refiner')]
     const step = stepper(context)
 
-    if (!(await exists(join(patients, phantomFolder(PATIENTS))))) {
-      await rm(patients, { recursive: true, force: true }) // part of them, from an interrupted demo
-      await step(phantomCommand, { patients: PATIENTS, output: patients, sequences: ['t1'] })
-    }
+    await step(phantomCommand, { patients: PATIENTS, output: patients, sequences: ['t1'] })
     const imported = Imported.parse((await step(importCommand, { source: [patients], cohort })).json)
     await step(registerCommand, { cohort })
     await step(planCommand, { cohort, output: store, validation: 1, test: 2 })
@@ -124,8 +120,6 @@ async function trained(step: Step, run: string, options: Record<string, unknown>
   if (state === 'finished') return
   await step(trainCommand, state === undefined ? options : { ...options, set: [], resume: true })
 }
-
-const phantomFolder = (n: number): string => `PHANTOM-${String(n).padStart(3, '0')}`
 
 const Imported = z.object({ cases: z.array(z.object({ id: z.string().nullable(), where: z.string() })) })
 

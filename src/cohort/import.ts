@@ -101,7 +101,7 @@ async function importCase(one: Case, cohortDir: string, known: Known, options: I
     if (!isRefusal(error)) throw asDiskFault(error, cohortDir)
     return { ...done, images: [], structures: [], refused: [...done.refused, error.fault] }
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    await rm(folder, { recursive: true, force: true }).catch(() => {}) // it may never have been made
   }
 }
 let folders = 0

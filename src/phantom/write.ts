@@ -45,7 +45,7 @@ export async function writeVirtualPatient(
     await writeJson(join(temporary, 'truth', 'truth.json'), truthOf(number, patient, format))
     await rename(temporary, folder)
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true })
+    await rm(temporary, { recursive: true, force: true }).catch(() => {}) // the first error is the one to tell
     throw asDiskFault(error, folder)
   }
   return folder

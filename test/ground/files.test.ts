@@ -39,6 +39,16 @@ test('a full disk is a fault that says so', () => {
   assert.ok(fault instanceof LarmorError && fault.fault.kind === 'machine.diskFull')
 })
 
+test('an output folder whose name leads through a file is refused with its path', async () => {
+  const file = join(folder, 'in-the-way')
+  await writeFile(file, '')
+  const path = join(file, 'deeper', 'x.json')
+  const error = await writeJson(path, {}).catch((thrown: unknown) => thrown)
+  assert.ok(error instanceof LarmorError)
+  assert.equal(error.fault.kind, 'usage.outputExists')
+  assert.ok(error.fault.where.includes(path))
+})
+
 test('JSON that is missing, broken or of another schema is refused with every problem', async () => {
   const schema = z.strictObject({ schema: z.literal('larmor/x@1'), n: z.number() })
   const path = join(folder, 'x.json')

@@ -19,7 +19,7 @@ export async function writeFolderWhole(folder: string, write: (temporary: string
     await write(temporary)
     await rename(temporary, target)
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true })
+    await rm(temporary, { recursive: true, force: true }).catch(() => {}) // the first error is the one to tell
     throw asDiskFault(error, target)
   }
 }
