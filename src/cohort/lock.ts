@@ -36,8 +36,14 @@ export async function withLock<T>(path: string, body: () => Promise<T>): Promise
 async function createExclusively(path: string, content: string): Promise<boolean> {
   try {
     const file = await open(path, 'wx')
-    await file.writeFile(content)
-    await file.close()
+    try {
+      await file.writeFile(content)
+    } catch (error) {
+      await rm(path, { force: true }) // a lock without a name, of a disk that is full, would be nobody's for ever
+      throw error
+    } finally {
+      await file.close()
+    }
     return true
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
@@ -45,9 +51,14 @@ async function createExclusively(path: string, content: string): Promise<boolean
   }
 }
 
-/** Whether the process that holds the lock is gone; one on another machine cannot be seen, so it counts as alive. */
+/**
+ * Whether the process that holds the lock is gone; one on another machine cannot be seen, so it counts as alive.
+ * A lock that stays without a name is of a process that died between making and signing it.
+ */
 async function isAbandoned(path: string): Promise<boolean> {
-  const [pid, host] = (await readFile(path, 'utf8').catch(() => '')).trim().split(' ')
+  const text = (await readFile(path, 'utf8').catch(() => '')).trim()
+  if (text === '') return (await ageMs(path)) > BREAKING_MS
+  const [pid, host] = text.split(' ')
   return host === hostname() && !isAlive(Number(pid))
 }
 
@@ -55,11 +66,7 @@ async function isAbandoned(path: string): Promise<boolean> {
 async function takeAway(path: string): Promise<void> {
   const guard = `${path}.breaking`
   if (!(await createExclusively(guard, ''))) {
-    const age = await stat(guard).then(
-      (info) => Date.now() - info.mtimeMs,
-      () => 0,
-    )
-    if (age > BREAKING_MS) await rm(guard, { force: true })
+    if ((await ageMs(guard)) > BREAKING_MS) await rm(guard, { force: true })
     return sleep(RETRY_MS)
   }
   try {
@@ -67,6 +74,14 @@ async function takeAway(path: string): Promise<void> {
   } finally {
     await rm(guard, { force: true })
   }
+}
+
+/** 0 where there is none any more. */
+function ageMs(path: string): Promise<number> {
+  return stat(path).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs,
+    () => 0,
+  )
 }
 
 export function isAlive(pid: number): boolean {

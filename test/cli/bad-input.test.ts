@@ -59,16 +59,6 @@ async function refused(args: readonly string[], code: number, kind: string): Pro
 
 const newFolder = (name: string): string => join(folder, name)
 
-test('wrong words end with 2 and say what was meant', async () => {
-  const unknown = await larmor(['sinthesize'])
-  assert.equal(unknown.code, 2)
-  assert.match(unknown.stderr, /synthesize/)
-  assert.equal((await larmor(['synthesize', 'x', '--modle', 'y'])).code, 2)
-  assert.equal((await larmor(['synthesize', 'x'])).code, 2)
-  assert.equal((await larmor(['phantom', '--patients', 'many', '--output', newFolder('none')])).code, 2)
-  assert.deepEqual([(await larmor(['--help'])).code, (await larmor(['--version'])).code], [0, 0])
-})
-
 test('an unknown setting of a run is refused before the folder is made, with the setting that is near', async () => {
   const run = newFolder('run-misspelt')
   const args = ['train', 'pix2pix', store.storeDir, '--run', run, '--set', 'lerningRate=1']

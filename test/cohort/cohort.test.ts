@@ -1,6 +1,6 @@
 /** cohort.json, its lock, and the rules that name a series. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync, utimesSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -75,6 +75,12 @@ test('the lock of a process that died is taken away, that of a living one is wai
   assert.equal(await Promise.race([waiting, sleep(150, 'still waiting')]), 'still waiting')
   rmSync(lock)
   assert.equal(await waiting, 'after the other')
+  writeFileSync(lock, '')
+  utimesSync(lock, Date.now() / 1000 - 60, Date.now() / 1000 - 60)
+  assert.equal(
+    await withLock(lock, async () => 'of one that died before it signed'),
+    'of one that died before it signed',
+  )
 })
 
 test('an error inside the lock gives it back', async () => {
