@@ -140,7 +140,8 @@ function blocksOf(
   const image = imageTensor(fixed, device)
   const toNormalised = normalisedFromMm(fixed.grid)
   return Array.from({ length: blocks }, (_, n) => {
-    const part = points.slice(n * size, (n + 1) * size)
+    // Interleaved: points come in the order of the region, and each block is to hear all of it.
+    const part = points.filter((_, at) => at % blocks === n)
     const relative = Float32Array.from(part.flatMap((p) => [...subtract(p, centreMm), 1]))
     const at = Float32Array.from(part.flatMap((p) => apply(toNormalised, p)))
     const values = sampled(image, tensor(at, [1, size, 3], 'float32', device))

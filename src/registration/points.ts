@@ -5,15 +5,16 @@ import { apply, mmFromIndex } from '../volume/index.ts'
 
 /**
  * `count` random points, uniform over the voxels of the region (inside a voxel too: positions between the grid's
- * planes keep the measure from preferring them).
+ * planes keep the measure from preferring them). Stratified: the n-th point lies in the n-th of `count` equal parts of
+ * the region in memory order, so that no part is missed by chance and every n-th point again is spread over all of it.
  * @returns LPS mm
  */
 export function drawPoints(region: Mask, count: number, random: Random): Vec3[] {
   const toMm = mmFromIndex(region.grid)
   const [ni, nj] = region.grid.size
   const inside = indicesInside(region)
-  return Array.from({ length: count }, () => {
-    const at = inside[random.below(inside.length)]!
+  return Array.from({ length: count }, (_, n) => {
+    const at = inside[Math.floor(((n + random.uniform()) / count) * inside.length)]!
     const jitter = (): number => random.uniform() - 0.5
     const [i, j, k] = [at % ni, Math.floor(at / ni) % nj, Math.floor(at / (ni * nj))]
     return apply(toMm, [i + jitter(), j + jitter(), k + jitter()])

@@ -67,7 +67,7 @@ const LIMITS = {
   inverseConsistencyMm: { look: 2, reject: 5 },
   surfaceP95Mm: { look: 15, reject: 60 },
   // Alone it never rejects: where the backward run, a search of its own, ends at the same place, that weighs more.
-  margin: { look: 0.01, reject: -Infinity },
+  margin: { look: 0.02, reject: -Infinity },
   overlap: { look: 0.15, reject: 0.05 },
 } as const
 

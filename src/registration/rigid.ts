@@ -49,7 +49,7 @@ const CHOOSING: readonly Round[] = [
   { levelMm: 8, bins: 16, points: 2500, blocks: 2, iterations: 25, stepMm: 4, keep: 12 },
   { levelMm: 4, bins: 24, points: 6000, blocks: 4, iterations: 40, stepMm: 1.2, keep: 3 },
 ]
-const FINISHING: Round = { levelMm: 2.5, bins: 24, points: 16000, blocks: 16, iterations: 64, stepMm: 0.8, keep: 1 }
+const FINISHING: Round = { levelMm: 2.5, bins: 24, points: 16000, blocks: 16, iterations: 96, stepMm: 0.8, keep: 1 }
 /** In NMI: a lead by less is no clear choice, and the search is made again from other starts (LOG.md, "registration"). */
 const CLEAR_MARGIN = 0.02
 const MOST_SEARCHES = 4
@@ -138,30 +138,49 @@ function stepsOf(rounds: readonly Round[]): number {
   return rounds.reduce((sum, { iterations, keep }) => sum + iterations * keep, 0)
 }
 
-/** Adam (Kingma and Ba 2015) on all poses at once; steps shrink along a cosine to a thirtieth. Best first. */
-function climb(objective: Objective, from: readonly Candidate[], { iterations, stepMm }: Round): Candidate[] {
-  const [beta1, beta2] = [0.9, 0.999]
+/**
+ * Adam (Kingma and Ba 2015) on all poses at once; steps shrink along a cosine to a thirtieth. What it ends with is the
+ * mean over the last steps (Polyak and Juditsky 1992), in which all blocks are heard: single steps follow the
+ * points of their own block. Best first.
+ */
+function climb(objective: Objective, from: readonly Candidate[], { iterations, stepMm, blocks }: Round): Candidate[] {
   const first = from.map(() => new Float64Array(6))
   const second = from.map(() => new Float64Array(6))
+  const tail = Math.min(3 * blocks, Math.floor(iterations / 2))
   let poses = from.map(({ pose }) => pose)
+  let beforeTail = poses
+  const walked = from.map(() => new Float64Array(6))
+  const meanWalk = from.map(() => new Float64Array(6))
   for (let n = 1; n <= iterations; n++) {
+    if (n === iterations - tail + 1) beforeTail = poses
     const size = stepMm * (0.03 + 0.485 * (1 + Math.cos((Math.PI * (n - 1)) / iterations)))
     const ascent = objective.ascent(poses, n)
     poses = poses.map((pose, p) => {
-      const [m, v] = [first[p]!, second[p]!]
-      const step = ascent[p]!.map((gradient, axis) => {
-        m[axis] = beta1 * m[axis]! + (1 - beta1) * gradient
-        v[axis] = beta2 * v[axis]! + (1 - beta2) * gradient ** 2
-        return (size * (m[axis] / (1 - beta1 ** n))) / (Math.sqrt(v[axis] / (1 - beta2 ** n)) + 1e-12)
-      })
+      const step = adamStep(ascent[p]!, first[p]!, second[p]!, n).map((part) => size * part)
+      if (n > iterations - tail) {
+        step.forEach((part, axis) => {
+          walked[p]![axis]! += part
+          meanWalk[p]![axis]! += walked[p]![axis]! / tail
+        })
+      }
       return stepped(pose, step)
     })
   }
   return ranked(
     objective,
-    poses,
+    beforeTail.map((pose, p) => stepped(pose, meanWalk[p]!)),
     from.map(({ start }) => start),
   )
+}
+
+/** The direction of step n ≥ 1, about 1 long on each axis. Changes both moments in place. */
+function adamStep(gradient: Float64Array, first: Float64Array, second: Float64Array, n: number): Float64Array {
+  const [beta1, beta2] = [0.9, 0.999]
+  return gradient.map((slope, axis) => {
+    first[axis] = beta1 * first[axis]! + (1 - beta1) * slope
+    second[axis] = beta2 * second[axis]! + (1 - beta2) * slope ** 2
+    return first[axis] / (1 - beta1 ** n) / (Math.sqrt(second[axis] / (1 - beta2 ** n)) + 1e-12)
+  })
 }
 
 /** Best first. */
