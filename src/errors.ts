@@ -79,7 +79,11 @@ export class LarmorError extends Error {
 }
 
 /** What Ctrl-C becomes inside a computation: thrown between two steps, after what was finished has been kept. */
-export function throwIfAborted(signal: AbortSignal | undefined, where: string): void {
+export function throwIfAborted(
+  signal: AbortSignal | undefined,
+  where: string,
+  fix = 'Run the same command again: what was finished is kept.',
+): void {
   if (!signal?.aborted) return
   throw new LarmorError({
     kind: 'interrupted',
@@ -87,6 +91,6 @@ export function throwIfAborted(signal: AbortSignal | undefined, where: string): 
     where,
     found: 'a request to stop',
     expected: 'the end of the work',
-    fix: 'Run the same command again: what was finished is kept.',
+    fix,
   })
 }

@@ -8,7 +8,7 @@ import { Command as Program, CommanderError, Option } from 'commander'
 import { z } from 'zod'
 import { asDiskFault, version } from '../files.ts'
 import { FAULTS, LarmorError } from '../errors.ts'
-import type { Command, Context, Outcome } from './command.ts'
+import type { Command, Outcome } from './command.ts'
 import { printFault, renderer } from './render.ts'
 import { optionFault, usageFault } from './usage.ts'
 
@@ -72,16 +72,10 @@ async function run(argv: readonly string[], signal: AbortSignal): Promise<number
   let exitCode = 0
   for (const name of names) {
     const definition = await commands[name]!()
-    addCommand(
-      program,
-      definition,
-      async (options, context) => {
-        const outcome = await definition.run(options, context)
-        print(outcome)
-        exitCode = outcome.exitCode ?? 0
-      },
-      signal,
-    )
+    addCommand(program, definition, signal, (outcome) => {
+      print(outcome)
+      exitCode = outcome.exitCode ?? 0
+    })
   }
   try {
     await program.parseAsync(argv, { from: 'user' })
@@ -97,8 +91,8 @@ async function run(argv: readonly string[], signal: AbortSignal): Promise<number
 function addCommand(
   program: Program,
   definition: Command,
-  action: (options: Record<string, unknown>, context: Context) => Promise<void>,
   signal: AbortSignal,
+  finish: (outcome: Outcome) => void,
 ): void {
   const sub = program.command(definition.name).description(definition.summary)
   for (const [name, text] of definition.arguments) sub.argument(name, text)
@@ -116,9 +110,9 @@ function addCommand(
         .filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0)),
     )
     const options = check(definition, definition.options, { ...own, ...positional })
-    const report = renderer(process.stderr, { quiet: common.quiet })
-    const { seed, threads, device } = common
-    await action(options, { report, signal, seed, threads, device })
+    const { seed, threads, device, quiet } = common
+    const { report, end } = renderer(process.stderr, { quiet })
+    finish(await definition.run(options, { report, signal, seed, threads, device }).finally(end))
   })
 }
 

@@ -12,12 +12,22 @@ type Screen = { write(text: string): unknown; isTTY?: boolean; columns?: number 
 const BETWEEN_REDRAWS_MS = 100
 const BETWEEN_LINES_MS = 5_000
 
-export function renderer(screen: Screen, { quiet }: { quiet: boolean }): Report {
+export type Renderer = {
+  report: Report
+  /** Ends the line of a bar that still stands, so that what is printed next begins its own. */
+  end: () => void
+}
+
+export function renderer(screen: Screen, { quiet }: { quiet: boolean }): Renderer {
   const terminal = screen.isTTY === true
   let lastMs = -Infinity
   let lastTask = ''
   let drawn = false
-  return (event) => {
+  const end = (): void => {
+    if (drawn) screen.write('\n')
+    drawn = false
+  }
+  const report: Report = (event) => {
     if (quiet && event.at !== 'case.refused') return
     const passing = event.at === 'progress' || event.at === 'train.step'
     const nowMs = performance.now()
@@ -38,6 +48,7 @@ export function renderer(screen: Screen, { quiet }: { quiet: boolean }): Report 
     screen.write(`${drawn ? '\r\u001b[2K' : ''}${passing ? cut : `${styled(event, text)}\n`}`)
     drawn = passing
   }
+  return { report, end }
 }
 
 /** One event as one line; an event without a line does not compile. */

@@ -33,6 +33,8 @@ export type TrainJob = {
 
 export type TrainContext = { report: Report; stop: AbortSignal }
 
+const GO_ON = 'Go on with --resume: the last step is in the checkpoint.'
+
 /**
  * @returns the record of the finished run, as in run.json
  * @throws interrupted       asked to stop: the step was finished and a checkpoint written
@@ -99,7 +101,7 @@ async function trainLocked(
       const loop = { runDir, store, stage, config, device, report, stop, onSaved }
       const finished = await trainLoop(loop, start, await bestOf(runDir))
       await keep({ state: finished ? 'finished' : 'interrupted' })
-      if (!finished) throwIfAborted(stop, `Training, after step ${record.step}`)
+      if (!finished) throwIfAborted(stop, `Training, after step ${record.step}`, GO_ON)
       return record
     } catch (error) {
       const failed = failedRecord(record, error)
