@@ -29,7 +29,7 @@ export const phantomCommand = command({
     const patients = await makePatients({ ...options, seed }, report, signal)
     return {
       json: { output: options.output, patients },
-      text: `${patients.length} virtual patients in ${options.output}`,
+      text: `${patients.length} virtual ${patients.length === 1 ? 'patient' : 'patients'} in ${options.output}`,
     }
   },
 })

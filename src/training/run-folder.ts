@@ -33,8 +33,20 @@ export async function createRun(runDir: string, config: RunConfig, plan: Plan): 
  * @throws json.refused    a file of it is not what it should be
  */
 export async function readRun(runDir: string): Promise<{ config: RunConfig; plan: Plan }> {
+  if (!(await exists(join(runDir, RUN_FILES.config)))) throw noRun(runDir)
   const config = await readJson(join(runDir, RUN_FILES.config), RunConfigSchema)
   return { config, plan: await readPlan(join(runDir, RUN_FILES.plan)) }
+}
+
+function noRun(runDir: string): LarmorError {
+  return new LarmorError({
+    kind: 'input.notFound',
+    message: 'There is no run in this folder.',
+    where: runDir,
+    found: `no ${RUN_FILES.config}`,
+    expected: 'the folder of a run',
+    fix: 'Check the path; larmor runs <dir> lists runs, larmor train … --run <dir> without --resume makes one.',
+  })
 }
 
 /** @throws run.mismatch  the run was made with another plan than the store's */
