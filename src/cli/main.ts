@@ -95,6 +95,7 @@ function addCommand(
   finish: (outcome: Outcome) => void,
 ): void {
   const sub = program.command(definition.name).description(definition.summary)
+  sub.usage([...definition.arguments.map(([form]) => form), ...neededFlags(definition), '[options]'].join(' '))
   for (const [name, text] of definition.arguments) sub.argument(name, text)
   for (const [flags, text] of definition.flags) sub.addOption(new Option(flags, text))
   for (const option of commonOptions) sub.addOption(option)
@@ -114,6 +115,13 @@ function addCommand(
     const { report, end } = renderer(process.stderr, { quiet })
     finish(await definition.run(options, { report, signal, seed, threads, device }).finally(end))
   })
+}
+
+/** The flags that a command cannot do without, for its usage line. */
+function neededFlags({ flags, options }: Command): string[] {
+  const needed = Object.keys(options.shape).filter((key) => !options.shape[key]!.safeParse(undefined).success)
+  const forms = flags.map(([form]) => form).filter((form) => needed.includes(new Option(form).attributeName()))
+  return forms.map((form) => form.replace(/^(-\w), --\S+/, '$1'))
 }
 
 /** @throws usage.wrong  with every problem at once */
