@@ -2,7 +2,6 @@
  * Progress is data: a computation reports events and neither prints nor knows who listens.
  * The terminal draws them (cli/render.ts), the run folder keeps them, a test collects them in an array.
  */
-import { setImmediate } from 'node:timers/promises'
 import type { Fault } from './errors.ts'
 import { throwIfAborted } from './errors.ts'
 
@@ -50,7 +49,7 @@ export async function listening<T>(steps: Steps<T>, where: string, signal: Abort
   for (;;) {
     const { done, value } = steps.next()
     if (done === true) return value
-    await setImmediate()
+    await new Promise((resolve) => setTimeout(resolve))
     throwIfAborted(signal, where)
   }
 }

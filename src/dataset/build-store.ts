@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { LarmorError, throwIfAborted } from '../errors.ts'
 import { exists, sha256OfFile, writeJson } from '../files.ts'
 import { planSha256, readPair, readPlan, sourceHashes, writePlan, type Plan } from '../plan/index.ts'
-import type { Report } from '../progress.ts'
+import { listening, type Report } from '../progress.ts'
 import { readSafetensors, tensor, writeSafetensors, type Tensor } from '../tensor/index.ts'
 import { MANIFEST, patientFile, PLAN, type Manifest, type StoredFile } from './manifest.ts'
 import { cutSlices, type PatientSlices } from './slices.ts'
@@ -34,7 +34,7 @@ export async function buildStore(
   for (const [n, id] of ids.entries()) {
     throwIfAborted(signal, 'Writing the slice store')
     report({ at: 'progress', task: 'writing slices', done: n, of: ids.length, unit: 'patients' })
-    patients.push(await storePatient(cohortDir, plan, storeDir, id))
+    patients.push(await storePatient(cohortDir, plan, storeDir, id, signal))
   }
   report({ at: 'progress', task: 'writing slices', done: ids.length, of: ids.length, unit: 'patients' })
   for (const part of ['train', 'validation'] as const) checkUsable(plan, patients, part)
@@ -58,13 +58,20 @@ async function claimFolder(storeDir: string, plan: Plan): Promise<void> {
   })
 }
 
-async function storePatient(cohortDir: string, plan: Plan, storeDir: string, id: string): Promise<StoredFile> {
+async function storePatient(
+  cohortDir: string,
+  plan: Plan,
+  storeDir: string,
+  id: string,
+  signal: AbortSignal | undefined,
+): Promise<StoredFile> {
   const file = patientFile(id)
   const path = join(storeDir, file)
   const sources = await sourceHashes(cohortDir, id, plan.target)
   const made = { schema: 'larmor/slices@1', patient: id, plan: planSha256(plan), ...sources }
   if (!(await isMadeFrom(path, made))) {
-    const slices = cutSlices(await readPair(cohortDir, id, plan.target), plan)
+    const pair = await readPair(cohortDir, id, plan.target, signal)
+    const slices = await listening(cutSlices(pair, plan), `Cutting slices of ${id}`, signal)
     writeSlices(path, slices, made)
   }
   const { usable, unusable } = countsOf(path)

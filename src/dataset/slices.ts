@@ -5,6 +5,7 @@
  * MR is the mapped value [−1, 1] times 32767 as int16; outside the body −1. An int16 step is 1/65534 of the scale,
  * far below any scanner's noise.
  */
+import type { Steps } from '../progress.ts'
 import type { Pair, Plan } from '../plan/index.ts'
 import { apply, identityAffine, mapMr, mmFromIndex, mrScaleOf } from '../volume/index.ts'
 import { resampleLinear, resampleNearest, sliceFrame } from '../volume/index.ts'
@@ -28,13 +29,17 @@ export type PatientSlices = {
 }
 
 /** @throws input.badValue  the MR is constant inside the body */
-export function cutSlices({ ct, mr, body, inside }: Pair, plan: Plan): PatientSlices {
+export function* cutSlices({ ct, mr, body, inside }: Pair, plan: Plan): Steps<PatientSlices> {
   const frame = sliceFrame(ct, body, { spacingMm: plan.spacingMm, size: plan.sliceSize })
+  yield
   const scale = mrScaleOf(mr, inside, plan.mr)
+  yield
   const frameBody = new Uint8Array(resampleNearest(body, frame, identityAffine, 0).values)
   const frameInside = new Uint8Array(resampleNearest(inside, frame, identityAffine, 0).values)
   const ctHu = resampleLinear(ct, frame, identityAffine, plan.ct.lowHu).values
+  yield
   const mapped = mapMr(resampleLinear(mr, frame, identityAffine, scale.low).values, scale)
+  yield
   const [w, h, slices] = frame.size
   return {
     shape: [slices, h, w],

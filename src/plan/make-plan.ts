@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { openCohort } from '../cohort/index.ts'
-import { LarmorError, throwIfAborted } from '../errors.ts'
+import { FAULTS, LarmorError, throwIfAborted } from '../errors.ts'
 import type { Report } from '../progress.ts'
 import { chooseFrame, type FrameWishes } from './frame-choice.ts'
 import { huToMrTable } from './hu-to-mr.ts'
@@ -87,11 +87,13 @@ async function surveyAll(
     throwIfAborted(signal, 'Looking at the patients')
     report({ at: 'progress', task: 'looking at patients', done: n, of: ids.length, unit: 'patients' })
     try {
-      found.surveys.push(surveyPair(id, await readPair(cohortDir, id, target), { ct: CT_MAPPING, mr: MR_MAPPING }))
+      found.surveys.push(
+        surveyPair(id, await readPair(cohortDir, id, target, signal), { ct: CT_MAPPING, mr: MR_MAPPING }),
+      )
       const { ct, mr } = await sourceHashes(cohortDir, id, target)
       found.hashes.set(id, [ct, mr])
     } catch (error) {
-      if (!(error instanceof LarmorError)) throw error
+      if (!(error instanceof LarmorError) || FAULTS[error.fault.kind].exit !== 3) throw error
       report({ at: 'case.refused', caseId: id, fault: error.fault })
       found.leftOut.push({ id, kind: error.fault.kind, reason: error.message })
     }

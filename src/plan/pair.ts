@@ -6,9 +6,10 @@
 import { dirname, join } from 'node:path'
 import { LarmorError } from '../errors.ts'
 import { exists, sha256OfFile } from '../files.ts'
+import { listening } from '../progress.ts'
 import { readNifti } from '../formats/index.ts'
 import { huHistogram, percentileHu } from './hu-histogram.ts'
-import { aboveThreshold, bodyMask, gridDistanceMm, intersect, orientToLps, volume } from '../volume/index.ts'
+import { aboveThreshold, bodyMaskInSteps, gridDistanceMm, intersect, orientToLps, volume } from '../volume/index.ts'
 import type { CtVolume, Mask, MrVolume, Volume } from '../volume/index.ts'
 
 export type Pair = {
@@ -39,8 +40,14 @@ export function pairFiles(cohortDir: string, patientId: string, target: string):
  * @throws registration.failed     the registration was tried and its result rejected
  * @throws geometry.gridsDiffer    the MR is not on the CT's grid
  * @throws input.badValue          the CT is not in HU, holds no body, or a volume holds values that are not numbers
+ * @throws interrupted
  */
-export async function readPair(cohortDir: string, patientId: string, target: string): Promise<Pair> {
+export async function readPair(
+  cohortDir: string,
+  patientId: string,
+  target: string,
+  signal?: AbortSignal,
+): Promise<Pair> {
   const files = pairFiles(cohortDir, patientId, target)
   for (const path of Object.values(files)) if (!(await exists(path))) throw await missing(patientId, path)
   const [ctRead, mrRead, validRead] = [
@@ -55,7 +62,7 @@ export async function readPair(cohortDir: string, patientId: string, target: str
   const ct = orientToLps(volume(ctRead.grid, toInt16(ctRead, patientId)))
   const mr = orientToLps(volume(mrRead.grid, new Float32Array(mrRead.values)))
   const valid = orientToLps(aboveThreshold(validRead, 0))
-  const body = bodyMask(ct)
+  const body = await listening(bodyMaskInSteps(ct), `Reading ${patientId}`, signal)
   checkHu(ct, body, patientId)
   return { ct, mr, body, inside: intersect(body, valid) }
 }

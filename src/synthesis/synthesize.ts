@@ -5,8 +5,8 @@
  * Intensity  the MR is written from `low` to `high` of the card's nominal scale; low is also the air outside the body.
  */
 import { LarmorError, throwIfAborted } from '../errors.ts'
-import { silent, type Report } from '../progress.ts'
-import { bodyMask, countVoxels, orientToLps, voxelCount, volume, type Volume } from '../volume/index.ts'
+import { listening, silent, type Report } from '../progress.ts'
+import { bodyMaskInSteps, countVoxels, orientToLps, voxelCount, volume, type Volume } from '../volume/index.ts'
 import type { SamplerSettings } from './card.ts'
 import type { Model } from './model.ts'
 import { noiseField } from './noise.ts'
@@ -64,7 +64,8 @@ export async function synthesizeMri(model: Model, ct: Volume, options: Synthesis
   const { report = silent, signal } = options
   const run = planOf(model, options)
   const oriented = orientToLps(ct)
-  const patient = patientOf(oriented, bodyMask(oriented), model.card)
+  const body = await listening(bodyMaskInSteps(oriented), 'Finding the body', signal)
+  const patient = patientOf(oriented, body, model.card)
   const frame = frameOf([patient.frame.size[0], patient.frame.size[1]], model.card.input.size)
   const mr = volume(ct.grid, new Float32Array(voxelCount(ct.grid)).fill(model.card.mr.nominal.low))
 

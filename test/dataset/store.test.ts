@@ -6,7 +6,7 @@ import { buildStore, openStore, slicesOf } from '../../src/dataset/index.ts'
 import { cutSlices, MR_STEPS } from '../../src/dataset/slices.ts'
 import { LarmorError, type FaultKind } from '../../src/errors.ts'
 import { makePlan, readPair, writePlan, type Plan } from '../../src/plan/index.ts'
-import { silent } from '../../src/progress.ts'
+import { silent, toTheEnd } from '../../src/progress.ts'
 import { mapCt, mapMr, mrScaleOf } from '../../src/volume/index.ts'
 import { smallGrid, temporaryFolder, writeSmallCohort } from '../plan/small-cohort.ts'
 
@@ -45,7 +45,7 @@ test('inside the body the stored MR is the mapped MR to half a step of int16; ou
   // A frame of the cohort's own pixels round a body whose box has an odd size lies on the voxels: nothing is interpolated.
   const pair = await readPair(cohort, 'p002', plan.target)
   const own: Plan = { ...plan, spacingMm: [6, 6], sliceSize: [64, 64] }
-  const slices = cutSlices(pair, own)
+  const slices = toTheEnd(cutSlices(pair, own))
   const scale = mrScaleOf(pair.mr, pair.inside, plan.mr)
   const values = (of: Iterable<number>, keep: (n: number) => boolean) =>
     [...of].filter((_, n) => keep(n)).sort((a, b) => a - b)
