@@ -1,6 +1,7 @@
 /** From a cohort to a plan: look at every patient, leave out what cannot be used, decide, write nothing. */
 import { readdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { openCohort } from '../cohort/index.ts'
 import { FAULTS, LarmorError, throwIfAborted } from '../errors.ts'
 import type { Report } from '../progress.ts'
@@ -87,9 +88,10 @@ async function surveyAll(
     throwIfAborted(signal, 'Looking at the patients')
     report({ at: 'progress', task: 'looking at patients', done: n, of: ids.length, unit: 'patients' })
     try {
-      found.surveys.push(
-        surveyPair(id, await readPair(cohortDir, id, target, signal), { ct: CT_MAPPING, mr: MR_MAPPING }),
-      )
+      const pair = await readPair(cohortDir, id, target, signal)
+      await setImmediate() // surveying a large pair takes a second and more: a request to stop is heard before it
+      throwIfAborted(signal, `Reading ${id}`)
+      found.surveys.push(surveyPair(id, pair, { ct: CT_MAPPING, mr: MR_MAPPING }))
       const { ct, mr } = await sourceHashes(cohortDir, id, target)
       found.hashes.set(id, [ct, mr])
     } catch (error) {
