@@ -42,6 +42,15 @@ export function toTheEnd<T>(steps: Steps<T>): T {
 }
 
 /**
+ * Lets the event loop turn once, between two pieces of work that block it.
+ * @throws interrupted
+ */
+export async function pause(where: string, signal: AbortSignal | undefined): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve))
+  throwIfAborted(signal, where)
+}
+
+/**
  * All steps, while the event loop turns between them, so that Ctrl-C is heard and progress is drawn.
  * @throws interrupted, and what a step throws
  */
@@ -49,7 +58,6 @@ export async function listening<T>(steps: Steps<T>, where: string, signal: Abort
   for (;;) {
     const { done, value } = steps.next()
     if (done === true) return value
-    await new Promise((resolve) => setTimeout(resolve))
-    throwIfAborted(signal, where)
+    await pause(where, signal)
   }
 }

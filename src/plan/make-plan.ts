@@ -1,10 +1,9 @@
 /** From a cohort to a plan: look at every patient, leave out what cannot be used, decide, write nothing. */
 import { readdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { setImmediate } from 'node:timers/promises'
 import { openCohort } from '../cohort/index.ts'
 import { FAULTS, LarmorError, throwIfAborted } from '../errors.ts'
-import type { Report } from '../progress.ts'
+import { pause, type Report } from '../progress.ts'
 import { chooseFrame, type FrameWishes } from './frame-choice.ts'
 import { huToMrTable } from './hu-to-mr.ts'
 import { pairFiles, readPair, sourceHashes } from './pair.ts'
@@ -89,8 +88,7 @@ async function surveyAll(
     report({ at: 'progress', task: 'looking at patients', done: n, of: ids.length, unit: 'patients' })
     try {
       const pair = await readPair(cohortDir, id, target, signal)
-      await setImmediate() // surveying a large pair takes a second and more: a request to stop is heard before it
-      throwIfAborted(signal, `Reading ${id}`)
+      await pause(`Reading ${id}`, signal)
       found.surveys.push(surveyPair(id, pair, { ct: CT_MAPPING, mr: MR_MAPPING }))
       const { ct, mr } = await sourceHashes(cohortDir, id, target)
       found.hashes.set(id, [ct, mr])

@@ -1,5 +1,5 @@
 /** One pair: CT and MR in, the MR on the CT's grid out, with what is known about how good that is. */
-import { throwIfAborted } from '../errors.ts'
+import { pause } from '../progress.ts'
 import type { Affine, Mask, MrVolume, Volume } from '../volume/index.ts'
 import { fieldOfView, resampleLinear } from '../volume/index.ts'
 import type { Prepared } from './prepare.ts'
@@ -44,16 +44,20 @@ export async function registerToPrepared(
   mr: Volume,
   options: AlignOptions,
 ): Promise<RegisteredPair> {
+  await pause('preparing the images', options.signal)
   const moving = prepareMr(mr)
-  throwIfAborted(options.signal, 'preparing the images')
+  await pause('preparing the images', options.signal)
   const forward = await alignRigid(fixed, moving, options)
   // Another seed: the same random points would share their chance errors and make the two runs agree too well.
   const backward = await alignRigid(moving, fixed, { ...options, seed: options.seed + 1 })
   const { movingFromFixedMm, starts, iterations } = forward
   const quality = qualityOf(fixed, moving, forward, backward, options.seed)
+  await pause('measuring the alignment', options.signal)
+  const onCt = resampleLinear(mr, ct.grid, movingFromFixedMm, 0)
+  await pause('resampling the MR', options.signal)
   return {
     result: { ...verdictOf(quality), method: 'rigid', movingFromFixedMm, quality, starts, iterations },
-    mr: resampleLinear(mr, ct.grid, movingFromFixedMm, 0),
+    mr: onCt,
     valid: fieldOfView(mr.grid, ct.grid, movingFromFixedMm),
   }
 }

@@ -8,6 +8,7 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exists, parseJson, sha256OfFile, writeJson } from '../files.ts'
+import { pause } from '../progress.ts'
 import { LarmorError } from '../errors.ts'
 import { readNifti, writeNifti } from '../formats/index.ts'
 import type { Mask, Volume } from '../volume/index.ts'
@@ -51,8 +52,10 @@ export async function registerImages(
   let common: Mask | undefined
   for (const { role, path } of paths.mrs) {
     const pair = await registerToPrepared(ct, fixedImage, await readNifti(path), options)
+    await pause(`Registering ${role}`, options.signal)
     const file = await writeImages(paths.folder, role, ct, pair, options.savePicture)
     if (file !== null) common = common ? intersect(common, pair.valid) : pair.valid
+    await pause(`Registering ${role}`, options.signal)
     images.push(imageRecord({ role, sha256: hashes.get(path)!, file }, pair))
   }
   await writeValid(paths.folder, common)
