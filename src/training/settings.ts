@@ -6,6 +6,14 @@
  */
 import { z } from 'zod'
 import { LarmorError } from '../errors.ts'
+import {
+  PAPER_ADAM,
+  PAPER_LAMBDA_L1,
+  PAPER_NOISE,
+  PAPER_UNET,
+  REFINER_DEFAULTS,
+  RESIDUAL_DEFAULTS,
+} from '../models/index.ts'
 import { nearest } from './nearest.ts'
 
 const share = z.number().min(0).max(1)
@@ -100,7 +108,7 @@ const paper = {
   ...watching,
   preset: 'paper',
   epochs: 200,
-  learningRate: 2e-4,
+  learningRate: PAPER_ADAM.lr,
   warmUpSteps: 1,
   schedule: 'linear',
   holdShare: 0.5,
@@ -123,9 +131,14 @@ const best = {
   noiseHu: 0,
   shiftHu: 0,
 } as const
-const unetDefaults = { width: 64, criticWidth: 64, downs: 8, norm: 'batch', dropout: 0.5, lambdaL1: 100 }
-const small = { width: 16, levels: 4, unshuffle: 1, emaDecay: 0.999 }
-const refinerDefaults = { width: 32, levels: 3, unshuffle: 2, embedding: 64, pMean: -1.2, pStd: 1.2, samplerSteps: 5 }
+const { ngf, downs, norm, dropout } = PAPER_UNET
+const emaDecay = 0.999
+const networkDefaults = {
+  unet: { width: ngf, criticWidth: ngf, downs, norm, dropout, lambdaL1: PAPER_LAMBDA_L1 },
+  residual: { ...RESIDUAL_DEFAULTS, emaDecay },
+  // The rate of `best`, whatever the preset: the published system says nothing of its second stage's.
+  refiner: { ...REFINER_DEFAULTS, ...PAPER_NOISE, emaDecay, samplerSteps: 5, learningRate: best.learningRate },
+}
 
 /** What the command and the plan say; `settings` are the words after --set. */
 export type Wishes = {
@@ -150,8 +163,8 @@ export function resolveConfig({ stage, preset = 'best', settings, seed, planBatc
     seed,
     ...(preset === 'paper' ? paper : best),
     batch: preset === 'paper' ? 1 : planBatch,
-    ...(generator === 'unet' ? { ...unetDefaults, maskLoss: preset === 'best' } : small),
-    ...(generator === 'refiner' ? { ...refinerDefaults, learningRate: 1e-3, emaDecay: 0.999 } : {}),
+    ...networkDefaults[generator],
+    ...(generator === 'unet' ? { maskLoss: preset === 'best' } : {}),
   }
   const lengths = ['epochs', 'steps', 'minutes'].filter((key) => key in given)
   if (lengths.length > 1)
