@@ -120,7 +120,7 @@ async function outcome(evaluation: Evaluation, cases: EvaluationCase[], output?:
     range: patients.length === 1 ? patients[0]!.predictions[0]!.rule : evaluation.range,
     predictions,
     patients: patients.length,
-    refused,
+    refused: refused.map(({ id, fault }) => ({ id, ...fault })),
     ...(output === undefined ? {} : { output, report }),
   }
   const where = report === undefined ? '' : `\n${report}`

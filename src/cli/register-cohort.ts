@@ -59,7 +59,7 @@ export async function registerCohort(
     json: {
       cohort: cohortDir,
       registered: sorted(done),
-      refused: sorted(refused),
+      refused: sorted(refused).map(({ id, fault }) => ({ id, ...fault })),
       excluded: patients.filter(({ excluded }) => excluded).length,
     },
     text: tableOf(sorted(done), sorted(refused)),
@@ -121,17 +121,22 @@ async function inOwnProcess(cohortDir: string, id: string, jobs: number, context
   signal.removeEventListener('abort', stop)
   throwIfAborted(signal, 'registering the cohort')
   const { registered, refused } = resultOf(stdout, stderr)
-  const outcome = registered?.[0] ?? refused?.[0]
-  if (!outcome) throw new Error(`registering ${id} ended without a result: ${stderr}`)
+  if (registered?.[0]) return registered[0]
+  const told = refused?.[0]
+  if (!told) throw new Error(`registering ${id} ended without a result: ${stderr}`)
   // What stopped the process before its loop began (no libtorch, no GPU) is a bare fault, and would stop all others too.
-  if (!('id' in outcome)) throw new LarmorError(outcome)
-  return outcome
+  if (!('id' in told)) throw new LarmorError(told)
+  const { id: _, ...fault } = told
+  return { id, fault }
 }
 
-function resultOf(stdout: string, stderr: string): { registered?: Done[]; refused?: (Refused | Fault)[] } {
+function resultOf(
+  stdout: string,
+  stderr: string,
+): { registered?: Done[]; refused?: (Fault | (Fault & { id: string }))[] } {
   try {
     // Written by this very file in the other process.
-    return JSON.parse(stdout) as { registered?: Done[]; refused?: (Refused | Fault)[] }
+    return JSON.parse(stdout) as ReturnType<typeof resultOf>
   } catch (error) {
     throw new Error(`a registration process failed: ${stderr}`, { cause: error })
   }

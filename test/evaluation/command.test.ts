@@ -251,7 +251,7 @@ describe('a cohort of three, of whom one has no prediction and one is excluded',
     await rm(at('theirs', 'p002.nii.gz'))
     const outcome = await larmor(given())
     expect(outcome.exitCode).toBe(5)
-    expect(outcome.json['refused']).toMatchObject([{ id: 'p002', fault: { kind: 'input.notFound' } }])
+    expect(outcome.json['refused']).toMatchObject([{ id: 'p002', kind: 'input.notFound' }])
     expect(await readFile(at('scores', 'report.html'), 'utf8')).toContain('Not scored')
   })
   test('needs predictions of its patients, an output, and one reference each', async () => {
@@ -259,7 +259,7 @@ describe('a cohort of three, of whom one has no prediction and one is excluded',
     expect(await kindOf({ cohort: at('cohort'), prediction: [`a=${at('ours')}`] })).toBe('usage.wrong')
     await writeNifti(at('cohort', 'patients', 'p001', 'registration', 'mr_t2.nii.gz'), mr(1, 5))
     const two = await larmor({ ...given(), prediction: [`ours=${at('ours')}`] })
-    expect(two.json['refused']).toMatchObject([{ id: 'p001', fault: { kind: 'usage.wrong' } }])
+    expect(two.json['refused']).toMatchObject([{ id: 'p001', kind: 'usage.wrong' }])
     expect((await larmor({ ...given(), prediction: [`ours=${at('ours')}`], role: 'mr_t1' })).exitCode).toBe(0)
   })
 })

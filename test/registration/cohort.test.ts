@@ -107,13 +107,13 @@ test('a second run passes over what is registered already, and tells so', async 
 test('several at a time, each in a process of its own, end as one after the other', async () => {
   const { json, exitCode } = await registerCommand.run({ cohort, jobs: 2 }, context)
   assert.equal(exitCode, 5)
-  const { registered, refused } = json as { registered: { id: string }[]; refused: { id: string; fault: Fault }[] }
+  const { registered, refused } = json as { registered: { id: string }[]; refused: ({ id: string } & Fault)[] }
   assert.deepEqual(
     registered.map(({ id }) => id),
     ['p001'],
   )
   assert.deepEqual(
-    refused.map(({ id, fault }) => [id, fault.kind]),
+    refused.map(({ id, kind }) => [id, kind]),
     [
       ['p002', 'input.badValue'],
       ['p004', 'cohort.incomplete'],
