@@ -1,4 +1,5 @@
 /** The evaluation's folder: slices.csv, report.html, and evaluation.json last, which makes it complete. */
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeEvaluation } from '../evaluation/index.ts'
 import type { Evaluation, EvaluationCase } from '../evaluation/index.ts'
@@ -13,6 +14,8 @@ export async function writeReport(
   cases: readonly EvaluationCase[],
 ): Promise<string> {
   const path = join(folder, 'report.html')
+  // Of an earlier evaluation: a new page never stands beside old figures.
+  await rm(join(folder, 'evaluation.json'), { force: true })
   await writeFileAtomic(path, htmlReport(evaluation, await takePictures(evaluation, cases)))
   await writeEvaluation(folder, evaluation)
   return path
