@@ -44,7 +44,7 @@ function summary(cases: readonly ImportedCase[], refusedFiles: number): string {
   )
   const said = counts.filter(([, count]) => count > 0).map(([status, count]) => `${count} ${status}`)
   const files = refusedFiles > 0 ? `; ${refusedFiles} files refused` : ''
-  return `${cases.length} patients: ${said.join(', ') || 'none'}${files}`
+  return `${cases.length} ${cases.length === 1 ? 'patient' : 'patients'}: ${said.join(', ') || 'none'}${files}`
 }
 
 /** How much of an import was refused: files, series and patients. */

@@ -76,9 +76,7 @@ export const minimum = binary('minimum', 'clamp_max')
 
 export const equals = binary('eq.Tensor', 'eq.Scalar')
 export const less = binary('lt.Tensor', 'lt.Scalar')
-export const lessOrEqual = binary('le.Tensor', 'le.Scalar')
 export const greater = binary('gt.Tensor', 'gt.Scalar')
-export const greaterOrEqual = binary('ge.Tensor', 'ge.Scalar')
 const whereOperator = operator('where.self')
 /** x where the condition (bool) holds, y elsewhere. */
 export const where = (condition: Tensor, x: Tensor, y: Tensor): Tensor => whereOperator(condition, x, y)

@@ -95,7 +95,8 @@ const ofCt: Attributes = {
   RescaleType: 'HU',
 }
 
-const ofMr: Attributes = {
+/** No sequence made it: research mode, and type 2 attributes empty. Who knows better says so in `extra`. */
+export const ofMr: Attributes = {
   SOPClassUID: SOP_CLASS.mr,
   ScanningSequence: 'RM',
   SequenceVariant: 'NONE',

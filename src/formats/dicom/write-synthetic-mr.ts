@@ -24,6 +24,7 @@ import { SOP_CLASS, TAGS, vrOf } from './tags.ts'
 import type { TagName } from './tags.ts'
 import { newUid } from './uid.ts'
 import { stackOf } from './volume.ts'
+import { ofMr } from './write-series.ts'
 
 export type SyntheticMr = {
   /** On the CT's grid, in whole units of a nominal scale, 0 to 65535; rounded, never clipped. */
@@ -199,16 +200,9 @@ const SERIES_NUMBER = 9001
 
 const ofMrWithoutSequence: Attributes = {
   ImageType: ['DERIVED', 'SECONDARY', 'OTHER'],
-  SOPClassUID: SOP_CLASS.mr,
+  ...ofMr,
   SyntheticData: 'YES',
   Modality: 'MR',
-  ScanningSequence: 'RM',
-  SequenceVariant: 'NONE',
-  ScanOptions: '',
-  MRAcquisitionType: '',
-  RepetitionTime: '',
-  EchoTime: '',
-  EchoTrainLength: '',
   SamplesPerPixel: 1,
   PhotometricInterpretation: 'MONOCHROME2',
   BitsAllocated: 16,
