@@ -59,7 +59,7 @@ function encodeValue(name: TagName, vr: Vr, value: AttributeValue): Uint8Array {
   if (vr === 'SQ') return encodeItems(value as readonly Attributes[])
   if (value === '') return new Uint8Array(0)
   const values = (Array.isArray(value) ? value : [value]) as readonly (string | number)[]
-  const width = { US: 2, UL: 4, FD: 8 }[vr as string]
+  const width = { AT: 4, US: 2, UL: 4, FD: 8 }[vr as string]
   if (width) return encodeNumbers(values.map(Number), vr)
   const texts = values.map((one) => (vr === 'DS' && typeof one === 'number' ? decimalString(one) : String(one)))
   for (const text of texts) checkLength(name, vr, text)
@@ -125,6 +125,13 @@ export function decimalString(value: number): string {
 
 /** A whole file in explicit VR little endian: preamble, file meta information, data set, pixel data last. */
 export function encodeFile(elements: readonly Element[], pixels: Uint8Array): Uint8Array[] {
+  const pixelElement: Element = { tag: TAGS.PixelData[0], vr: 'OW', bytes: pixels }
+  const before = [encodeObject(elements), elementHeader(pixelElement)]
+  return [Buffer.concat(before), pixels, padding(pixelElement)]
+}
+
+/** As `encodeFile`, of an object without pixels: a structure set, a registration. */
+export function encodeObject(elements: readonly Element[]): Uint8Array {
   const textOf = (name: TagName): string => {
     const found = elements.findLast((element) => element.tag === TAGS[name][0])
     if (!found) throw new Error(`an object without ${name}`)
@@ -141,7 +148,6 @@ export function encodeFile(elements: readonly Element[], pixels: Uint8Array): Ui
     }),
   )
   const groupLength = encodeElements(elementsFrom({ FileMetaInformationGroupLength: meta.length }))
-  const pixelElement: Element = { tag: TAGS.PixelData[0], vr: 'OW', bytes: pixels }
-  const before = [new Uint8Array(128), new TextEncoder().encode('DICM'), groupLength, meta, encodeElements(elements)]
-  return [Buffer.concat([...before, elementHeader(pixelElement)]), pixels, padding(pixelElement)]
+  const before = [new Uint8Array(128), new TextEncoder().encode('DICM'), groupLength, meta]
+  return Buffer.concat([...before, encodeElements(elements)])
 }

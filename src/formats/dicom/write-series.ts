@@ -122,11 +122,16 @@ export function ofPixels({ size, spacingMm }: Grid): Attributes {
   }
 }
 
+/** The SOP Instance UID of slice k of a series written here: what is drawn on it refers to that. */
+export function sliceUid(seriesUid: string, k: number): string {
+  return newUid(seriesUid, 'slice', k)
+}
+
 function ofSlice({ volume: { grid }, seriesUid }: SeriesToWrite, k: number): Attributes {
   const { linear, offset } = mmFromIndex(grid)
   const [i, j] = grid.direction
   return {
-    SOPInstanceUID: newUid(seriesUid, 'slice', k),
+    SOPInstanceUID: sliceUid(seriesUid, k),
     InstanceNumber: k + 1,
     ImagePositionPatient: [...add(offset, multiply(linear, scale([0, 0, 1], k)))],
     ImageOrientationPatient: [...i, ...j],
