@@ -11,7 +11,10 @@ import { newUid } from './uid.ts'
 
 /** One element with its value as bytes (without padding, in little endian). */
 export type Element = { tag: number; vr: Vr; bytes: Uint8Array }
-/** '' is an attribute that is there and empty (type 2). Several values are an array, a sequence's items too. */
+/**
+ * '' is an attribute that is there and empty (type 2). Several values are an array, a sequence's items too; bytes are
+ * written as they are.
+ */
 export type AttributeValue = string | number | readonly (string | number)[] | readonly Attributes[] | Uint8Array
 export type Attributes = { readonly [name in TagName]?: AttributeValue }
 
@@ -59,20 +62,22 @@ function encodeValue(name: TagName, vr: Vr, value: AttributeValue): Uint8Array {
   if (vr === 'SQ') return encodeItems(value as readonly Attributes[])
   if (value === '') return new Uint8Array(0)
   const values = (Array.isArray(value) ? value : [value]) as readonly (string | number)[]
-  const width = { AT: 4, US: 2, UL: 4, FD: 8 }[vr as string]
-  if (width) return encodeNumbers(values.map(Number), vr)
+  if (WIDTH[vr]) return encodeNumbers(values.map(Number), vr)
   const texts = values.map((one) => (vr === 'DS' && typeof one === 'number' ? decimalString(one) : String(one)))
   for (const text of texts) checkLength(name, vr, text)
   return new TextEncoder().encode(texts.join('\\'))
 }
 
+const WIDTH: { readonly [vr in Vr]?: number } = { AT: 4, US: 2, UL: 4, FD: 8 }
+
 function encodeNumbers(values: readonly number[], vr: Vr): Uint8Array {
-  const width = vr === 'US' ? 2 : vr === 'UL' ? 4 : 8
+  const width = WIDTH[vr]!
   const bytes = Buffer.alloc(width * values.length)
   values.forEach((value, n) => {
-    if (vr === 'US') bytes.writeUInt16LE(value, 2 * n)
-    else if (vr === 'UL') bytes.writeUInt32LE(value, 4 * n)
-    else bytes.writeDoubleLE(value, 8 * n)
+    if (vr === 'US') bytes.writeUInt16LE(value, width * n)
+    else if (vr === 'UL') bytes.writeUInt32LE(value, width * n)
+    else if (vr === 'FD') bytes.writeDoubleLE(value, width * n)
+    else bytes.writeUInt32LE(((value << 16) | (value >>> 16)) >>> 0, width * n) // a tag: its group first
   })
   return bytes
 }

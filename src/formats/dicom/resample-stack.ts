@@ -39,6 +39,11 @@ function evenSlices(values: Int16Array | Float32Array, grid: Grid, alongMm: read
   return out
 }
 
+/** The grid of what `resampleStack` makes of a stack; its own grid where nothing has to be done to it. */
+export function gridOfStack({ grid, resampled }: Stack): Grid {
+  return resampled.includes('tilt') ? uprightGrid(grid) : grid
+}
+
 /** The smallest orthogonal grid with the pixels and slices of a sheared one that holds all of it. */
 function uprightGrid(sheared: Grid): Grid {
   const { size, spacingMm, originMm, direction } = sheared
