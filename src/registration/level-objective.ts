@@ -15,10 +15,10 @@ import {
 } from '../volume/index.ts'
 import type { Objective } from './objective.ts'
 import { makeObjective } from './objective.ts'
-import { drawPoints } from './points.ts'
+import { pointDrawer } from './points.ts'
 import type { LevelMm, Prepared } from './prepare.ts'
 
-/** `points` in each of `blocks` blocks: one block a step, all of them for the scores. */
+/** `points` in each of `blocks` blocks: one block a step, all of them for the scores. Each is spread over all of the region. */
 export type Sampling = { levelMm: LevelMm; bins: number; points: number; blocks: number }
 export type ObjectiveOf = (sampling: Sampling, name: string, reached?: readonly Affine[]) => Objective
 
@@ -42,8 +42,9 @@ export function objectiveMaker(
   return ({ levelMm, bins, points, blocks }, name, reached) => {
     const region = reached ? intersect(rim, reachOf(moving, rim.grid, reached)) : rim
     if (countVoxels(region) === 0) throw noOverlap(0)
-    const drawn = drawPoints(region, points * blocks, stream(seed, 'points', name))
-    return makeObjective(fixed.levels[levelMm], moving.levels[levelMm], drawn, {
+    const draw = pointDrawer(region)
+    const pointsOf = (block: number): Vec3[] => draw(points, stream(seed, 'points', name, block))
+    return makeObjective(fixed.levels[levelMm], moving.levels[levelMm], pointsOf, {
       centreMm,
       bins,
       leastOverlap,

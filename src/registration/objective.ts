@@ -57,7 +57,7 @@ export type ObjectiveOptions = {
   readonly leastOverlap: number
   /** Share of the fixed body that the points stand for; the rest is known to lie outside the moving image. */
   readonly coverage: number
-  /** In how many blocks the points are taken; their number is a multiple of it. */
+  /** In how many blocks the points come. */
   readonly blocks: number
   readonly device: string
 }
@@ -65,11 +65,11 @@ export type ObjectiveOptions = {
 /** Poses in one batch: enough to fill an operator, few enough to stay in cache. */
 const BATCH = 64
 
-/** @param points  in the fixed image, LPS mm */
+/** @param pointsOf  the points of a block, in the fixed image, LPS mm; asked for when the block is first heard */
 export function makeObjective(
   fixed: Volume<Float32Array>,
   moving: Volume<Float32Array>,
-  points: readonly Vec3[],
+  pointsOf: (block: number) => readonly Vec3[],
   options: ObjectiveOptions,
 ): Objective {
   const { centreMm, bins, device } = options
@@ -83,9 +83,13 @@ export function makeObjective(
         'float32',
         device,
       ),
-      blocks: blocksOf(fixed, points, options),
+      fixed: imageTensor(fixed, device),
     })),
   )
+  const blocks: Block[] = []
+  const toFixed = normalisedFromMm(fixed.grid)
+  const blockOf = (n: number): Block =>
+    (blocks[n] ??= scope(() => noGrad(() => blockFrom(pointsOf(n), held.fixed, toFixed, options))))
 
   const forward = (block: Block, matrices: Tensor) => {
     const at = mapped(block.points, matrices)
@@ -110,19 +114,24 @@ export function makeObjective(
 
   return {
     scores: (poses) =>
-      joined(inBatches(poses).map((batch) => meanOf(held.blocks.map((block) => scoresOn(block, batch))))),
-    ascent: (poses, turn) =>
-      inBatches(poses).flatMap((batch) =>
+      joined(
+        inBatches(poses).map((batch) =>
+          meanOf(Array.from({ length: options.blocks }, (_, n) => scoresOn(blockOf(n), batch))),
+        ),
+      ),
+    ascent: (poses, turn) => {
+      const block = blockOf(turn % options.blocks)
+      return inBatches(poses).flatMap((batch) =>
         scope(() => {
           const matrices = matricesOf(batch).requireGrad()
-          const block = held.blocks[turn % held.blocks.length]!
           const [gradient] = gradients(sum(forward(block, matrices).score), [matrices])
           const rows = gradient!.values('float32')
           return batch.map((pose, n) => stepGradient(pose, rows.subarray(12 * n, 12 * n + 12), normalised.linear))
         }),
-      ),
+      )
+    },
     dispose: () => {
-      const tensors = [held.image, held.half, ...held.blocks.flatMap((block) => Object.values(block))]
+      const tensors = [held.image, held.half, held.fixed, ...blocks.flatMap((block) => Object.values(block))]
       for (const each of tensors) each.dispose()
     },
   }
@@ -131,25 +140,24 @@ export function makeObjective(
 /** `points` [N, 4]: relative to the centre, with a one for the shift. `fixedWeights` [B, N]: filled once, the CT stays. */
 type Block = { points: Tensor; fixedWeights: Tensor }
 
-function blocksOf(
-  fixed: Volume<Float32Array>,
+function blockFrom(
   points: readonly Vec3[],
-  { blocks, centreMm, bins, device }: ObjectiveOptions,
-): Block[] {
-  const size = points.length / blocks
-  const image = imageTensor(fixed, device)
-  const toNormalised = normalisedFromMm(fixed.grid)
-  return Array.from({ length: blocks }, (_, n) => {
-    // Interleaved: points come in the order of the region, and each block is to hear all of it.
-    const part = points.filter((_, at) => at % blocks === n)
-    const relative = Float32Array.from(part.flatMap((p) => [...subtract(p, centreMm), 1]))
-    const at = Float32Array.from(part.flatMap((p) => apply(toNormalised, p)))
-    const values = sampled(image, tensor(at, [1, size, 3], 'float32', device))
-    return {
-      points: tensor(relative, [size, 4], 'float32', device),
-      fixedWeights: clone(select(parzenWeights(values, bins), 0, 0)),
-    }
+  fixed: Tensor,
+  normalisedFromFixedMm: Affine,
+  { centreMm, bins, device }: ObjectiveOptions,
+): Block {
+  const relative = new Float32Array(4 * points.length)
+  const at = new Float32Array(3 * points.length)
+  points.forEach((point, n) => {
+    relative.set(subtract(point, centreMm), 4 * n)
+    relative[4 * n + 3] = 1
+    at.set(apply(normalisedFromFixedMm, point), 3 * n)
   })
+  const values = sampled(fixed, tensor(at, [1, points.length, 3], 'float32', device))
+  return {
+    points: tensor(relative, [points.length, 4], 'float32', device),
+    fixedWeights: clone(select(parzenWeights(values, bins), 0, 0)),
+  }
 }
 
 /** From LPS mm to grid_sample's coordinates: −1 and 1 are the centres of the first and the last voxel (align_corners). */

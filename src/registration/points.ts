@@ -10,15 +10,22 @@ import { apply, mmFromIndex } from '../volume/index.ts'
  * @returns LPS mm
  */
 export function drawPoints(region: Mask, count: number, random: Random): Vec3[] {
+  return pointDrawer(region)(count, random)
+}
+
+/** As `drawPoints`, for a region that points are drawn from several times. */
+export function pointDrawer(region: Mask): (count: number, random: Random) => Vec3[] {
   const toMm = mmFromIndex(region.grid)
   const [ni, nj] = region.grid.size
   const inside = indicesInside(region)
-  return Array.from({ length: count }, (_, n) => {
-    const at = inside[Math.floor(((n + random.uniform()) / count) * inside.length)]!
+  return (count, random) => {
     const jitter = (): number => random.uniform() - 0.5
-    const [i, j, k] = [at % ni, Math.floor(at / ni) % nj, Math.floor(at / (ni * nj))]
-    return apply(toMm, [i + jitter(), j + jitter(), k + jitter()])
-  })
+    return Array.from({ length: count }, (_, n) => {
+      const at = inside[Math.floor(((n + random.uniform()) / count) * inside.length)]!
+      const [i, j, k] = [at % ni, Math.floor(at / ni) % nj, Math.floor(at / (ni * nj))]
+      return apply(toMm, [i + jitter(), j + jitter(), k + jitter()])
+    })
+  }
 }
 
 function indicesInside({ values }: Mask): Int32Array {

@@ -6,7 +6,7 @@
  *    Where it was not clear, 1 and 2 are done again from other starts, and all that was found is compared.
  * 3. The best one is finished at 2.5 mm.
  */
-import { throwIfAborted } from '../errors.ts'
+import { pause } from '../progress.ts'
 import type { Report } from '../progress.ts'
 import { stream } from '../random.ts'
 import type { Affine, Vec3 } from '../volume/index.ts'
@@ -64,12 +64,9 @@ type Candidate = { pose: Pose; start: Pose; score: number; nmi: number; overlap:
 export async function alignRigid(fixed: Prepared, moving: Prepared, options: AlignOptions): Promise<RigidFit> {
   const centreMm = bodyCentreMm(fixed)
   const starts = startPoses(fixed, moving, centreMm)
-  const work: Work = {
-    ...options,
-    centreMm,
-    objectiveOf: objectiveMaker(fixed, moving, centreMm, options),
-    task: `aligning ${moving.name} with ${fixed.name}`,
-  }
+  const task = `aligning ${moving.name} with ${fixed.name}`
+  const objectiveOf = objectiveMaker(fixed, moving, centreMm, options)
+  const work: Work = { ...options, centreMm, objectiveOf, task, breathe: breather(task, options.signal) }
   let chosen: Candidate[] = []
   let [margin, searches] = [0, 0]
   while (searches < MOST_SEARCHES && margin < CLEAR_MARGIN) {
@@ -93,30 +90,34 @@ export async function alignRigid(fixed: Prepared, moving: Prepared, options: Ali
 /** Below this share of the body there is nothing to compare. */
 const LEAST_OVERLAP = 0.02
 
-type Work = AlignOptions & { centreMm: Vec3; objectiveOf: ObjectiveOf; task: string }
+type Work = AlignOptions & { centreMm: Vec3; objectiveOf: ObjectiveOf; task: string; breathe: () => Promise<void> }
 
 /** The best few that differ, climbed to 4 mm. */
 async function choose(starts: readonly Pose[], search: number, work: Work): Promise<Candidate[]> {
-  const { centreMm, objectiveOf } = work
-  let candidates = using(objectiveOf(SEARCH, `search ${search}`), (objective) => ranked(objective, starts, starts))
+  const { centreMm, objectiveOf, breathe } = work
+  await breathe()
+  let candidates = await using(objectiveOf(SEARCH, `search ${search}`), (objective) =>
+    ranked(objective, starts, starts, breathe),
+  )
   for (const [n, round] of CHOOSING.entries()) {
-    await betweenRounds(n, work)
+    beginRound(n, work)
     const entering = distinct(candidates, round.keep)
-    const reached = entering.map(({ pose }) => affineOf(pose, centreMm))
-    candidates = using(objectiveOf(round, `search ${search}, ${n}`, reached), (objective) =>
-      climb(objective, entering, round),
+    // So many poses as enter the first round reach everywhere.
+    const reached = n > 0 ? entering.map(({ pose }) => affineOf(pose, centreMm)) : undefined
+    candidates = await using(objectiveOf(round, `search ${search}, ${n}`, reached), (objective) =>
+      climb(objective, entering, round, breathe),
     )
   }
   return candidates
 }
 
 async function finish([chosen]: readonly Candidate[], work: Work): Promise<{ best: Candidate; nmiAtStart: number }> {
-  await betweenRounds(CHOOSING.length, work)
+  beginRound(CHOOSING.length, work)
   const { pose, start } = chosen!
-  return using(work.objectiveOf(FINISHING, 'finish', [affineOf(pose, work.centreMm)]), (objective) => ({
-    best: climb(objective, [chosen!], FINISHING)[0]!,
-    nmiAtStart: objective.scores([start]).nmi[0]!,
-  }))
+  return using(work.objectiveOf(FINISHING, 'finish', [affineOf(pose, work.centreMm)]), async (objective) => {
+    const [best] = await climb(objective, [chosen!], FINISHING, work.breathe)
+    return { best: best!, nmiAtStart: objective.scores([start]).nmi[0]! }
+  })
 }
 
 /** For a second search: all starts turned and shifted by one random step, up to about 15° and 20 mm an axis. */
@@ -127,11 +128,22 @@ function shaken(starts: readonly Pose[], search: number, seed: number): readonly
   return starts.map((pose) => stepped(pose, step))
 }
 
-/** Lets the event loop turn, so that Ctrl-C is heard, and says how far the search is. */
-async function betweenRounds(done: number, { task, report, signal }: Work): Promise<void> {
+/** Says how far the search is. */
+function beginRound(done: number, { task, report }: Work): void {
   report({ at: 'progress', task, done, of: CHOOSING.length + 1, unit: 'rounds' })
-  await new Promise((resolve) => setImmediate(resolve))
-  throwIfAborted(signal, task)
+}
+
+/** In ms: so long nothing may keep Ctrl-C from being heard. */
+const BREATH_MS = 100
+
+/** Between two steps: lets the event loop turn, if it has not for a while. Throws `interrupted`. */
+function breather(task: string, signal: AbortSignal | undefined): () => Promise<void> {
+  let last = performance.now()
+  return async () => {
+    if (performance.now() - last < BREATH_MS) return
+    await pause(task, signal)
+    last = performance.now()
+  }
 }
 
 function stepsOf(rounds: readonly Round[]): number {
@@ -143,7 +155,12 @@ function stepsOf(rounds: readonly Round[]): number {
  * mean over the last steps (Polyak and Juditsky 1992), in which all blocks are heard: single steps follow the
  * points of their own block. Best first.
  */
-function climb(objective: Objective, from: readonly Candidate[], { iterations, stepMm, blocks }: Round): Candidate[] {
+async function climb(
+  objective: Objective,
+  from: readonly Candidate[],
+  { iterations, stepMm, blocks }: Round,
+  breathe: () => Promise<void>,
+): Promise<Candidate[]> {
   const first = from.map(() => new Float64Array(6))
   const second = from.map(() => new Float64Array(6))
   const tail = Math.min(3 * blocks, Math.floor(iterations / 2))
@@ -152,6 +169,7 @@ function climb(objective: Objective, from: readonly Candidate[], { iterations, s
   const walked = from.map(() => new Float64Array(6))
   const meanWalk = from.map(() => new Float64Array(6))
   for (let n = 1; n <= iterations; n++) {
+    await breathe()
     if (n === iterations - tail + 1) beforeTail = poses
     const size = stepMm * (0.03 + 0.485 * (1 + Math.cos((Math.PI * (n - 1)) / iterations)))
     const ascent = objective.ascent(poses, n)
@@ -170,6 +188,7 @@ function climb(objective: Objective, from: readonly Candidate[], { iterations, s
     objective,
     beforeTail.map((pose, p) => stepped(pose, meanWalk[p]!)),
     from.map(({ start }) => start),
+    breathe,
   )
 }
 
@@ -184,12 +203,25 @@ function adamStep(gradient: Float64Array, first: Float64Array, second: Float64Ar
 }
 
 /** Best first. */
-function ranked(objective: Objective, poses: readonly Pose[], starts: readonly Pose[]): Candidate[] {
-  const { score, nmi, overlap } = objective.scores(poses)
-  return poses
-    .map((pose, n) => ({ pose, start: starts[n]!, score: score[n]!, nmi: nmi[n]!, overlap: overlap[n]! }))
-    .sort(byScore)
+async function ranked(
+  objective: Objective,
+  poses: readonly Pose[],
+  starts: readonly Pose[],
+  breathe: () => Promise<void>,
+): Promise<Candidate[]> {
+  const candidates: Candidate[] = []
+  for (let first = 0; first < poses.length; first += AT_ONCE) {
+    await breathe()
+    const part = poses.slice(first, first + AT_ONCE)
+    const { score, nmi, overlap } = objective.scores(part)
+    for (const [n, pose] of part.entries()) {
+      candidates.push({ pose, start: starts[first + n]!, score: score[n]!, nmi: nmi[n]!, overlap: overlap[n]! })
+    }
+  }
+  return candidates.sort(byScore)
 }
+/** Poses that are scored without a break. */
+const AT_ONCE = 128
 
 function byScore(a: Candidate, b: Candidate): number {
   return b.score - a.score
@@ -210,9 +242,9 @@ function marginOf([best, second]: readonly Candidate[]): number {
   return best!.nmi - (second?.nmi ?? 1)
 }
 
-function using<T>(objective: Objective, body: (objective: Objective) => T): T {
+async function using<T>(objective: Objective, body: (objective: Objective) => Promise<T>): Promise<T> {
   try {
-    return body(objective)
+    return await body(objective)
   } finally {
     objective.dispose()
   }

@@ -89,6 +89,7 @@ const points = Array.from({ length: 2000 }, (): Vec3 => [
   random.between(-65, 65),
   random.between(-60, 60),
 ])
+const everyFourth = (block: number): Vec3[] => points.filter((_, n) => n % 4 === block)
 const options: ObjectiveOptions = {
   centreMm: [3, -2, 5],
   bins: BINS,
@@ -99,7 +100,7 @@ const options: ObjectiveOptions = {
 }
 
 test('the ascent is the derivative of the score: equal to central differences in all six directions', () => {
-  const objective = makeObjective(smooth(0), smooth(9), points, options)
+  const objective = makeObjective(smooth(0), smooth(9), () => points, options)
   const pose: Pose = { rotation: rotationAbout([0.6, 0, 0.8], 0.2), shiftMm: [4, -3, 2] }
   const ascent = objective.ascent([pose], 0)[0]!
   const stepMm = 0.5
@@ -121,11 +122,11 @@ test('the ascent is the derivative of the score: equal to central differences in
 
 test('an objective frees all that it held, and blocks together give the score of all points', () => {
   const before = liveTensors()
-  const whole = makeObjective(smooth(0), smooth(9), points, options)
+  const whole = makeObjective(smooth(0), smooth(9), () => points, options)
   const pose: Pose = { rotation: identityDirection, shiftMm: [0, 0, 0] }
   const [once] = whole.scores([pose]).overlap
   whole.dispose()
-  const inBlocks = makeObjective(smooth(0), smooth(9), points, { ...options, blocks: 4 })
+  const inBlocks = makeObjective(smooth(0), smooth(9), everyFourth, { ...options, blocks: 4 })
   const [four] = inBlocks.scores([pose]).overlap
   inBlocks.ascent([pose], 3)
   inBlocks.dispose()
