@@ -8,7 +8,7 @@
  * MR      divided by a wide mean of its own foreground, since a coil's sensitivity is not anatomy.
  */
 import { LarmorError } from '../errors.ts'
-import type { Grid, Mask, Volume } from '../volume/index.ts'
+import type { Affine, Grid, Mask, Volume } from '../volume/index.ts'
 import {
   aboveThreshold,
   add,
@@ -25,6 +25,7 @@ import {
   orientToLps,
   percentileOfSorted,
   resampleLinear,
+  resampleNearest,
   subtract,
   valuesInside,
   volume,
@@ -41,6 +42,10 @@ export type Prepared = {
   readonly body: Mask
   /** The finest level before its values were mapped and clipped: HU, or MR without its bias. */
   readonly plain: Volume<Float32Array>
+  /** The image as it was given, resampled once onto any grid, its values mapped as those of the levels are. */
+  appearance(onto: Grid, imageFromOntoMm: Affine): Volume<Float32Array>
+  /** Of the image as it was given. */
+  readonly grid: Grid
 }
 
 /** HU → [0, 1], linear between knots: fat and muscle spread out, bone kept apart from them, air and lung pressed together. */
@@ -55,8 +60,20 @@ export function prepareCt(ct: Volume): Prepared {
   const plain = isotropic(ct, -1000)
   const body = bodyMask(plain)
   const near = dilate(body, RIM_MM)
-  const mapped = plain.values.map((hu, at) => (near.values[at] === 1 ? mapHu(hu) : 0))
-  return { name: 'CT', levels: levelsOf(volume(plain.grid, mapped)), body, plain }
+  const mapped = (hu: Volume<Float32Array>, isNear: Mask) =>
+    volume(
+      hu.grid,
+      hu.values.map((value, at) => (isNear.values[at] === 1 ? mapHu(value) : 0)),
+    )
+  return {
+    name: 'CT',
+    levels: levelsOf(mapped(plain, near)),
+    body,
+    plain,
+    appearance: (onto, ctFromOntoMm) =>
+      mapped(resampleLinear(ct, onto, ctFromOntoMm, -1000), resampleNearest(near, onto, ctFromOntoMm, 0)),
+    grid: ct.grid,
+  }
 }
 
 /** @throws input.badValue  not a number somewhere, too small, constant, or no foreground to be seen */
@@ -65,10 +82,22 @@ export function prepareMr(mr: Volume): Prepared {
   const plain = isotropic(mr, 0)
   const smooth = gaussianBlur(plain, FINEST_MM)
   const body = mrForeground(smooth, backgroundThreshold(smooth))
-  const even = withoutBias(plain, body)
+  const bias = biasOf(plain, body)
+  const even = divided(plain, bias, identityAffine)
   const top = percentileOfSorted(valuesInside(even, body).sort(), 99.5)
-  const mapped = even.values.map((value) => Math.min(1, Math.max(0, value / top)))
-  return { name: 'MR', levels: levelsOf(volume(plain.grid, mapped)), body, plain: even }
+  const mapped = ({ grid, values }: Volume<Float32Array>) =>
+    volume(
+      grid,
+      values.map((value) => Math.min(1, Math.max(0, value / top))),
+    )
+  return {
+    name: 'MR',
+    levels: levelsOf(mapped(even)),
+    body,
+    plain: even,
+    appearance: (onto, mrFromOntoMm) => mapped(divided(resampleLinear(mr, onto, mrFromOntoMm, 0), bias, mrFromOntoMm)),
+    grid: mr.grid,
+  }
 }
 
 function isotropic(source: Volume, outside: number): Volume<Float32Array> {
@@ -122,11 +151,14 @@ function mrForeground(smooth: Volume<Float32Array>, threshold: number): Mask {
 }
 const MIN_BODY_VOXELS = 500
 
+/** What the image is worth where nothing else differs: `mean` on a coarse grid, and `elsewhere` beyond that. */
+type Bias = { readonly mean: Volume<Float32Array>; readonly elsewhere: number }
+
 /**
- * Divided by its mean over tens of millimetres, taken inside the foreground alone. Far from the foreground, where that
- * knows nothing, the mean of all of it stands in: else noise there would be divided by next to nothing.
+ * Its mean over tens of millimetres, taken inside the foreground alone. Far from the foreground, where that knows
+ * nothing, the mean of all of it stands in: else noise there would be divided by next to nothing.
  */
-function withoutBias(plain: Volume<Float32Array>, body: Mask): Volume<Float32Array> {
+function biasOf(plain: Volume<Float32Array>, body: Mask): Bias {
   const coarse = coveringGrid(plain.grid, 8)
   const inside = volume(plain.grid, Float32Array.from(body.values))
   const masked = volume(
@@ -137,10 +169,14 @@ function withoutBias(plain: Volume<Float32Array>, body: Mask): Volume<Float32Arr
   const weight = wide(inside)
   const whole = masked.values.reduce((sum, value) => sum + value, 0) / countVoxels(body)
   const mean = wide(masked).map((sum, at) => (sum + KNOWS_NOTHING * whole) / (weight[at]! + KNOWS_NOTHING))
-  const onFine = resampleLinear(volume(coarse, mean), plain.grid, identityAffine, whole).values
+  return { mean: volume(coarse, mean), elsewhere: whole }
+}
+
+function divided({ grid, values }: Volume<Float32Array>, bias: Bias, biasFromGridMm: Affine): Volume<Float32Array> {
+  const there = resampleLinear(bias.mean, grid, biasFromGridMm, bias.elsewhere).values
   return volume(
-    plain.grid,
-    plain.values.map((value, at) => value / onFine[at]!),
+    grid,
+    values.map((value, at) => value / there[at]!),
   )
 }
 const BIAS_SIGMA_MM = 30

@@ -42,6 +42,11 @@ export function normalisedMutualInformation(joint: Tensor): Tensor {
   return div(add(marginals, LEAST_ENTROPY), add(entropy(joint, [1, 2]), LEAST_ENTROPY))
 }
 const LEAST_ENTROPY = 1e-3
+
+/** H(F) + H(M) − H(F, M) in nats of joint probabilities [S, Bm, Bf] → [S] (Wells et al. 1996): 0 = independent. */
+export function mutualInformation(joint: Tensor): Tensor {
+  return sub(add(entropy(sum(joint, [1]), [1]), entropy(sum(joint, [2]), [1])), entropy(joint, [1, 2]))
+}
 /** In points: below a thousandth of one there is no overlap. */
 const LEAST_WEIGHT = 1e-3
 
