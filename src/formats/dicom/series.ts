@@ -11,7 +11,7 @@ import { LarmorError } from '../../errors.ts'
 import type { Fault } from '../../errors.ts'
 import { sha256OfFile } from '../../files.ts'
 import type { Report } from '../../progress.ts'
-import { requiredText, textOf, textsOf } from './attributes.ts'
+import { numbersIfAny, requiredText, textOf, textsOf } from './attributes.ts'
 import { acquisitionOf } from './acquisition.ts'
 import type { Acquisition } from './acquisition.ts'
 import { dicomFault } from './fault.ts'
@@ -19,7 +19,7 @@ import { openDicomFile } from './file.ts'
 import type { DicomFile } from './file.ts'
 import { framesOf } from './frame.ts'
 import type { Frame } from './frame.ts'
-import { splitFrames } from './split.ts'
+import { planeOf, splitFrames } from './split.ts'
 import type { Part } from './split.ts'
 import { SOP_CLASS } from './tags.ts'
 import type { TagName } from './tags.ts'
@@ -36,6 +36,8 @@ export type DicomSeries = {
   description: string
   imageType: readonly string[]
   patientPosition: string | undefined
+  /** The plane that its slices are nearest to; undefined where a file does not say. */
+  plane: 'axial' | 'coronal' | 'sagittal' | undefined
   acquisition: Acquisition
   /** What tells this volume from the others of the same series ('echo 4.6'); '' where it is the only one. */
   part: string
@@ -93,7 +95,7 @@ export function seriesLabel({ seriesNumber, modality, description, part, frames 
   return `Series ${seriesNumber ?? 'without number'}${named} (${modality}, ${frames.length} images${which})`
 }
 
-async function filesIn(sources: readonly string[]): Promise<string[]> {
+export async function filesIn(sources: readonly string[]): Promise<string[]> {
   const seen = new Set<string>()
   const paths: string[] = []
   const walk = async (path: string): Promise<void> => {
@@ -165,7 +167,7 @@ async function groupBySeries(frames: readonly Frame[]): Promise<DicomSeries[]> {
  * One key a patient: number and name together, so that neither two people under one number ('ANON') nor two of one
  * name are taken for the same. Case, padding and empty name parts do not count.
  */
-function patientKeyOf(dataSet: DicomFile['dataSet']): string {
+export function patientKeyOf(dataSet: DicomFile['dataSet']): string {
   const name = (textOf(dataSet, 'PatientName') ?? '')
     .toUpperCase()
     .replace(/[\s^=]+/g, ' ')
@@ -194,6 +196,7 @@ function seriesOfPart({ label, frames }: Part): DicomSeries {
     description: text('SeriesDescription'),
     imageType: textsOf(dataSet, 'ImageType'),
     patientPosition: textOf(dataSet, 'PatientPosition'),
+    plane: planeOf(numbersIfAny(dataSet, 'ImageOrientationPatient')),
     acquisition: acquisitionOf(dataSet, file.transferSyntaxUid),
     part: label,
     files: [...new Set(frames.map((frame) => frame.file))],
