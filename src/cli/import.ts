@@ -11,6 +11,7 @@ export const importCommand = command({
   flags: [
     ['--cohort <dir>', 'the cohort, made if it is not there'],
     ['--dry-run', 'only show what would be imported, and why'],
+    ['--rules <file>', 'YAML rules that say which series is the planning CT, the contrast CT, the MR: docs/import.md'],
     ['--correct-tilt', 'resample series of a tilted gantry to an orthogonal grid; else they are refused'],
     ['--fill-gaps', 'resample unevenly spaced slices to even ones; else they are refused'],
     ['--deidentify', 'replace UIDs and leave out free texts in the sidecars, too'],
@@ -19,6 +20,7 @@ export const importCommand = command({
     source: z.array(z.string()).min(1),
     cohort: z.string(),
     dryRun: z.boolean().default(false),
+    rules: z.string().optional(),
     correctTilt: z.boolean().default(false),
     fillGaps: z.boolean().default(false),
     deidentify: z.boolean().default(false),

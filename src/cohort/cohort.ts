@@ -15,7 +15,24 @@ const OwnPath = z.string().regex(/^patients\/p\d{3,}\/([\w-][\w.-]*\/)*[\w-][\w.
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, '64 hexadecimal digits')
 
 const Image = z.strictObject({ role: Role, file: OwnPath, sidecar: OwnPath, sha256: Sha256 })
-const Structure = z.strictObject({ name: z.string().min(1), file: OwnPath, sha256: Sha256 })
+const StructureSource = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('rtstruct'),
+    sopInstanceUid: z.string(),
+    roiNumber: z.int(),
+    /** Clipped at the border, repeated contours, drawn on other slices. */
+    notes: z.array(z.string()),
+  }),
+  /** `sha256` of the file that it came from. */
+  z.strictObject({ kind: z.literal('file'), sha256: Sha256 }),
+])
+/** uint8 on the CT's grid: 1 inside, or several labels where the source had several. `source` is null before 0.1.0. */
+const Structure = z.strictObject({
+  name: z.string().min(1),
+  file: OwnPath,
+  sha256: Sha256,
+  source: StructureSource.nullable().default(null),
+})
 const Patient = z.strictObject({
   id: PatientId,
   images: z.array(Image),

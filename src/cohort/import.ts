@@ -5,21 +5,21 @@
  * So the same command can be run again after an interruption, and two can run side by side.
  */
 import { rm } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { LarmorError, throwIfAborted } from '../errors.ts'
 import type { Fault } from '../errors.ts'
-import { asDiskFault, sha256OfFile, writeJson } from '../files.ts'
-import { readImage, writeNifti } from '../formats/index.ts'
+import { asDiskFault } from '../files.ts'
 import type { Resampling } from '../formats/index.ts'
 import type { Report } from '../progress.ts'
-import type { Grid, Mask } from '../volume/index.ts'
 import type { Role } from './cohort.ts'
-import { knownImages, patientOf, place, removeLeftovers } from './place.ts'
-import type { Known, Made } from './place.ts'
-import { identitiesOf, sidecarOf } from './sidecar.ts'
+import { freshOf, knownImages, patientOf } from './known.ts'
+import type { Known } from './known.ts'
+import { place, removeLeftovers } from './place.ts'
+import { defaultRules, readRules } from './rules.ts'
 import { findCases } from './sources.ts'
-import type { Candidate, Case } from './sources.ts'
-import { asCt, asLabels, asMr } from './volumes.ts'
+import type { Case } from './sources.ts'
+import { isRefusal } from './structures.ts'
+import { writeCase } from './write-case.ts'
 
 export type ImportedCase = {
   /** The patient's name in the cohort; null where nothing was imported. */
@@ -27,7 +27,14 @@ export type ImportedCase = {
   /** new: a patient; added: images of a patient who was there; known: nothing new; planned: with --dry-run. */
   status: 'new' | 'added' | 'known' | 'planned' | 'refused'
   where: string
-  images: { role: Role; from: string; why: string; size: readonly number[]; spacingMm: readonly number[] }[]
+  images: {
+    role: Role
+    from: string
+    why: string
+    plane: 'axial' | 'coronal' | 'sagittal' | null
+    size: readonly number[]
+    spacingMm: readonly number[]
+  }[]
   structures: string[]
   leftOut: string[]
   refused: Fault[]
@@ -43,10 +50,12 @@ export type ImportOptions = {
   signal?: AbortSignal
   dryRun?: boolean
   deidentify?: boolean
+  /** The path of a file of import rules, which come before ours. */
+  rules?: string | undefined
 } & Resampling
 
 /**
- * @throws input.notFound, input.empty (no CT or MR in the sources), cohort.busy, json.refused, machine.diskFull,
+ * @throws input.notFound, input.empty (no CT or MR in the sources), config.refused (the rules), cohort.busy, json.refused, machine.diskFull,
  *         machine.noPermission, interrupted (what was finished is kept). Refusals of single cases are in the result.
  */
 export async function importSources(
@@ -55,7 +64,8 @@ export async function importSources(
   options: ImportOptions,
 ): Promise<ImportResult> {
   const { report, signal, dryRun = false } = options
-  const found = await findCases(sources, report)
+  const rules = options.rules === undefined ? defaultRules() : await readRules(options.rules)
+  const found = await findCases(sources, rules, report)
   const passedOver = Object.fromEntries(found.passedOver)
   if (found.cases.length === 0 && found.refused.length === 0) throw nothingThere(sources, passedOver)
   if (!dryRun) await removeLeftovers(cohortDir)
@@ -75,6 +85,7 @@ export async function importSources(
 
 /** The one loop's catch: a case that is refused does not stop the others. */
 async function importCase(one: Case, cohortDir: string, known: Known, options: ImportOptions): Promise<ImportedCase> {
+  const patientId = patientOf(one, known)
   const done: ImportedCase = {
     id: null,
     status: 'refused',
@@ -84,19 +95,20 @@ async function importCase(one: Case, cohortDir: string, known: Known, options: I
     leftOut: [...one.leftOut],
     refused: [...one.refused],
   }
-  const patientId = patientOf(one, known)
-  const fresh = one.images.filter(({ source }) => !identitiesOf(source).some((id) => known.images.has(id)))
-  if (fresh.length === 0 && one.images.length > 0) return { ...done, id: patientId ?? null, status: 'known' }
-  if (one.images.length === 0 && one.refused.length === 0) return { ...done, refused: [noImage(one)] }
-  if (one.undecided.some((role) => role.startsWith('ct'))) return done // which CT is meant decides everything else
+  const fresh = freshOf(one, patientId, known)
+  if (fresh.images.length + fresh.structures.length === 0 && one.images.length + one.structures.length > 0)
+    return { ...done, id: patientId ?? null, status: 'known' }
+  if (one.images.length === 0 && patientId === undefined && one.refused.length === 0)
+    return { ...done, refused: [noImage(one)] }
+  // Which CT is meant decides everything else.
+  if (one.undecided.includes('ct') || (one.undecided.includes('ct_contrast') && !hasCt(one))) return done
   const folder = join(cohortDir, 'patients', `.import-${process.pid}-${++folders}`)
   try {
-    const made = await writeImages({ ...one, images: fresh }, folder, done, options)
-    if (made.images.length === 0 || options.dryRun) {
-      return { ...done, status: made.images.length === 0 ? 'refused' : 'planned' }
-    }
-    const placed = await place(cohortDir, folder, made, patientId, known)
-    return { ...done, ...placed }
+    const before = patientId === undefined ? undefined : { cohortDir, patient: known.patients.get(patientId)! }
+    const made = await writeCase(fresh, folder, done, before, options)
+    if (made.images.length + made.structures.length === 0) return { ...done, ...nothingNew(patientId) }
+    if (options.dryRun) return { ...done, status: 'planned' }
+    return { ...done, ...(await place(cohortDir, folder, made, patientId, known)) }
   } catch (error) {
     if (!isRefusal(error)) throw asDiskFault(error, cohortDir)
     return { ...done, images: [], structures: [], refused: [...done.refused, error.fault] }
@@ -106,90 +118,34 @@ async function importCase(one: Case, cohortDir: string, known: Known, options: I
 }
 let folders = 0
 
-/** Writes what can be read into `folder`. A CT that cannot be read refuses the patient; an MR only itself. */
-async function writeImages(one: Case, folder: string, done: ImportedCase, options: ImportOptions): Promise<Made> {
-  const made: Made = { images: [], structures: [] }
-  let ctGrid: Grid | undefined
-  for (const candidate of one.images.toSorted((a, b) => a.role.localeCompare(b.role))) {
-    throwIfAborted(options.signal, `Importing ${one.where}`)
-    try {
-      const { grid, image } = await writeCandidate(candidate, folder, options)
-      made.images.push(image)
-      done.images.push({ ...candidateLine(candidate), size: grid.size, spacingMm: grid.spacingMm })
-      if (candidate.role.startsWith('ct')) ctGrid ??= grid
-    } catch (error) {
-      if (!isRefusal(error) || candidate.role.startsWith('ct')) throw error
-      done.refused.push(error.fault)
-    }
-  }
-  if (ctGrid) made.structures.push(...(await writeStructures(one, folder, ctGrid, done, options)))
-  return made
+function hasCt({ images }: Case): boolean {
+  return images.some(({ role }) => role === 'ct')
 }
 
-function candidateLine({ role, from, why }: Candidate): { role: Role; from: string; why: string } {
-  return { role, from, why }
-}
-
-async function writeCandidate(candidate: Candidate, folder: string, options: ImportOptions) {
-  const { dryRun, deidentify = false } = options
-  const { volume: read, resampled } = await candidate.read(options)
-  const isCt = candidate.role.startsWith('ct')
-  const volume = isCt ? asCt(read, candidate.from) : asMr(read, candidate.from)
-  const path = join(folder, `${candidate.role}.nii.gz`)
-  const sidecar = sidecarOf({ ...candidate, resampled }, volume.grid, deidentify)
-  if (!dryRun) {
-    await writeNifti(path, volume)
-    await writeJson(join(folder, `${candidate.role}.json`), sidecar)
-  }
-  const sha256 = dryRun ? '' : await sha256OfFile(path)
-  return { grid: volume.grid, image: { image: { role: candidate.role, sha256 }, stem: candidate.role, sidecar } }
-}
-
-async function writeStructures(one: Case, folder: string, ct: Grid, done: ImportedCase, options: ImportOptions) {
-  const made: Made['structures'] = []
-  for (const { name, path } of one.structures) {
-    throwIfAborted(options.signal, `Importing ${one.where}`)
-    if (!/^\w[\w-]*$/.test(name)) {
-      done.leftOut.push(`${basename(path)}: a name with other characters than letters, digits, - and _`)
-      continue
-    }
-    const labels = await labelsAt(path, ct, done)
-    if (labels === 'refused') continue
-    if (!labels) {
-      done.leftOut.push(`${basename(path)}: neither CT nor MR by its name, and not labels from 0 to 255`)
-      continue
-    }
-    const file = join(folder, 'structures', `${name}.nii.gz`)
-    if (!options.dryRun) await writeNifti(file, labels)
-    made.push({ name, stem: `structures/${name}`, sha256: options.dryRun ? '' : await sha256OfFile(file) })
-    done.structures.push(name)
-  }
-  return made
-}
-
-/** A structure that cannot be used is refused alone; the patient's images do not depend on it. */
-async function labelsAt(path: string, ct: Grid, done: ImportedCase): Promise<Mask | 'refused' | undefined> {
-  try {
-    return asLabels((await readImage(path)).volume, ct, path)
-  } catch (error) {
-    if (!isRefusal(error)) throw error
-    done.refused.push(error.fault)
-    return 'refused'
-  }
-}
-
-/** Something about this input, as opposed to this machine or an interruption. */
-function isRefusal(error: unknown): error is LarmorError {
-  return error instanceof LarmorError && /^(input|geometry)\./.test(error.fault.kind)
+/** A patient who is there stays known, whatever else of theirs was left out or refused. */
+function nothingNew(patientId: string | undefined): Pick<ImportedCase, 'id' | 'status'> {
+  return patientId === undefined ? { id: null, status: 'refused' } : { id: patientId, status: 'known' }
 }
 
 function statusLine({ status, images, structures }: ImportedCase): string {
   if (status === 'known') return 'was there already'
-  const roles = images.map(({ role }) => role).join(', ')
-  return `${status}: ${roles}${structures.length > 0 ? `, ${structures.length} structures` : ''}`
+  const parts = [
+    ...images.map(({ role }) => role),
+    ...(structures.length > 0 ? [`${structures.length} structures`] : []),
+  ]
+  return `${status}: ${parts.join(', ')}`
 }
 
-function noImage({ where, leftOut }: Case): LarmorError['fault'] {
+function noImage({ where, leftOut, structures }: Case): LarmorError['fault'] {
+  if (structures.length > 0)
+    return {
+      kind: 'input.noReferencedImage',
+      message: 'The CT of these structures is not here.',
+      where,
+      found: `${structures.length} structure sets, and no CT that they were drawn on`,
+      expected: 'the CT beside them, or in the cohort already',
+      fix: 'Export the structure set together with its CT, and give both.',
+    }
   return {
     kind: 'input.empty',
     message: 'This patient has no CT and no MR volume.',

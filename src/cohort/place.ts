@@ -5,21 +5,20 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LarmorError } from '../errors.ts'
-import { exists, readJson } from '../files.ts'
-import { changeCohort, cohortFile, emptyCohort, openCohort } from './cohort.ts'
+import { changeCohort } from './cohort.ts'
 import type { Cohort, Patient, PatientImage, PatientStructure, Role } from './cohort.ts'
 import { isAlive } from './lock.ts'
-import { identitiesOf, Sidecar, studiesOf } from './sidecar.ts'
-import type { Case } from './sources.ts'
+import { knownImages } from './known.ts'
+import type { Known } from './known.ts'
+import { identitiesOf, studiesOf } from './sidecar.ts'
+import type { Sidecar } from './sidecar.ts'
+import type { MadeStructure } from './structures.ts'
 
 /** What lies in a finished temporary folder; `stem` is a file's path in it without its ending. */
 export type Made = {
   images: { image: Omit<PatientImage, 'file' | 'sidecar'>; stem: string; sidecar: Sidecar }[]
-  structures: { name: string; stem: string; sha256: string }[]
+  structures: MadeStructure[]
 }
-
-/** Which image and which study belongs to which patient. */
-export type Known = { images: Map<string, string>; studies: Map<string, string> }
 
 /** Gives the folder its place and enters it in cohort.json, while no other process does the same. */
 export async function place(
@@ -38,11 +37,16 @@ export async function place(
       return cohort
     }
     const patient = cohort.patients.find(({ id }) => id === patientId)
+    if (patient && made.structures.some(({ stem }) => isThere(patient, stem))) {
+      placed = { id: patient.id, status: 'known' } // and so here, with structures that came later
+      return cohort
+    }
     const id = patient?.id ?? (await nextId(cohortDir, cohort))
     if (patient) await moveInto(folder, join(cohortDir, 'patients', id), patient, made)
     else await rename(folder, join(cohortDir, 'patients', id))
     placed = { id, status: patient ? 'added' : 'new' }
     const entry = entryOf(id, made, patient)
+    known.patients.set(id, entry)
     const others = cohort.patients.filter((one) => one.id !== id)
     return {
       ...cohort,
@@ -56,6 +60,10 @@ export async function place(
   return placed
 }
 
+function isThere({ id, structures }: Patient, stem: string): boolean {
+  return structures.some(({ file }) => file.toLowerCase() === `patients/${id}/${stem}.nii.gz`.toLowerCase())
+}
+
 function entryOf(id: string, made: Made, before: Patient | undefined): Patient {
   const at = (stem: string, end: string): string => `patients/${id}/${stem}${end}`
   const images: PatientImage[] = made.images.map(({ image, stem }) => ({
@@ -63,10 +71,9 @@ function entryOf(id: string, made: Made, before: Patient | undefined): Patient {
     file: at(stem, '.nii.gz'),
     sidecar: at(stem, '.json'),
   }))
-  const structures: PatientStructure[] = made.structures.map(({ name, stem, sha256 }) => ({
-    name,
+  const structures: PatientStructure[] = made.structures.map(({ stem, ...one }) => ({
+    ...one,
     file: at(stem, '.nii.gz'),
-    sha256,
   }))
   return {
     id,
@@ -94,25 +101,6 @@ async function nextId(cohortDir: string, cohort: Cohort): Promise<string> {
     Number(/^p(\d+)$/.exec(id)?.[1] ?? 0),
   )
   return `p${String(Math.max(0, ...numbers) + 1).padStart(3, '0')}`
-}
-
-/** Which image and which study belongs to which patient, from the sidecars. */
-export async function knownImages(cohortDir: string, given?: Cohort): Promise<Known> {
-  const cohort = given ?? ((await exists(cohortFile(cohortDir))) ? await openCohort(cohortDir) : emptyCohort)
-  const known: Known = { images: new Map(), studies: new Map() }
-  for (const { id, images } of cohort.patients)
-    for (const { sidecar } of images) {
-      const { source } = await readJson(join(cohortDir, sidecar), Sidecar)
-      for (const identity of identitiesOf(source)) known.images.set(identity, id)
-      for (const study of studiesOf(source)) known.studies.set(study, id)
-    }
-  return known
-}
-
-export function patientOf({ images }: Case, known: Known): string | undefined {
-  const byImage = images.flatMap(({ source }) => identitiesOf(source)).map((id) => known.images.get(id))
-  const byStudy = images.flatMap(({ source }) => studiesOf(source)).map((id) => known.studies.get(id))
-  return [...byImage, ...byStudy].find((id) => id !== undefined)
 }
 
 /** Temporary folders of imports that died; those of living ones are left alone. */

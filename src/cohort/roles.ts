@@ -1,61 +1,73 @@
-/**
- * Which role a series has, by rules that are stated here and shown to the person who imports.
- *
- * CT      with a contrast agent named in the file: ct_contrast; else ct.
- * MR      mr_<sequence>: by the words of series description and protocol first, by the weighting of a spin echo
- *         (TR and TE) next; what neither tells is mr_mr. 'gd' is added after contrast agent.
- */
+/** Which role a series has, by the import rules, with the reason that is shown to the person who imports. */
 import type { DicomSeries } from '../formats/index.ts'
 import type { Role } from './cohort.ts'
+import { marksOf } from './rules.ts'
+import type { Conditions, Rules } from './rules.ts'
 
-export type Choice = { role: Role; why: string }
+/** `role` is undefined where the series is left out; where several have one role, a lower `rank` goes before a higher. */
+export type Choice = { role: Role | undefined; why: string; rank: number }
 
-/** Words in descriptions, the more special ones first: a FLAIR is T2-weighted, too. */
-const SEQUENCE_WORDS: readonly (readonly [name: string, pattern: RegExp])[] = [
-  ['dwi', /(?<![a-z])(dwi|diff\w*|adc|trace)(?![a-z])/i],
-  ['flair', /flair|dark.?fluid/i],
-  ['stir', /(?<![a-z])(stir|tirm)(?![a-z])/i],
-  ['t2star', /(?<![a-z])(t2\*|t2.?star|swi|swan)/i],
-  ['t1', /(?<![a-z0-9])t1(?![0-9])|mprage|(?<![a-z])(bravo|spgr|vibe|lava)(?![a-z])/i],
-  ['t2', /(?<![a-z0-9])t2(?![0-9])/i],
-  ['pd', /(?<![a-z])(pd|proton)/i],
-]
-const CONTRAST_WORDS = /(?<![a-z])(gd|gad\w*|post|contrast|km|ce)(?![a-z])|\+\s?(c|gd|km)(?![a-z])/i
+/** What lies beside a series: all of its patient, and those that structure sets were drawn on. */
+export type Beside = { series: readonly DicomSeries[]; drawnOn: ReadonlySet<DicomSeries> }
 
-/** Spin echo: T1 has short TR and TE, T2 long ones, PD a long TR with a short TE (Bushberg, Essential Physics, ch. 12). */
-const SHORT_TR_MS = 1000
-const LONG_TR_MS = 1800
-const SHORT_TE_MS = 30
-const LONG_TE_MS = 60
-
-export function roleOf(series: DicomSeries): Choice {
-  const { contrastAgent } = series.acquisition
-  const agent = contrastAgent !== undefined && !/^(no|none|without|nativ\w*)\b/i.test(contrastAgent)
-  if (series.modality === 'CT')
-    return agent
-      ? { role: 'ct_contrast', why: 'CT, names a contrast agent' }
-      : { role: 'ct', why: 'CT, no contrast agent' }
-  const words = `${series.description} ${series.acquisition.protocolName ?? ''}`
-  const { sequence, why } = sequenceOf(words, series)
-  const withAgent = agent || CONTRAST_WORDS.test(words)
-  return withAgent ? { role: `mr_${sequence}gd`, why: `${why}, after contrast agent` } : { role: `mr_${sequence}`, why }
+/** The role by the first rule that fits; a series that none fits is left out. */
+export function roleOf(series: DicomSeries, rules: Rules, beside: Beside): Choice {
+  const rule = rules.rules.find((one) => fits(one, series, beside))
+  if (!rule) return { role: undefined, why: 'no rule fits it', rank: Infinity }
+  const { role, rank } = rule
+  const why = rule.because ?? rule.name
+  if (role === 'none') return { role: undefined, why, rank }
+  const marks = marksOf(role).flatMap((mark) => {
+    const set = rules.marks[mark]!.find((one) => fits(one, series, beside))
+    return set ? [{ mark, why: set.because ?? `marked ${mark}` }] : []
+  })
+  return {
+    role: role.replaceAll(/\{[a-z]+\}/g, '') + marks.map(({ mark }) => mark).join(''),
+    why: [why, ...marks.map((one) => one.why)].join(', '),
+    rank,
+  }
 }
 
-function sequenceOf(words: string, { acquisition }: DicomSeries): { sequence: string; why: string } {
-  const named = SEQUENCE_WORDS.find(([, pattern]) => pattern.test(words))
-  if (named) return { sequence: named[0], why: `MR, its description says ${named[0].toUpperCase()}` }
-  const { repetitionTimeMs: tr, echoTimeMs: te, scanningSequence } = acquisition
-  if (tr === undefined || te === undefined || !scanningSequence.includes('SE'))
-    return { sequence: 'mr', why: 'MR, neither description nor weighting tells its sequence' }
-  const why = `MR, spin echo with TR ${tr} ms and TE ${te} ms`
-  if (te >= LONG_TE_MS && tr >= LONG_TR_MS) return { sequence: 't2', why }
-  if (te <= SHORT_TE_MS && tr <= SHORT_TR_MS) return { sequence: 't1', why }
-  if (te <= SHORT_TE_MS && tr >= LONG_TR_MS) return { sequence: 'pd', why }
-  return { sequence: 'mr', why: `${why}: between the weightings` }
+/** Whether all that is said holds. */
+export function fits(said: Conditions, series: DicomSeries, { series: all, drawnOn }: Beside): boolean {
+  const { acquisition: a, frameOfReferenceUid: frame } = series
+  const texts = [series.description, a.protocolName ?? '']
+  const holds = [
+    whereSaid(said.modality, (value) => series.modality === value),
+    whereSaid(said.words, (pattern) => texts.some((text) => pattern.test(text))),
+    whereSaid(said.notWords, (pattern) => !texts.some((text) => pattern.test(text))),
+    whereSaid(said.contrast, (value) => namesAgent(a.contrastAgent) === value),
+    whereSaid(said.orientation, (value) => series.plane === value),
+    whereSaid(said.frameOfReference, (value) => frame === value),
+    whereSaid(said.sharesFrameWith, (modality) =>
+      all.some((one) => one !== series && one.modality === modality && one.frameOfReferenceUid === (frame ?? '')),
+    ),
+    whereSaid(said.structures, (value) => drawnOn.has(series) === value),
+    whereSaid(said.imageType, (value) => series.imageType.includes(value)),
+    whereSaid(said.scanningSequence, (value) => a.scanningSequence.includes(value)),
+    whereSaid(said.scanOptions, (value) => a.scanOptions.includes(value)),
+    whereSaid(said.kernel, (pattern) => pattern.test(a.kernel ?? '')),
+    whereSaid(said.part, (pattern) => pattern.test(series.part)),
+    whereSaid(said.seriesNumber, (value) => series.seriesNumber === value),
+    whereSaid(said.seriesUid, (value) => series.seriesUid === value),
+    whereSaid(said.images, (range) => within(range, series.frames.length)),
+    whereSaid(said.sliceThicknessMm, (range) => within(range, a.sliceThicknessMm)),
+    whereSaid(said.repetitionTimeMs, (range) => within(range, a.repetitionTimeMs)),
+    whereSaid(said.echoTimeMs, (range) => within(range, a.echoTimeMs)),
+  ]
+  return holds.every(Boolean)
 }
 
-/** Why a series is left out before any choice; undefined where it may be an image of the patient. */
-export function leftOutBecause({ imageType, frames }: DicomSeries): string | undefined {
-  if (imageType.includes('LOCALIZER')) return 'a localiser'
-  return frames.length < 2 ? 'a single image' : undefined
+function whereSaid<T>(value: T | undefined, holds: (value: T) => boolean): boolean {
+  return value === undefined || holds(value)
+}
+
+/** A file without the value is in no range. */
+function within({ min = -Infinity, max = Infinity }: NonNullable<Conditions['images']>, value: number | undefined) {
+  return value !== undefined && value >= min && value <= max
+}
+
+/** 'NONE' and the like are what some scanners write where there was no agent. */
+function namesAgent(agent: string | undefined): boolean {
+  return agent !== undefined && !/^(no|none|without|nativ\w*)\b/i.test(agent)
 }

@@ -73,7 +73,7 @@ export function sidecarOf({ role, why, source, resampled }: Described, grid: Gri
     role,
     why,
     deidentified: deidentify,
-    source: deidentify ? deidentified(source) : source,
+    source: deidentify ? deidentified(role, source) : source,
     size: [...grid.size],
     spacingMm: [...grid.spacingMm],
     resampled,
@@ -113,8 +113,9 @@ export function dicomSourceOf(series: DicomSeries): ImageSource {
   }
 }
 
-function deidentified(source: ImageSource): ImageSource {
-  if (source.kind !== 'dicom') return source
+function deidentified(role: Role, source: ImageSource): ImageSource {
+  if (source.kind !== 'dicom')
+    return { ...source, file: source.file.replace(/^.*?(?=\.(nii|mha|mhd|seg|nrrd|nhdr))/i, role) }
   return {
     ...source,
     studyUid: hiddenUid(source.studyUid),
@@ -126,7 +127,8 @@ function deidentified(source: ImageSource): ImageSource {
   }
 }
 
-function hiddenUid(uid: string): string {
+/** What a UID becomes in everything that is de-identified: the same for the same, wherever it stands. */
+export function hiddenUid(uid: string): string {
   return newUid('de-identified', uid)
 }
 

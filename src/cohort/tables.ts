@@ -19,10 +19,11 @@ export function importTable({ cases, refused, passedOver }: ImportResult): strin
 }
 
 function ofCase({ images, structures, leftOut, refused }: ImportedCase): string[] {
-  const rows = images.map(({ role, size, spacingMm, from, why }) => [
+  const rows = images.map(({ role, plane, size, spacingMm, from, why }) => [
     role,
     size.join(' × '),
     `${spacingMm.map((mm) => mm.toFixed(3)).join(' × ')} mm`,
+    plane ?? '',
     from,
     `(${why})`,
   ])

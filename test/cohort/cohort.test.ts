@@ -10,6 +10,7 @@ import { cohortTable, excludePatient, openCohort } from '../../src/cohort/index.
 import type { Patient } from '../../src/cohort/index.ts'
 import { withLock } from '../../src/cohort/lock.ts'
 import { roleOf } from '../../src/cohort/roles.ts'
+import { defaultRules } from '../../src/cohort/rules.ts'
 import type { Acquisition, DicomSeries } from '../../src/formats/index.ts'
 import { faultOf } from '../formats/made.ts'
 
@@ -102,6 +103,7 @@ const nothing: Acquisition = {
   contrastAgent: undefined,
   scanningSequence: [],
   sequenceVariant: [],
+  scanOptions: [],
   sequenceName: undefined,
   repetitionTimeMs: undefined,
   echoTimeMs: undefined,
@@ -126,7 +128,12 @@ test.each<[role: string, modality: string, description: string, acquisition: Par
   ['mr_t1gd', 'MR', 'T1 tra post GD', {}],
   ['mr_t1gd', 'MR', 'T1 vibe +C', {}],
   ['mr_t1gd', 'MR', 'T1 tse', { contrastAgent: 'Gadovist' }],
-  ['mr_t2', 'MR', 'T2 tse fs', {}],
+  ['mr_t2fs', 'MR', 'T2 tse fs', {}],
+  ['mr_t2fs', 'MR', 'T2 tse', { scanOptions: ['PFP', 'FS'] }],
+  ['mr_t1gdfs', 'MR', 'T1 tse tra fatsat KM', {}],
+  ['mr_t1', 'MR', 'T1 tse ohne KM', {}],
+  ['ct_contrast', 'CT', 'HN mit KM', {}],
+  ['ct', 'CT', 'HN ohne KM', {}],
   ['mr_flair', 'MR', 'T2 FLAIR tra', {}],
   ['mr_stir', 'MR', 'T2 STIR cor', {}],
   ['mr_t2star', 'MR', 'T2* gre', {}],
@@ -139,6 +146,7 @@ test.each<[role: string, modality: string, description: string, acquisition: Par
   ['mr_mr', 'MR', 'Neck', { scanningSequence: ['GR'], repetitionTimeMs: 8, echoTimeMs: 3 }],
   ['mr_mr', 'MR', 'PAT123T11', {}],
 ])('%s: %s "%s" %o', (role, modality, description, acquisition) => {
-  const series = { modality, description, acquisition: { ...nothing, ...acquisition } }
-  assert.equal(roleOf(series as unknown as DicomSeries).role, role)
+  const series = { modality, description, imageType: [], frames: [1, 2], acquisition: { ...nothing, ...acquisition } }
+  const beside = { series: [], drawnOn: new Set<DicomSeries>() }
+  assert.equal(roleOf(series as unknown as DicomSeries, defaultRules(), beside).role, role)
 })

@@ -16,6 +16,8 @@ export type Acquisition = {
   /** SE, IR, GR, EP, RM (PS3.3 C.8.3.1.1.1). */
   scanningSequence: readonly string[]
   sequenceVariant: readonly string[]
+  /** FS is fat saturation (PS3.3 C.8.3.1). */
+  scanOptions: readonly string[]
   sequenceName: string | undefined
   repetitionTimeMs: number | undefined
   echoTimeMs: number | undefined
@@ -37,6 +39,7 @@ export function acquisitionOf(dataSet: DataSet, transferSyntaxUid: string): Acqu
     contrastAgent: textOf(dataSet, 'ContrastBolusAgent'),
     scanningSequence: textsOf(dataSet, 'ScanningSequence'),
     sequenceVariant: textsOf(dataSet, 'SequenceVariant'),
+    scanOptions: textsOf(dataSet, 'ScanOptions'),
     sequenceName: textOf(dataSet, 'SequenceName'),
     repetitionTimeMs: numberOrNothing(dataSet, 'RepetitionTime'),
     echoTimeMs: numberOrNothing(dataSet, 'EchoTime') ?? numberOrNothing(dataSet, 'EffectiveEchoTime'),

@@ -27,7 +27,7 @@ const PLACE_DIGITS = 2
 const ALWAYS: readonly Key[] = [
   byText('localiser', (dataSet) => (isLocaliser(dataSet) ? 'localiser' : 'the others')),
   byText('matrix', (dataSet) => `${numbersIfAny(dataSet, 'Columns')[0]} x ${numbersIfAny(dataSet, 'Rows')[0]}`),
-  byNumbers('orientation', 'ImageOrientationPatient', SAME_COSINES, planeOf),
+  byNumbers('orientation', 'ImageOrientationPatient', SAME_COSINES, (cosines) => planeOf(cosines) ?? 'none'),
   byNumbers('pixel spacing', 'PixelSpacing', SAME_SPACING_MM, (mm) => `${mm.join(' x ')} mm`),
   byText('stack', (dataSet) => textOf(dataSet, 'StackID') ?? 'none'),
 ]
@@ -110,10 +110,10 @@ function byNumbers(name: string, tag: TagName, tolerance: number, label: (number
 }
 
 /** The plane that the normal is nearest to. */
-function planeOf(cosines: number[]): string {
-  if (cosines.length !== 6) return 'none'
+export function planeOf(cosines: readonly number[]): 'axial' | 'coronal' | 'sagittal' | undefined {
+  if (cosines.length !== 6) return undefined
   const normal = cross(cosines.slice(0, 3) as unknown as Vec3, cosines.slice(3) as unknown as Vec3).map(Math.abs)
-  return ['sagittal', 'coronal', 'axial'][normal.indexOf(Math.max(...normal))]!
+  return (['sagittal', 'coronal', 'axial'] as const)[normal.indexOf(Math.max(...normal))]
 }
 
 /** What kind of picture: value 3 and up of the image type and the frame type (M, P, PHASE MAP, ADC …). */

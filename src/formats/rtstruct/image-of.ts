@@ -31,7 +31,8 @@ export function foreignReferences({ contours }: Roi, series: DicomSeries): numbe
   return contours.filter(({ sopInstanceUids }) => sopInstanceUids.some((uid) => !images.has(uid))).length
 }
 
-function imagesOf({ frames }: DicomSeries): string[] {
+/** The SOP Instance UIDs of its images. */
+export function imagesOf({ frames }: DicomSeries): string[] {
   return frames.map(({ dataSet }) => textOf(dataSet, 'SOPInstanceUID')).filter((uid) => uid !== undefined)
 }
 

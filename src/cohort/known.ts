@@ -1,0 +1,57 @@
+/** Who and what the cohort has already, by what an image, a study or a structure set is known by. */
+import { join } from 'node:path'
+import { exists, readJson } from '../files.ts'
+import { cohortFile, emptyCohort, openCohort } from './cohort.ts'
+import type { Cohort, Patient } from './cohort.ts'
+import { hiddenUid, identitiesOf, Sidecar, studiesOf } from './sidecar.ts'
+import type { Case } from './sources.ts'
+import type { StructureSource } from './structures.ts'
+
+/** Each map leads to the patient's id, `patients` from there to the entry. */
+export type Known = {
+  images: Map<string, string>
+  studies: Map<string, string>
+  patients: Map<string, Patient>
+}
+
+/** From the sidecars of the cohort on the disk, or of the one that is given. */
+export async function knownImages(cohortDir: string, given?: Cohort): Promise<Known> {
+  const cohort = given ?? ((await exists(cohortFile(cohortDir))) ? await openCohort(cohortDir) : emptyCohort)
+  const known: Known = { images: new Map(), studies: new Map(), patients: new Map() }
+  for (const patient of cohort.patients) {
+    known.patients.set(patient.id, patient)
+    for (const { sidecar } of patient.images) {
+      const { source } = await readJson(join(cohortDir, sidecar), Sidecar)
+      for (const identity of identitiesOf(source)) known.images.set(identity, patient.id)
+      for (const study of studiesOf(source)) known.studies.set(study, patient.id)
+    }
+  }
+  return known
+}
+
+/** By an image that is there, by the study, by the series that a structure set was drawn on. */
+export function patientOf({ images, structures }: Case, known: Known): string | undefined {
+  const byImage = images.flatMap(({ source }) => identitiesOf(source)).map((id) => known.images.get(id))
+  const byStudy = images.flatMap(({ source }) => studiesOf(source)).map((id) => known.studies.get(id))
+  const drawnOn = structures.flatMap((one) => (one.kind === 'rtstruct' ? one.set.referencedSeriesUids : []))
+  const bySet = drawnOn.map((uid) => known.images.get(uid))
+  return [...byImage, ...byStudy, ...bySet].find((id) => id !== undefined)
+}
+
+/** The part of a case that the cohort does not have yet. */
+export function freshOf(one: Case, patientId: string | undefined, known: Known): Case {
+  const images = one.images.filter(({ source }) => !identitiesOf(source).some((id) => known.images.has(id)))
+  const patient = patientId === undefined ? undefined : known.patients.get(patientId)
+  if (!patient) return { ...one, images }
+  return { ...one, images, structures: one.structures.filter((structure) => !isKnown(structure, patient)) }
+}
+
+/** A set by its UID, a file by its content; what an earlier version took, by its name. */
+function isKnown(structure: StructureSource, { structures }: Patient): boolean {
+  return structures.some(({ name, source }) => {
+    if (structure.kind === 'file')
+      return source === null ? name === structure.name : source.kind === 'file' && source.sha256 === structure.sha256
+    const uid = structure.set.sopInstanceUid
+    return source?.kind === 'rtstruct' && [uid, hiddenUid(uid)].includes(source.sopInstanceUid)
+  })
+}
