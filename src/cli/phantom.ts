@@ -1,6 +1,6 @@
 /** `larmor phantom`: virtual patients with CT, MR in another frame, labels and the truth that joins them. */
 import { z } from 'zod'
-import { makePatients, SIZES } from '../phantom/index.ts'
+import { makePatients, SEQUENCE_NAMES, SIZES } from '../phantom/index.ts'
 import { command } from './command.ts'
 
 export const phantomCommand = command({
@@ -11,17 +11,14 @@ export const phantomCommand = command({
     ['-n, --patients <n>', 'how many patients'],
     ['--output <dir>', 'folder that gets PHANTOM-001, PHANTOM-002 …'],
     ['--format <format>', 'dicom (default) or nifti'],
-    ['--sequences <names...>', 't1 and t2 (default: both)'],
+    ['--sequences <names...>', 'any of t1, t1gd, t1gdfs, t2, t2fs, t1gre (default: t1 t2)'],
     ['--size <size>', 'small (default; orbits to thyroid) or standard (vertex to shoulders)'],
   ],
   options: z.strictObject({
     patients: z.coerce.number().int().min(1).max(9999),
     output: z.string(),
     format: z.enum(['dicom', 'nifti']).default('dicom'),
-    sequences: z
-      .array(z.enum(['t1', 't2']))
-      .min(1)
-      .default(['t1', 't2']),
+    sequences: z.array(z.enum(SEQUENCE_NAMES)).min(1).default(['t1', 't2']),
     size: z.enum(SIZES).default('small'),
   }),
 

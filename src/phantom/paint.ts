@@ -4,6 +4,8 @@
  * An organ covers the share of a voxel that its signed distance d says: 1/2 − d / width, within 0 … 1, where the width is
  * about a voxel; a channel's value is mixed by that share (Porter and Duff 1984, "over"). Labels go to the organ that
  * covers half a voxel or more.
+ * A slice is thicker than its pixels are wide: where an edge may cross it, the mean of three places along k is taken
+ * (partial volume of a grid three times as fine), elsewhere the one in the middle stands for all.
  * The grid is walked in blocks; organs that cannot reach a block, or lie under one that fills it, are left out.
  */
 import { toTheEnd } from '../progress.ts'
@@ -38,6 +40,9 @@ export function channel(
   }
 }
 
+/** Which images an organ is painted in: metal disturbs MR beyond its own size. */
+export type Modality = 'CT' | 'MR'
+
 type Brush = { sdf: Sdf; box: Box; tissue: number; label: number; depthMm: number }
 /** Blocks are about this long: large enough to save tests, small enough to exclude most organs. */
 const BLOCK_MM = 13
@@ -55,8 +60,10 @@ export function* paintInSteps(
   grid: Grid,
   templateFromMm: PointMap,
   channels: readonly Channel[],
+  modality: Modality = 'CT',
 ): Steps<Painting> {
-  const brushes = organs.map(({ structure, tissue, shape, depthMm }): Brush => ({
+  const shown = organs.filter(({ only }) => only === undefined || only === modality)
+  const brushes = shown.map(({ structure, tissue, shape, depthMm }): Brush => ({
     sdf: shape.sdf,
     box: shape.box,
     tissue: TISSUE_NAMES.indexOf(tissue),
@@ -70,14 +77,15 @@ export function* paintInSteps(
   const painting = { channels: images, labels: new Uint8Array(count), tissues: new Uint8Array(count).fill(air) }
   const width = 0.55 * (grid.spacingMm[0] + grid.spacingMm[1])
   const block = makeBlock(grid, templateFromMm)
-  const painter = makePainter(traits, channels, painting, body.sdf, width)
+  const thick = grid.spacingMm[2] / 3
+  const painter = makePainter(traits, channels, painting, body.sdf, { width, thick })
   for (const corner of blockCorners(grid, block.size)) {
     if (corner[0] === 0 && corner[1] === 0) yield
     block.place(corner)
-    const { centre, reach } = middleOf(block.box, width)
+    const { centre, reach } = middleOf(block.box, width + thick)
     const skin = body.sdf(...centre)
-    if (skin > reach || !meets(block.box, body.box, width)) continue
-    painter(block, activeBrushes(brushes, skin, block, width), skin + deepestMm < -reach)
+    if (skin > reach || !meets(block.box, body.box, width + thick)) continue
+    painter(block, activeBrushes(brushes, skin, block, width + thick), skin + deepestMm < -reach)
   }
   return painting
 }
@@ -91,6 +99,8 @@ type Block = {
   readonly x: Float64Array
   readonly y: Float64Array
   readonly z: Float64Array
+  /** A third of a slice, in the template. */
+  readonly step: [number, number, number]
   box: Box
 }
 
@@ -112,6 +122,7 @@ function makeBlock(grid: Grid, templateFromMm: PointMap): Block {
     x: new Float64Array(most),
     y: new Float64Array(most),
     z: new Float64Array(most),
+    step: [0, 0, 0],
     box: { low: [0, 0, 0], high: [0, 0, 0] },
     place([i0, j0, k0]) {
       const [ni, nj, nk] = grid.size
@@ -133,6 +144,10 @@ function makeBlock(grid: Grid, templateFromMm: PointMap): Block {
             }
           }
       block.count = n
+      locate(i0, j0, k0 + 1 / 3, out)
+      block.step[0] = out[0] - block.x[0]!
+      block.step[1] = out[1] - block.y[0]!
+      block.step[2] = out[2] - block.z[0]!
       block.box = { low, high }
     },
   }
@@ -208,39 +223,86 @@ function meets(a: Box, b: Box, mm: number): boolean {
 /** `deep`: no voxel of the block is near the skin. */
 type Paint = (block: Block, active: readonly Brush[], deep: boolean) => void
 
-function makePainter(traits: Traits, channels: readonly Channel[], out: Painting, skin: Sdf, width: number): Paint {
-  const perWidth = 1 / width
-  const { coarse, fine, fibre } = traits
+function makePainter(
+  traits: Traits,
+  channels: readonly Channel[],
+  out: Painting,
+  skin: Sdf,
+  { width, thick }: { width: number; thick: number },
+): Paint {
+  const sample = makeSampler(traits, channels, skin, width)
+  const { colour } = sample
+  const sum = new Float64Array(colour.length)
   return (block, active, deep) => {
+    const [dx, dy, dz] = block.step
     for (let n = 0; n < block.count; n++) {
-      const x = block.x[n]!
-      const y = block.y[n]!
-      const z = block.z[n]!
-      const voxel = block.voxels[n]!
+      const [x, y, z, voxel] = [block.x[n]!, block.y[n]!, block.z[n]!, block.voxels[n]!]
+      const edge = sample.at(x, y, z, active, deep)
+      out.labels[voxel] = sample.label
+      out.tissues[voxel] = sample.tissue
+      if (edge > width + MARGIN * thick) {
+        for (let image = 0; image < colour.length; image++) out.channels[image]![voxel] = colour[image]!
+        continue
+      }
+      sum.set(colour)
+      for (let way = -1; way <= 1; way += 2) {
+        sample.at(x + way * dx, y + way * dy, z + way * dz, active, deep)
+        for (let image = 0; image < sum.length; image++) sum[image]! += colour[image]!
+      }
+      for (let image = 0; image < sum.length; image++) out.channels[image]![voxel] = sum[image]! / 3
+    }
+  }
+}
+
+type Sampler = {
+  /** Paints all organs at a place of the template into `colour`; returns how far the nearest edge is. */
+  at(x: number, y: number, z: number, active: readonly Brush[], deep: boolean): number
+  readonly colour: Float64Array
+  label: number
+  tissue: number
+}
+
+function makeSampler(traits: Traits, channels: readonly Channel[], skin: Sdf, width: number): Sampler {
+  const perWidth = 1 / width
+  const air = TISSUE_NAMES.indexOf('air')
+  const { coarse, fine, fibre } = traits
+  const colour = new Float64Array(channels.length)
+  const sampler: Sampler = {
+    colour,
+    label: 0,
+    tissue: air,
+    at(x, y, z, active, deep) {
+      for (let image = 0; image < colour.length; image++) colour[image] = channels[image]!.mean[air]!
+      sampler.label = 0
+      sampler.tissue = air
       const depth = deep ? -Infinity : skin(x, y, z)
-      if (depth > width) continue
+      if (depth > width) return depth
+      let edge = Infinity
       const a = coarse(x, y, z)
       const b = fine(x, y, z)
       const c = fibre(x, y, z)
       for (let m = 0; m < active.length; m++) {
         const brush = active[m]!
-        const d = brush.sdf(x, y, z)
+        const own = brush.sdf(x, y, z)
         const inSkin = depth + brush.depthMm
-        const share = 0.5 - (d > inSkin ? d : inSkin) * perWidth
+        const d = own > inSkin ? own : inSkin
+        if (d < edge && d > -edge) edge = d < 0 ? -d : d
+        const share = 0.5 - d * perWidth
         if (share <= 0) continue
         const cover = share < 1 ? share : 1
         const t = brush.tissue
-        for (let image = 0; image < channels.length; image++) {
+        for (let image = 0; image < colour.length; image++) {
           const { mean, texture } = channels[image]!
           const value = mean[t]! + texture[3 * t]! * a + texture[3 * t + 1]! * b + texture[3 * t + 2]! * c
-          const values = out.channels[image]!
-          values[voxel]! += cover * (value - values[voxel]!)
+          colour[image]! += cover * (value - colour[image]!)
         }
         if (share >= 0.5) {
-          out.labels[voxel] = brush.label
-          out.tissues[voxel] = t
+          sampler.label = brush.label
+          sampler.tissue = t
         }
       }
-    }
+      return edge
+    },
   }
+  return sampler
 }

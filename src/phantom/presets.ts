@@ -1,15 +1,13 @@
 /** Sizes of virtual scans. Grids are in millimetres about the template's origin, the middle of the brainstem. */
-import { T1W, T2W } from './tissues.ts'
+import { SEQUENCES } from './sequences.ts'
 import { axialGrid } from './virtual-patient.ts'
 import type { PhantomSettings } from './virtual-patient.ts'
 
 export const SIZES = ['small', 'standard'] as const
 export type Size = (typeof SIZES)[number]
-export const SEQUENCES = { t1: T1W, t2: T2W } as const
-export type SequenceName = keyof typeof SEQUENCES
 
 const scanner = {
-  sequences: [T1W, T2W],
+  sequences: [SEQUENCES.t1, SEQUENCES.t2],
   ct: { noiseHu: 9, couch: true },
   mr: { noise: 0.018, bias: 0.2 },
   misalignment: { shiftMm: 15, turnDegrees: 6, bendMm: 1.5 },

@@ -13,14 +13,14 @@ import type { Anatomy } from './anatomy/index.ts'
 import { LANDMARKS } from './anatomy/landmarks.ts'
 import { ctFrom } from './ct.ts'
 import type { CtSettings } from './ct.ts'
-import { mrFrom, sequenceChannel } from './mr.ts'
+import { fatChannel, mrFrom, waterChannel } from './mr.ts'
 import type { MrSettings } from './mr.ts'
 import { channel, paintInSteps } from './paint.ts'
 import type { Painting } from './paint.ts'
 import { ctFromMr, ctFromTemplate, drawMisalignment, mrFromCt, templateFromCt } from './pose.ts'
 import type { Misalignment, MisalignmentLimits } from './pose.ts'
+import type { Sequence } from './sequences.ts'
 import { TISSUES } from './tissues.ts'
-import type { Sequence } from './tissues.ts'
 import { drawTraits } from './traits.ts'
 import type { Traits } from './traits.ts'
 
@@ -61,7 +61,10 @@ export function* virtualPatientInSteps(seed: number, settings: PhantomSettings):
   const mr: { sequence: Sequence; image: MrVolume }[] = []
   for (const [n, sequence] of settings.sequences.entries()) {
     yield
-    mr.push({ sequence, image: mrFrom(onMr.channels[n]!, settings.mrGrid, seed, sequence.name, settings.mr) })
+    mr.push({
+      sequence,
+      image: mrFrom(onMr.channels[n + 1]!, onMr.channels[0]!, settings.mrGrid, seed, sequence, settings.mr),
+    })
   }
   return {
     traits,
@@ -87,7 +90,7 @@ function paintCtInSteps(anatomy: Anatomy, traits: Traits, grid: Grid): Steps<Pai
   return paintInSteps(anatomy, traits, grid, templateFromCt(traits), [hu])
 }
 
-/** Signal of each sequence without coils or noise, and labels, in the MR's frame. */
+/** Fat's density, then each sequence's signal of water, without coils or noise; tissues; in the MR's frame. */
 export function paintMr(
   anatomy: Anatomy,
   traits: Traits,
@@ -104,7 +107,8 @@ function paintMrInSteps(
   { mrGrid, sequences }: Pick<PhantomSettings, 'mrGrid' | 'sequences'>,
 ): Steps<Painting> {
   const [toTemplate, toCt] = [templateFromCt(traits), ctFromMr(misalignment)]
-  return paintInSteps(anatomy, traits, mrGrid, (q) => toTemplate(toCt(q)), sequences.map(sequenceChannel))
+  const channels = [fatChannel, ...sequences.map(waterChannel)]
+  return paintInSteps(anatomy, traits, mrGrid, (q) => toTemplate(toCt(q)), channels, 'MR')
 }
 
 const RANDOM_LANDMARKS = 60

@@ -15,7 +15,7 @@ import { newUid, writeDicomSeries, writeNifti } from '../formats/index.ts'
 import type { SeriesToWrite } from '../formats/index.ts'
 import { voxelCount } from '../volume/index.ts'
 import type { Grid } from '../volume/index.ts'
-import type { Sequence } from './tissues.ts'
+import type { Sequence } from './sequences.ts'
 import type { VirtualPatient } from './virtual-patient.ts'
 
 export type Format = 'dicom' | 'nifti'
@@ -137,7 +137,7 @@ async function writeDicom(folder: string, number: number, patient: VirtualPatien
 async function writeNiftis(folder: string, { ct, mr }: VirtualPatient): Promise<void> {
   await writeNifti(join(folder, 'ct.nii.gz'), ct, { description: 'PHANTOM CT' })
   for (const { sequence, image } of mr)
-    await writeNifti(join(folder, `mr_${sequence.name.toLowerCase().replace('w', '')}.nii.gz`), image, {
+    await writeNifti(join(folder, `mr_${sequence.key}.nii.gz`), image, {
       description: `PHANTOM ${sequence.name}`,
     })
 }

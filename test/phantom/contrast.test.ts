@@ -1,8 +1,12 @@
 /** MR is not a function of HU: what CT cannot know is there to be learnt, as in patients. */
+import assert from 'node:assert/strict'
 import { beforeAll, expect, test } from 'vitest'
 import { makeVirtualPatient, mrFromCt, PRESETS } from '../../src/phantom/index.ts'
 import type { VirtualPatient } from '../../src/phantom/index.ts'
-import { spinEcho, T1W, T2W, TISSUES } from '../../src/phantom/tissues.ts'
+import { fatSignal, SEQUENCES, spinEcho, spoiledEcho, waterSignal } from '../../src/phantom/sequences.ts'
+import type { Sequence } from '../../src/phantom/sequences.ts'
+import { TISSUES } from '../../src/phantom/tissues.ts'
+import type { TissueName } from '../../src/phantom/tissues.ts'
 import { apply, indexFromMm, mmFromIndex } from '../../src/volume/index.ts'
 import type { Vec3 } from '../../src/volume/index.ts'
 import { tiny } from './tiny.ts'
@@ -56,23 +60,44 @@ test('inside soft tissue HU alone explains less than 0.6 of the MR’s variance'
   }
 })
 
+const { t1, t1gd, t2, t1gre } = SEQUENCES
+/** Water and fat together, as a voxel full of one tissue shows them. */
+const signalOf = (name: TissueName, sequence: Sequence): number =>
+  waterSignal(TISSUES[name], sequence) + TISSUES[name].protonDensity * TISSUES[name].fat * fatSignal(sequence)
+const falls = (sequence: Sequence, names: readonly TissueName[]): boolean =>
+  names.every((name, n) => n === 0 || signalOf(name, sequence) < signalOf(names[n - 1]!, sequence))
+
 test('contrasts are those that readers know: on T1 fat, white, grey, fluid fall; on T2 fluid is brightest, muscle darkest', () => {
-  const order = (sequence: typeof T1W, names: readonly (keyof typeof TISSUES)[]) =>
-    names.map((name) => spinEcho(TISSUES[name], sequence))
-  const falls = (signals: readonly number[]): boolean => signals.every((s, n) => n === 0 || s < signals[n - 1]!)
-  expect(falls(order(T1W, ['fat', 'parotid', 'whiteMatter', 'greyMatter', 'csf']))).toBe(true)
-  expect(falls(order(T2W, ['csf', 'greyMatter', 'whiteMatter', 'muscle', 'cortical']))).toBe(true)
+  for (const sequence of [t1, t1gre]) assert.ok(falls(sequence, ['fat', 'parotid', 'whiteMatter', 'greyMatter', 'csf']))
+  assert.ok(falls(t2, ['csf', 'greyMatter', 'whiteMatter', 'muscle', 'cortical']))
 })
 
 test('CT hardly shows the tumour beside muscle (under 10 HU), T2 does (over half as bright again)', () => {
   expect(Math.abs(TISSUES.tumour.hu - TISSUES.muscle.hu)).toBeLessThan(10)
-  expect(spinEcho(TISSUES.tumour, T2W) / spinEcho(TISSUES.muscle, T2W)).toBeGreaterThan(1.5)
+  expect(signalOf('tumour', t2) / signalOf('muscle', t2)).toBeGreaterThan(1.5)
 })
 
-test('a spin echo of known tissue: TR = T1 and TE = T2 give (1 − 1/e)/e of the density', () => {
-  const signal = spinEcho(
-    { hu: 0, t1Ms: 800, t2Ms: 70, protonDensity: 0.5, ctTexture: [0, 0, 0], mrTexture: [0, 0, 0] },
-    { name: 'x', repetitionMs: 800, echoMs: 70 },
-  )
-  expect(signal).toBeCloseTo((0.5 * (1 - 1 / Math.E)) / Math.E, 12)
+test('gadolinium brightens what it reaches, tumour more than muscle, and leaves brain and fat as they were', () => {
+  const gain = (name: TissueName): number => signalOf(name, t1gd) / signalOf(name, t1)
+  expect(gain('tumourRim')).toBeGreaterThan(1.6)
+  expect(gain('tumour')).toBeGreaterThan(gain('muscle'))
+  for (const name of ['whiteMatter', 'csf', 'fat'] as const) expect(gain(name)).toBeLessThan(1.01)
+})
+
+test('flowing blood is dark on a spin echo and bright on a gradient echo', () => {
+  expect(signalOf('arteryBlood', t1)).toBeLessThan(0.2 * signalOf('muscle', t1))
+  expect(signalOf('arteryBlood', t1gre)).toBeGreaterThan(2 * signalOf('muscle', t1gre))
+})
+
+test('a spin echo of known tissue: TR = T1 and TE = T2 give (1 − 1/e)/e', () => {
+  const sequence: Sequence = { ...t1, repetitionMs: 800, echoMs: 70 }
+  expect(spinEcho(800, 70, sequence)).toBeCloseTo((1 - 1 / Math.E) / Math.E, 12)
+})
+
+test('a spoiled gradient echo is brightest at the Ernst angle, arccos exp(−TR/T1), and sin α at TR ≫ T1', () => {
+  const ernst = (Math.acos(Math.exp(-6 / 1000)) * 180) / Math.PI
+  const at = (flipDegrees: number): number => spoiledEcho(1000, 1e9, { ...t1gre, repetitionMs: 6, flipDegrees })
+  expect(at(ernst)).toBeGreaterThan(at(ernst * 1.02))
+  expect(at(ernst)).toBeGreaterThan(at(ernst * 0.98))
+  expect(spoiledEcho(100, 1e9, { ...t1gre, repetitionMs: 1e5, flipDegrees: 30 })).toBeCloseTo(0.5, 7)
 })

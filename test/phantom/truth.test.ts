@@ -12,7 +12,7 @@ import {
 } from '../../src/phantom/pose.ts'
 import { axialGrid, paintCt, paintMr } from '../../src/phantom/virtual-patient.ts'
 import { drawTraits } from '../../src/phantom/traits.ts'
-import { T1W } from '../../src/phantom/tissues.ts'
+import { SEQUENCES } from '../../src/phantom/sequences.ts'
 import { stream } from '../../src/random.ts'
 import type { Vec3 } from '../../src/volume/index.ts'
 import { mrPointByFormula } from './tiny.ts'
@@ -40,7 +40,7 @@ test('at 97 of 100 points of the head, CT and MR show the same tissue where trut
   const inMr = (q: Vec3) =>
     paintMr(anatomy, traits, misalignment, {
       mrGrid: axialGrid([1, 1, 1], [1, 1, 1], q),
-      sequences: [T1W],
+      sequences: [SEQUENCES.t1],
     }).tissues[0]!
   const draw = stream(1, 'points')
   const count = 250

@@ -26,8 +26,8 @@ export function buildAnatomy(traits: Traits): Anatomy {
   const cavity = cranialCavity()
   const body = bodyShape(traits, cavity)
   const organs: Organ[] = []
-  const add: Add = (tissue, shape, { structure, depthMm = 2 } = {}) => {
-    organs.push({ structure, tissue, shape, depthMm })
+  const add: Add = (tissue, shape, { structure, depthMm = 2, only } = {}) => {
+    organs.push({ structure, tissue, shape, depthMm, only })
   }
   add('skin', body, { structure: 'Body', depthMm: 0 })
   add('fat', grown(body, -2), { structure: 'Body' })

@@ -8,6 +8,7 @@
  * Order       organs are painted one over the other: what comes later wins. So bone is painted whole and its marrow
  *             over it, and air comes after what surrounds it.
  */
+import type { Modality } from '../paint.ts'
 import type { TissueName } from '../tissues.ts'
 import type { Shape } from '../shapes.ts'
 
@@ -18,10 +19,16 @@ export type Organ = {
   readonly shape: Shape
   /** Never nearer to the skin's surface than this. */
   readonly depthMm: number
+  /** Painted in images of this kind alone; undefined: in all. */
+  readonly only?: Modality | undefined
 }
 
 /** Paints an organ over what is there. */
-export type Add = (tissue: TissueName, shape: Shape, options?: { structure?: string; depthMm?: number }) => void
+export type Add = (
+  tissue: TissueName,
+  shape: Shape,
+  options?: { structure?: string; depthMm?: number; only?: Modality },
+) => void
 
 export type Side = 1 | -1
 /** Left is at positive x. */
