@@ -12,6 +12,7 @@
  */
 import type { Affine, Grid, Vec3 } from './grid.ts'
 import { add, apply, indexFromMm, voxelCount } from './grid.ts'
+import { ROUNDING } from './index-steps.ts'
 
 export type Deformation = {
   readonly grid: Grid
@@ -106,5 +107,4 @@ export function indexReader([ni, nj, nk]: Vec3, vectors: Float32Array): FieldRea
     }
   }
 }
-/** Half a voxel before the first centre, and the rounding that `resample.ts` allows. */
-const LOWEST = -0.5 - 1e-6
+const LOWEST = -0.5 - ROUNDING

@@ -1,4 +1,5 @@
 /** What other rooms use of volume/. */
+export * from './deformation-resample.ts'
 export * from './deformation.ts'
 export * from './frame.ts'
 export * from './grid.ts'

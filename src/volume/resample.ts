@@ -8,12 +8,11 @@
  *             evenly spread samples over its extent, so that nothing finer than the target grid can alias.
  */
 import type { Affine, Grid, Vec3 } from './grid.ts'
-import { add, apply, centreMm, compose, indexFromMm, mmFromIndex, scale, subtract, voxelCount } from './grid.ts'
+import { add, apply, centreMm, scale, subtract, voxelCount } from './grid.ts'
+import { clamp, indexSteps, mix, ROUNDING, subsamples } from './index-steps.ts'
+import type { IndexSteps } from './index-steps.ts'
 import type { Mask, Volume, VoxelArray } from './volume.ts'
 import { sameKind, volume } from './volume.ts'
-
-/** Above this many source voxels a step the samples are averaged. */
-const AVERAGE_ABOVE = 1.5
 
 /**
  * Trilinear values of `moving` on the grid `onto`; averaged where the grid shrinks (see the head).
@@ -111,14 +110,6 @@ export function gridWithSpacing(grid: Grid, spacingMm: Vec3): Grid {
   return { ...sized, originMm: add(grid.originMm, subtract(centreMm(grid), centreMm(sized))) }
 }
 
-/** Source index = first + i · along[0] + j · along[1] + k · along[2] for target index (i, j, k). */
-type Steps = { first: Vec3; along: readonly [Vec3, Vec3, Vec3] }
-
-function indexSteps(moving: Grid, onto: Grid, movingFromFixedMm: Affine): Steps {
-  const { linear, offset } = compose(indexFromMm(moving), compose(movingFromFixedMm, mmFromIndex(onto)))
-  return { first: offset, along: linear }
-}
-
 /**
  * For each target row calls `visit` once with the voxels whose centres lie inside the source: `count` of them from
  * memory position `first` on, the first one at source index (x, y, z).
@@ -126,7 +117,7 @@ function indexSteps(moving: Grid, onto: Grid, movingFromFixedMm: Affine): Steps 
 function eachInsideRun(
   moving: Grid,
   onto: Grid,
-  { first, along }: Steps,
+  { first, along }: IndexSteps,
   visit: (first: number, count: number, x: number, y: number, z: number) => void,
 ): void {
   const [ni, nj, nk] = onto.size
@@ -150,32 +141,4 @@ function eachInsideRun(
       const [x, y, z] = add(row, scale(step, from))
       visit(from + ni * (j + nj * k), to - from + 1, x, y, z)
     }
-}
-/** In voxels: a centre that lies on the edge but for rounding counts as inside, on either side. */
-const ROUNDING = 1e-6
-
-/** Offsets (x, y, z, in source voxels) of the samples whose mean is a target voxel; one, at its centre, if not shrinking. */
-function subsamples({ along }: Steps): Float64Array {
-  const counts = along.map((step) => {
-    const width = Math.max(...step.map(Math.abs))
-    return width > AVERAGE_ABOVE ? Math.ceil(width) : 1
-  })
-  const [ci, cj, ck] = counts as [number, number, number]
-  const offsets: number[] = []
-  const shift = (n: number, count: number): number => (n + 0.5) / count - 0.5
-  for (let c = 0; c < ck; c++)
-    for (let b = 0; b < cj; b++)
-      for (let a = 0; a < ci; a++)
-        offsets.push(
-          ...add(add(scale(along[0], shift(a, ci)), scale(along[1], shift(b, cj))), scale(along[2], shift(c, ck))),
-        )
-  return Float64Array.from(offsets)
-}
-
-function mix(a: number, b: number, weightOfB: number): number {
-  return a + (b - a) * weightOfB
-}
-
-function clamp(x: number, highest: number): number {
-  return x < 0 ? 0 : x > highest ? highest : x
 }

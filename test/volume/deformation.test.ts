@@ -22,7 +22,8 @@ test('a linear field is met exactly between the voxels of an oblique grid', () =
   ] as const) {
     const x = apply(mmFromIndex(grid), index)
     const [found, expected] = [displacementAt(field, x), multiply(linearMap, x)]
-    for (const c of [0, 1, 2] as const) assert.ok(Math.abs(found[c] - expected[c]) < 1e-5, `${index.join()}: ${found.join()}`)
+    for (const c of [0, 1, 2] as const)
+      assert.ok(Math.abs(found[c] - expected[c]) < 1e-5, `${index.join()}: ${found.join()}`)
   }
 })
 
