@@ -8,7 +8,7 @@ import {
   denoiserOf,
   frameOf,
   overSlices,
-  sampleResidual,
+  sampleResiduals,
   type Array4,
   type Network,
   type SamplerSettings,
@@ -98,8 +98,8 @@ export async function onRealSlices(
   })
   const sample = async (network: Network, base: Float64Array): Promise<Float64Array> => {
     const denoise = denoiserOf(network, sigmaData, conditionOn(base), frame, quiet)
-    const clean = await sampleResidual(denoise, () => noise, 'single', 1, sampler)
-    return base.map((value, at) => value + clean[at]!)
+    const [clean] = await sampleResiduals(denoise, () => noise, 'single', 1, sampler)
+    return base.map((value, at) => value + clean![at]!)
   }
   const sampled = [await sample(twins.libtorch, bases[0]), await sample(twins.onnx, bases[1])] as const
   return { ...result, refiner: largestDifference(...first), sampled: largestDifference(...sampled) }

@@ -5,9 +5,10 @@ import type { FaultKind } from '../errors.ts'
 import { silent } from '../progress.ts'
 import type { Report } from '../progress.ts'
 import type { Volume } from '../volume/index.ts'
+import type { Resampling, Stack } from './dicom/geometry.ts'
 import { findSeries, seriesLabel } from './dicom/series.ts'
 import type { DicomSeries, FoundSeries } from './dicom/series.ts'
-import { readDicomVolume } from './dicom/volume.ts'
+import { readDicomVolume, stackOf } from './dicom/volume.ts'
 import { readMetaImage, writeMetaImage } from './metaimage/metaimage.ts'
 import { readNifti, writeNifti } from './nifti/nifti.ts'
 import { readNrrd, writeNrrd } from './nrrd/nrrd.ts'
@@ -17,25 +18,32 @@ export type ReadImage = {
   /** Files other than DICOM do not say. */
   modality: 'CT' | 'MR' | 'unknown'
   dicom?: DicomSeries
+  /** What was resampled on request before it became this volume; empty where nothing was. */
+  resampled: Stack['resampled']
   source: string
 }
 
 /**
  * A DICOM folder or file with exactly one CT or MR series, or a .nii, .nii.gz, .mha, .mhd, .nrrd or .nhdr file.
+ * @param options  `correctTilt` and `fillGaps` resample a DICOM stack that is no grid; without them it is refused
  * @throws input.notFound, input.unknownFormat, input.empty (no CT or MR image), input.severalPatients,
  *         input.severalSeries, and what the readers of each format throw
  */
-export async function readImage(path: string, options: { report?: Report } = {}): Promise<ReadImage> {
+export async function readImage(path: string, options: Resampling & { report?: Report } = {}): Promise<ReadImage> {
   const reader = readerOf(path)
-  if (reader) return { volume: await reader(path), modality: 'unknown', source: path }
+  if (reader) return { volume: await reader(path), modality: 'unknown', resampled: [], source: path }
   const dicom = onlySeries(await findSeries([path], options.report ?? silent), path, await isFolder(path))
   const modality = dicom.modality === 'CT' ? 'CT' : 'MR'
-  return { volume: await readDicomVolume(dicom), modality, dicom, source: path }
+  const { resampled } = stackOf(dicom, options)
+  return { volume: await readDicomVolume(dicom, options), modality, dicom, resampled, source: path }
 }
 
-/** @throws input.unknownFormat  a name that ends otherwise; machine.diskFull, machine.noPermission */
-export async function writeImage(path: string, volume: Volume): Promise<void> {
-  if (isNifti(path)) return writeNifti(path, volume)
+/**
+ * @param options.description  what NIfTI has a field for, up to 79 bytes; nothing that names a patient
+ * @throws input.unknownFormat  a name that ends otherwise; machine.diskFull, machine.noPermission
+ */
+export async function writeImage(path: string, volume: Volume, options: { description?: string } = {}): Promise<void> {
+  if (isNifti(path)) return writeNifti(path, volume, options)
   if (/\.mha$/i.test(path)) return writeMetaImage(path, volume)
   if (/\.nrrd$/i.test(path)) return writeNrrd(path, volume)
   throw refuse(

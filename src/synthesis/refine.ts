@@ -111,25 +111,21 @@ export function denoiserOf(
 }
 
 /**
- * The clean residual of the slices.
+ * The clean residual of the slices: `samples` of them in the mode 'mean', else one.
  * @param noise  unit noise of sample 0, 1, …, slices one after the other
  */
-export async function sampleResidual(
+export async function sampleResiduals(
   denoise: Denoiser,
   noise: (sample: number) => Float64Array,
   mode: Mode,
   samples: number,
   settings: SamplerSettings,
-): Promise<Float64Array> {
-  if (mode === 'one-step') return oneStep(denoise, noise(0), settings.sigmaMax)
-  const first = await sampleOnce(denoise, noise(0), settings)
-  if (mode === 'single') return first
-  const sum = first.slice()
-  for (let sample = 1; sample < samples; sample++) {
-    const next = await sampleOnce(denoise, noise(sample), settings)
-    for (let at = 0; at < sum.length; at++) sum[at]! += next[at]!
-  }
-  return sum.map((value) => value / samples)
+): Promise<Float64Array[]> {
+  if (mode === 'one-step') return [await oneStep(denoise, noise(0), settings.sigmaMax)]
+  const residuals: Float64Array[] = []
+  for (let sample = 0; sample < (mode === 'mean' ? samples : 1); sample++)
+    residuals.push(await sampleOnce(denoise, noise(sample), settings))
+  return residuals
 }
 
 function sampleOnce(

@@ -16,11 +16,12 @@ import {
   evaluationsOf,
   frameOf,
   overSlices,
-  sampleResidual,
+  sampleResiduals,
   type Frame,
   type Mode,
   type Stack,
 } from './refine.ts'
+import { meanOf, spreadOf } from './samples.ts'
 import { mappedSlices, ontoCt, patientOf, type Patient } from './slices.ts'
 
 export type SynthesisOptions = {
@@ -28,8 +29,10 @@ export type SynthesisOptions = {
   mode?: Mode | 'stage-1' | undefined
   /** Evaluations of the refiner; the card's where left out. */
   steps?: number | undefined
-  /** How many samples 'mean' averages. */
-  samples?: number
+  /** How many samples 'mean' averages; 4 where left out. */
+  samples?: number | undefined
+  /** Whether 'mean' also gives the spread of its samples; it costs no evaluation, only a second volume in memory. */
+  uncertainty?: boolean | undefined
   seed: number
   report?: Report
   signal?: AbortSignal
@@ -37,7 +40,14 @@ export type SynthesisOptions = {
 
 export type Synthesis = {
   mr: Volume<Float32Array>
+  /**
+   * Of each voxel, the standard deviation over the samples (n − 1) of what would have been written of each of them
+   * alone, in the units of `mr`; 0 outside the body.
+   */
+  uncertainty: Volume<Float32Array> | undefined
   mode: Mode | 'stage-1'
+  /** How many were drawn; 1 where one image was made. */
+  samples: number
   /** Of the refiner, for each slice. */
   evaluations: number
   /** Share of the CT's voxels that are in the body, and so were made by the networks. */
@@ -55,7 +65,7 @@ const SAMPLES_OF_MEAN = 4
  * @param ct  in HU, on any grid (requireCt has let it through)
  * @returns the MR on exactly the grid of `ct`; the same seed gives the same voxels
  * @throws model.mismatch  a mode of the refiner, and the model has none
- * @throws usage.wrong     steps in a mode that takes none
+ * @throws usage.wrong     steps or samples in a mode that takes none
  * @throws input.badValue  no body
  * @throws interrupted     the signal, seen between two calls of a network
  */
@@ -68,6 +78,7 @@ export async function synthesizeMri(model: Model, ct: Volume, options: Synthesis
   const patient = patientOf(oriented, body, model.card)
   const frame = frameOf([patient.frame.size[0], patient.frame.size[1]], model.card.input.size)
   const mr = volume(ct.grid, new Float32Array(voxelCount(ct.grid)).fill(model.card.mr.nominal.low))
+  const uncertainty = run.spread ? volume(ct.grid, new Float32Array(voxelCount(ct.grid))) : undefined
 
   const count = patient.frame.size[2]
   let done = 0
@@ -76,18 +87,25 @@ export async function synthesizeMri(model: Model, ct: Volume, options: Synthesis
     report({ at: 'progress', task: 'synthesis', done: Math.floor(done), of: count, unit: 'slices' })
     done += slices / (1 + run.evaluations)
   }
-  const noises = Array.from({ length: run.mode === 'mean' ? run.samples : 1 }, (_, sample) =>
+  const noises = Array.from({ length: run.samples }, (_, sample) =>
     noiseField(options.seed, sample, frame.size[0] * frame.size[1], oriented.grid.spacingMm[2]),
   )
   for (let first = 0; first < count; first += SLAB) {
     const last = Math.min(count, first + SLAB) - 1
-    const made = await madeSlab(model, patient, frame, run, { first, last, noises, onBatch })
-    placeInto(mr.values, ct.grid, ontoCt(patient, first, made, model.card))
+    const samples = await madeSlab(model, patient, frame, run, { first, last, noises, onBatch })
+    placeInto(mr.values, ct.grid, ontoCt(patient, first, meanOf(samples), model.card))
+    if (uncertainty) {
+      const onCt = samples.map((sample) => ontoCt(patient, first, Float32Array.from(sample), model.card))
+      const spread = spreadOf(onCt.map(({ values }) => values))
+      placeInto(uncertainty.values, ct.grid, { grid: onCt[0]!.grid, values: spread })
+    }
   }
   report({ at: 'progress', task: 'synthesis', done: count, of: count, unit: 'slices' })
   return {
     mr,
+    uncertainty,
     mode: run.mode,
+    samples: run.samples,
     evaluations: run.evaluations,
     bodyShare: countVoxels(patient.body) / voxelCount(ct.grid),
     tiles: frame.tiles.length,
@@ -95,15 +113,29 @@ export async function synthesizeMri(model: Model, ct: Volume, options: Synthesis
   }
 }
 
-type Run = { mode: Mode | 'stage-1'; samples: number; evaluations: number; settings: SamplerSettings | undefined }
+type Run = {
+  mode: Mode | 'stage-1'
+  samples: number
+  spread: boolean
+  evaluations: number
+  settings: SamplerSettings | undefined
+}
 
-function planOf({ card }: Model, { mode: wanted, steps, samples = SAMPLES_OF_MEAN }: SynthesisOptions): Run {
+function planOf({ card }: Model, { mode: wanted, steps, samples, uncertainty = false }: SynthesisOptions): Run {
   const mode = wanted ?? card.refiner?.defaultMode ?? 'stage-1'
-  if (steps !== undefined && (mode === 'stage-1' || mode === 'one-step')) throw noSteps(mode)
-  if (mode === 'stage-1') return { mode, samples: 0, evaluations: 0, settings: undefined }
+  if (steps !== undefined && (mode === 'stage-1' || mode === 'one-step')) throw notSampled('steps', mode)
+  if (samples !== undefined && mode !== 'mean') throw notSampled('samples', mode)
+  if (mode === 'stage-1') return { mode, samples: 1, spread: false, evaluations: 0, settings: undefined }
   if (!card.refiner) throw noRefiner(card.name, mode)
   const settings = { ...card.refiner.sampler, ...(steps === undefined ? {} : { steps }) }
-  return { mode, samples, evaluations: evaluationsOf(mode, samples, settings), settings }
+  const count = mode === 'mean' ? (samples ?? SAMPLES_OF_MEAN) : 1
+  return {
+    mode,
+    samples: count,
+    spread: count > 1 && uncertainty,
+    evaluations: evaluationsOf(mode, count, settings),
+    settings,
+  }
 }
 
 type Slab = {
@@ -113,21 +145,21 @@ type Slab = {
   onBatch: (slices: number) => void
 }
 
-/** Slices first … last on the frame, in [−1, 1], one after the other. */
-async function madeSlab(model: Model, patient: Patient, frame: Frame, run: Run, slab: Slab): Promise<Float32Array> {
+/** The samples of slices first … last on the frame, in [−1, 1], slices one after the other; one of them but in 'mean'. */
+async function madeSlab(model: Model, patient: Patient, frame: Frame, run: Run, slab: Slab): Promise<Float64Array[]> {
   const { card, stage1, refiner } = model
   const ct = withNeighbours(patient, slab, card.input.channels, (first, last) =>
     mappedSlices(patient, first, last, card),
   )
   const base = await overSlices(stage1, { ct }, {}, frame, slab.onBatch)
-  if (run.mode === 'stage-1' || !refiner || !card.refiner || !run.settings) return Float32Array.from(base)
+  if (run.mode === 'stage-1' || !refiner || !card.refiner || !run.settings) return [base]
 
   const perSlice = frame.size[0] * frame.size[1]
   const condition = ct.map((channels, n) => [...channels, base.subarray(n * perSlice, (n + 1) * perSlice)])
   const denoise = denoiserOf(refiner, card.refiner.sigmaData, condition, frame, slab.onBatch)
   const noise = (sample: number): Float64Array => joined(slab, perSlice, slab.noises[sample]!)
-  const residual = await sampleResidual(denoise, noise, run.mode, run.samples, run.settings)
-  return Float32Array.from(base, (value, at) => value + residual[at]!)
+  const residuals = await sampleResiduals(denoise, noise, run.mode, run.samples, run.settings)
+  return residuals.map((residual) => residual.map((value, at) => base[at]! + value))
 }
 
 /** Each slice with as many neighbours on both sides as the channels ask for; beyond the ends the last slice is repeated. */
@@ -155,14 +187,15 @@ function joined({ first, last }: Slab, perSlice: number, noise: (k: number) => F
   return all
 }
 
-function noSteps(mode: string): LarmorError {
+function notSampled(what: 'steps' | 'samples', mode: string): LarmorError {
+  const modes = what === 'steps' ? 'single or mean' : 'mean'
   return new LarmorError({
     kind: 'usage.wrong',
-    message: 'A number of steps is asked for where nothing is sampled.',
-    where: '--steps',
-    found: `steps in the mode ${mode}`,
-    expected: 'the mode single or mean',
-    fix: 'Leave --steps out, or choose --mode single or mean.',
+    message: `A number of ${what} is asked for where it has no meaning.`,
+    where: `--${what}`,
+    found: `${what} in the mode ${mode}`,
+    expected: `the mode ${modes}`,
+    fix: `Leave --${what} out, or choose --mode ${modes}.`,
   })
 }
 

@@ -98,7 +98,7 @@ function derivationText({ model, seed, uncertainty }: SyntheticMr, resampled: bo
 }
 
 /** PS3.16 CID 7203, which is extensible and has no code for an image that a network made. */
-export function derivationCodes({ uncertainty }: SyntheticMr, resampled: boolean): Attributes[] {
+function derivationCodes({ uncertainty }: SyntheticMr, resampled: boolean): Attributes[] {
   return [
     code('SYNTHETICMR', 'Synthetic MR computed from CT by a neural network', '99LARMOR'),
     ...(uncertainty ? [code('113061', 'Standard Deviation')] : []),
