@@ -42,9 +42,11 @@ export const LISTED_TAGS: readonly number[] = [...LISTED.keys()]
 
 /**
  * Stricter than the profile: persons, dates, addresses and texts of any length that its table forgot or does not expect
- * in images. None of them is type 1 or 2 in an object that is accepted here (objects.ts).
+ * in images. None of them but one is type 1 or 2 in an object that is accepted here (objects.ts).
  */
 const NEVER_KEPT = new Set(['PN', 'DA', 'TM', 'DT', 'AE', 'UR', 'LT', 'ST', 'UT', 'UC', 'UN'])
+/** Type 1 in enhanced MR: Metabolite Map Description. */
+const NEVER_ABSENT = 0x0018_9080
 const PATIENT_GROUP = 0x0010
 /** Public names of coding schemes: they say what the codes beside them mean. */
 const CODING_SCHEMES = new Set([0x0008_0114, 0x0008_0115, 0x0008_0116])
@@ -57,7 +59,7 @@ export function ruleOf(tag: number): Rule | undefined {
   const vr = standardVr(tag)
   if (vr === undefined || group % 2 === 1 || isGraphic(group)) return undefined
   const never = group === PATIENT_GROUP || (NEVER_KEPT.has(vr) && !CODING_SCHEMES.has(tag))
-  const action = never ? 'X' : vr === 'UI' ? 'U' : 'K'
+  const action = tag === NEVER_ABSENT ? 'D' : never ? 'X' : vr === 'UI' ? 'U' : 'K'
   return { vr, action, descriptor: false, temporal: false }
 }
 
