@@ -60,7 +60,7 @@ const FileRule = z.strictObject({
   file: Pattern,
 })
 const RulesFile = z.strictObject({
-  schema: z.literal('larmor/import-rules@1'),
+  schema: z.literal('larmor/import-rules@1').default('larmor/import-rules@1'),
   rules: z.array(SeriesRule).default([]),
   files: z.array(FileRule).default([]),
   marks: z.record(z.string().regex(/^[a-z]+$/, 'small letters'), z.array(Conditions).min(1)).default({}),
@@ -115,7 +115,10 @@ export function parseRules(text: string, path: string): Rules {
   if (broken.length > 0) throw refused(path, broken.map(({ pos, message }) => `${at(pos[0])} ${message}`).join('; '))
   const parsed = RulesFile.safeParse(asPlain(yaml, path))
   if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => `${placeOf(yaml, issue.path, at)} ${issue.message}`)
+    const problems = parsed.error.issues.map((issue) => {
+      const path = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0]!] : issue.path
+      return `${placeOf(yaml, path, at)} ${issue.message}`
+    })
     throw refused(path, problems.join('; '))
   }
   const { rules, ...others } = parsed.data
