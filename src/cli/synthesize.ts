@@ -13,9 +13,18 @@ export const synthesizeCommand = command({
     ['--format <format>', 'dicom, nifti or mha; default: as the CT came'],
     [
       '--mode <mode>',
-      'single (a sample), mean (of four samples), one-step, or stage-1 (without the refiner); default: what validated best',
+      'single (a sample), mean (of several samples, with their uncertainty beside), one-step, or stage-1 (without the refiner); default: what validated best',
     ],
     ['--steps <n>', 'evaluations of the refiner a sample; default: the model card’s'],
+    ['--samples <n>', 'how many samples --mode mean draws; default: 4'],
+    ['--no-uncertainty', 'with --mode mean: do not write the standard deviation of the samples'],
+    ['--enhanced', 'DICOM as one multi-frame file (Enhanced MR Image Storage) instead of a file a slice'],
+    [
+      '--rtstruct <path>',
+      'structure sets of the CTs (a file or a folder), copied so that they reference the synthetic MRI',
+    ],
+    ['--correct-tilt', 'resample a CT of a tilted gantry to an orthogonal grid; else it is refused'],
+    ['--fill-gaps', 'resample unevenly spaced slices to even ones; else they are refused'],
   ],
   options: z.strictObject({
     ct: z.array(z.string()).min(1),
@@ -24,20 +33,19 @@ export const synthesizeCommand = command({
     format: z.enum(['dicom', 'nifti', 'mha']).optional(),
     mode: z.enum(['single', 'mean', 'one-step', 'stage-1']).optional(),
     steps: z.coerce.number().int().min(1).max(1000).optional(),
+    samples: z.coerce.number().int().min(2).max(64).optional(),
+    uncertainty: z.boolean().default(true),
+    enhanced: z.boolean().optional(),
+    rtstruct: z.string().optional(),
+    correctTilt: z.boolean().optional(),
+    fillGaps: z.boolean().optional(),
   }),
 
-  async run({ ct, model: folder, output, format, mode, steps }, { threads, seed, report, signal }) {
+  async run({ ct, model: folder, output, ...asked }, { threads, seed, report, signal }) {
     const model = await openModel(folder, { threads })
     try {
-      const { done, refused } = await synthesizeCases(model, ct, {
-        outputDir: output,
-        format,
-        mode,
-        steps,
-        seed,
-        report,
-        signal,
-      })
+      const options = { ...asked, outputDir: output, seed, report, signal }
+      const { done, refused } = await synthesizeCases(model, ct, options)
       const lines = [
         ...done.map((each) => each.folder),
         ...refused.map((each) => `${each.caseId}: ${each.fault.message}`),

@@ -1,22 +1,36 @@
 /** The loop over CTs: each is read, let through, synthesised and written; one that is refused does not stop the others. */
 import { basename, dirname, join, resolve } from 'node:path'
 import { FAULTS, LarmorError, type Fault } from '../errors.ts'
-import { isMetaImage, isNifti, readImage } from '../formats/index.ts'
+import { isMetaImage, isNifti, readImage, type Resampling } from '../formats/index.ts'
 import type { Report } from '../progress.ts'
 import { requireCt } from './gate.ts'
 import type { Model } from './model.ts'
-import { formatOf, requireFree, requireWritable, writeSynthesis, type Format } from './output.ts'
+import { formatOf, requireFree, requireWritable, uncertaintyFolder, writeSynthesis, type Format } from './output.ts'
+import { drawnOn, openStructureSets, type StructureSetFile } from './structures.ts'
 import { synthesizeMri, type SynthesisOptions } from './synthesize.ts'
 
-export type CasesOptions = Pick<SynthesisOptions, 'mode' | 'steps' | 'seed'> & {
+export type CasesOptions = Pick<SynthesisOptions, 'mode' | 'steps' | 'samples' | 'uncertainty' | 'seed'> & {
   outputDir: string
   format?: Format | undefined
+  /** DICOM as one multi-frame file. */
+  enhanced?: boolean | undefined
+  /** A structure set, or a folder of them, to be copied onto the synthetic MRs of the CTs that they were drawn on. */
+  rtstruct?: string | undefined
+  correctTilt?: boolean | undefined
+  fillGaps?: boolean | undefined
   report: Report
   signal?: AbortSignal | undefined
 }
 
 export type Cases = {
-  done: { caseId: string; folder: string; format: Format; seconds: number }[]
+  done: {
+    caseId: string
+    folder: string
+    format: Format
+    uncertainty: string | null
+    structures: number
+    seconds: number
+  }[]
   refused: { caseId: string; fault: Fault }[]
 }
 
@@ -30,42 +44,97 @@ export async function synthesizeCases(model: Model, paths: readonly string[], op
   const ids = caseIds(paths)
   const folders = ids.map((id) => join(options.outputDir, id))
   for (const folder of folders) await requireFree(folder)
+  const sets = options.rtstruct === undefined ? [] : await openStructureSets(options.rtstruct, options.report)
+  const unused = new Set(sets)
   const cases: Cases = { done: [], refused: [] }
   for (const [n, path] of paths.entries()) {
     const [caseId, folder] = [ids[n]!, folders[n]!]
     options.report({ at: 'stage', name: `${caseId} (${n + 1} of ${paths.length})` })
     try {
-      const { format, seconds } = await synthesizeCase(model, path, folder, options)
-      cases.done.push({ caseId, folder, format, seconds })
-      options.report({ at: 'case.done', caseId, message: `${folder} after ${seconds.toFixed(1)} s` })
+      const { used, ...made } = await synthesizeCase(model, path, folder, {
+        ...options,
+        sets,
+        only: paths.length === 1,
+      })
+      for (const set of used) unused.delete(set)
+      cases.done.push({ caseId, folder, ...made, structures: used.length })
+      options.report({ at: 'case.done', caseId, message: `${folder} after ${made.seconds.toFixed(1)} s` })
     } catch (error) {
       if (paths.length === 1 || !isRefusal(error)) throw error
-      cases.refused.push({ caseId, fault: error.fault })
-      options.report({ at: 'case.refused', caseId, fault: error.fault })
+      refuse(cases, caseId, error.fault, options.report)
     }
   }
+  for (const set of unused) refuse(cases, 'structure set', drawnOnNone(set), options.report)
   return cases
 }
 
-async function synthesizeCase(
-  model: Model,
-  path: string,
-  folder: string,
-  { format: asked, mode, steps, seed, report, signal }: CasesOptions,
-): Promise<{ format: Format; seconds: number }> {
-  const image = await readImage(path, { report })
+function refuse(cases: Cases, caseId: string, fault: Fault, report: Report): void {
+  cases.refused.push({ caseId, fault })
+  report({ at: 'case.refused', caseId, fault })
+}
+
+function drawnOnNone({ path }: StructureSetFile): Fault {
+  return {
+    kind: 'input.noReferencedImage',
+    message: 'A structure set was copied onto no synthetic MR.',
+    where: path,
+    found: 'references to none of the CTs that a synthetic MR was made of',
+    expected: 'the CT that it was drawn on, among them',
+    fix: 'Give its CT, and look whether that was refused.',
+  }
+}
+
+type CaseOptions = CasesOptions & { sets: readonly StructureSetFile[]; only: boolean }
+
+async function synthesizeCase(model: Model, path: string, folder: string, options: CaseOptions) {
+  const { format: asked, mode, steps, samples, uncertainty, seed, report, signal, sets, only } = options
+  const resampling: Resampling = {
+    correctTilt: options.correctTilt === true,
+    fillGaps: options.fillGaps === true,
+  }
+  const image = await readImage(path, { report, ...resampling })
   const format = formatOf(image, asked)
   requireWritable(image, format)
+  requireMeaning(format, options)
+  const gapsFilled = image.resampled.includes('gaps')
+  const used = image.dicom ? drawnOn({ series: image.dicom, gapsFilled, only }, sets) : []
   const shares = requireCt(image.volume, image.modality, path)
   const synthesis = await synthesizeMri(model, image.volume, {
     mode,
     steps,
+    samples,
+    uncertainty,
     seed,
     report,
     ...(signal ? { signal } : {}),
   })
-  await writeSynthesis(folder, format, { image, model, synthesis, shares, seed, signal })
-  return { format, seconds: synthesis.seconds }
+  await writeSynthesis(folder, format, {
+    image,
+    model,
+    synthesis,
+    shares,
+    seed,
+    resampling,
+    structureSets: used,
+    enhanced: options.enhanced === true,
+    signal,
+  })
+  const spread = synthesis.uncertainty ? uncertaintyFolder(folder) : null
+  return { format, uncertainty: spread, seconds: synthesis.seconds, used }
+}
+
+/** @throws usage.wrong  what only DICOM has, asked for in another format */
+function requireMeaning(format: Format, { enhanced, rtstruct }: CasesOptions): void {
+  const flag = enhanced === true ? '--enhanced' : rtstruct === undefined ? undefined : '--rtstruct'
+  if (format === 'dicom' || flag === undefined) return
+  throw new LarmorError({
+    kind: 'usage.wrong',
+    message: 'An option is asked for that only DICOM has.',
+    where: flag,
+    found: `the output format ${format}`,
+    expected: 'dicom',
+    fix: `Leave ${flag} out, or give a DICOM CT and write --format dicom.`,
+  })
 }
 
 /** A refused input: the next CT may be a good one. Anything else would befall it as well. */

@@ -1,13 +1,30 @@
 /**
- * What a synthesis leaves: the images in the format that was asked for, and qa.json, which says what they were made
- * from, by what, and for what use. In a folder of its own, complete when qa.json is there.
+ * What a synthesis leaves: the images in the format that was asked for, copies of structure sets, and qa.json, which says
+ * what they were made from, by what, and for what use. In a folder of its own, which appears when all of it is there.
+ *
+ * Uncertainty  in a folder beside it (`<case>_uncertainty`): whoever hands the case's folder to a planning system hands
+ *              over one image, and not a map that could be taken for another.
  */
-import { join } from 'node:path'
-import { LarmorError } from '../errors.ts'
+import { rm } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { LarmorError, throwIfAborted } from '../errors.ts'
 import { exists, sha256OfFile, version, writeJson } from '../files.ts'
-import { isMetaImage, writeImage, writeSyntheticMr, type ReadImage } from '../formats/index.ts'
+import {
+  isMetaImage,
+  writeEnhancedMr,
+  writeFolderWhole,
+  writeImage,
+  writeStructureSetCopy,
+  writeSyntheticMr,
+  type ReadImage,
+  type Resampling,
+  type SyntheticMr,
+  type WrittenCopy,
+  type WrittenSeries,
+} from '../formats/index.ts'
 import type { HuShares } from './gate.ts'
 import type { Model } from './model.ts'
+import type { StructureSetFile } from './structures.ts'
 import type { Synthesis } from './synthesize.ts'
 
 export type Format = 'dicom' | 'nifti' | 'mha'
@@ -18,6 +35,12 @@ export type Made = {
   synthesis: Synthesis
   shares: HuShares
   seed: number
+  /** What was allowed when the CT was read. */
+  resampling: Resampling
+  /** Drawn on this CT; to be copied onto the synthetic MR. DICOM only. */
+  structureSets: readonly StructureSetFile[]
+  /** DICOM as one enhanced multi-frame file instead of a file a slice. */
+  enhanced: boolean
   signal: AbortSignal | undefined
 }
 
@@ -52,40 +75,133 @@ export async function requireFree(folder: string): Promise<void> {
   })
 }
 
+/** The folder of the spread of the samples, beside that of the image. */
+export function uncertaintyFolder(folder: string): string {
+  return `${folder}_uncertainty`
+}
+
 /**
- * Writes images and qa.json into `folder`.
- * @throws machine.diskFull, machine.noPermission, usage.outputExists, interrupted
+ * Writes images, structure sets and qa.json into `folder`, and the uncertainty, where there is one, beside it.
+ * @throws machine.diskFull, machine.noPermission, usage.outputExists, interrupted: then nothing of it is left
  */
 export async function writeSynthesis(folder: string, format: Format, made: Made): Promise<void> {
   const createdAt = new Date()
-  const output = await writeImages(folder, format, made, createdAt)
-  await writeJson(join(folder, 'qa.json'), await qaOf(made, output, createdAt))
+  const beside = made.synthesis.uncertainty ? uncertaintyFolder(folder) : undefined
+  if (beside !== undefined) await requireFree(beside)
+  try {
+    const uncertainty = beside === undefined ? undefined : await writeUncertainty(beside, format, made, createdAt)
+    await writeFolderWhole(folder, async (temporary) => {
+      const series = await writeVolume(temporary, format, made, createdAt)
+      const structures = series ? await writeStructures(temporary, made, series, createdAt) : []
+      const output = {
+        format,
+        files: series?.files ?? 1,
+        seriesUid: series?.seriesUid ?? null,
+        structures,
+        uncertainty,
+      }
+      await writeJson(join(temporary, 'qa.json'), await qaOf(made, output, createdAt))
+      throwIfAborted(made.signal, `Writing ${folder}`)
+    })
+  } catch (error) {
+    if (beside !== undefined) await rm(beside, { recursive: true, force: true }).catch(() => {}) // the first error is the one to tell
+    throw error
+  }
 }
 
-type Output = { format: Format; files: number; seriesUid: string | null }
+type Spread = { folder: string; samples: number; definition: string; unit: string; seriesUid: string | null }
 
-async function writeImages(folder: string, format: Format, made: Made, createdAt: Date): Promise<Output> {
-  const { image, model, synthesis, seed, signal } = made
-  const { name, version: modelVersion, mr } = model.card
-  if (format !== 'dicom' || !image.dicom) {
-    await writeImage(join(folder, format === 'mha' ? 'smri.mha' : 'smri.nii.gz'), synthesis.mr)
-    return { format, files: 1, seriesUid: null }
+async function writeUncertainty(folder: string, format: Format, made: Made, createdAt: Date): Promise<Spread> {
+  const { synthesis, model, seed } = made
+  const { low, high } = model.card.mr.nominal
+  const about = {
+    samples: synthesis.samples,
+    definition: 'standard deviation of the samples in each voxel, divided by n - 1',
+    unit: `units of the synthetic MR, which is black at ${low} and white at ${high}`,
   }
-  const series = await writeSyntheticMr(folder, {
-    mr: synthesis.mr,
+  let seriesUid: string | null = null
+  await writeFolderWhole(folder, async (temporary) => {
+    seriesUid = (await writeVolume(temporary, format, made, createdAt, 'uncertainty'))?.seriesUid ?? null
+    await writeJson(join(temporary, 'uncertainty.json'), {
+      schema: 'larmor/uncertainty@1',
+      synthetic: true,
+      ...about,
+      model: { name: model.card.name, version: model.card.version, sha256: model.sha256 },
+      seed,
+      seriesUid,
+    })
+  })
+  return { folder: basename(folder), ...about, seriesUid }
+}
+
+/** The share of the black-to-white range that a map of uncertainty is shown over: the same for all patients. */
+const UNCERTAINTY_SHOWN = 0.25
+
+/** @returns the series, where it is one */
+async function writeVolume(
+  folder: string,
+  format: Format,
+  made: Made,
+  createdAt: Date,
+  what: 'smri' | 'uncertainty' = 'smri',
+): Promise<WrittenSeries | undefined> {
+  const { image, model, synthesis, resampling, seed, signal, enhanced } = made
+  const { name, version: modelVersion, mr } = model.card
+  const spread = what === 'uncertainty'
+  const volume = spread ? synthesis.uncertainty! : synthesis.mr
+  if (format !== 'dicom' || !image.dicom) {
+    const description = `${spread ? `SD of ${synthesis.samples} samples of ` : ''}synthetic MR, larmor; not for diagnosis or dose`
+    const file = `${spread ? 'smri_uncertainty' : 'smri'}.${format === 'mha' ? 'mha' : 'nii.gz'}`
+    await writeImage(join(folder, file), volume, { description })
+    return undefined
+  }
+  const { low, high } = mr.nominal
+  const series: SyntheticMr = {
+    mr: volume,
     source: image.dicom,
+    resampling,
+    ...(spread ? { uncertainty: { samples: synthesis.samples, nominal: mr.nominal } } : {}),
     model: { name, version: modelVersion, sha256: model.sha256 },
-    description: mr.target.replace(/^mr_/, ''),
+    description: sequenceOf(made),
     seed,
-    window: mr.nominal,
+    window: spread ? { low: 0, high: UNCERTAINTY_SHOWN * (high - low) } : mr.nominal,
     createdAt,
     ...(signal ? { signal } : {}),
-  })
-  return { format, ...series }
+  }
+  return enhanced ? writeEnhancedMr(join(folder, `${what}.dcm`), series) : writeSyntheticMr(folder, series)
+}
+
+/** 'mr_t1' is 't1' in a description. */
+function sequenceOf({ model }: Made): string {
+  return model.card.mr.target.replace(/^mr_/, '')
+}
+
+async function writeStructures(
+  folder: string,
+  made: Made,
+  series: WrittenSeries,
+  createdAt: Date,
+): Promise<(WrittenCopy & { file: string })[]> {
+  const written: (WrittenCopy & { file: string })[] = []
+  for (const [n, set] of made.structureSets.entries()) {
+    const file = made.structureSets.length === 1 ? 'rtstruct.dcm' : `rtstruct-${n + 1}.dcm`
+    const seenOn = `sMRI SYNTHETIC ${sequenceOf(made)}`
+    const copy = { file: set, source: made.image.dicom!, made: series, seenOn, createdAt }
+    written.push({ file, ...(await writeStructureSetCopy(join(folder, file), copy)) })
+  }
+  return written
+}
+
+type Output = {
+  format: Format
+  files: number
+  seriesUid: string | null
+  structures: readonly (WrittenCopy & { file: string })[]
+  uncertainty: Spread | undefined
 }
 
 async function qaOf({ image, model, synthesis, shares, seed }: Made, output: Output, createdAt: Date): Promise<object> {
-  const { mr, mode, evaluations, bodyShare, tiles, seconds } = synthesis
+  const { mr, mode, evaluations, samples, bodyShare, tiles, seconds } = synthesis
   return {
     schema: 'larmor/qa@1',
     synthetic: true,
@@ -100,6 +216,7 @@ async function qaOf({ image, model, synthesis, shares, seed }: Made, output: Out
     grid: { size: mr.grid.size, spacingMm: mr.grid.spacingMm },
     seed,
     mode,
+    samples,
     evaluationsPerSlice: evaluations,
     tilesPerSlice: tiles,
     bodyShare,
@@ -108,8 +225,8 @@ async function qaOf({ image, model, synthesis, shares, seed }: Made, output: Out
   }
 }
 
-async function inputOf({ dicom, source }: ReadImage): Promise<object> {
+async function inputOf({ dicom, source, resampled }: ReadImage): Promise<object> {
   if (!dicom) return { format: isMetaImage(source) ? 'mha' : 'nifti', sha256: await sha256OfFile(source) }
   const { studyUid, seriesUid, frameOfReferenceUid = null, files } = dicom
-  return { format: 'dicom', studyUid, seriesUid, frameOfReferenceUid, files: files.length }
+  return { format: 'dicom', studyUid, seriesUid, frameOfReferenceUid, files: files.length, resampled }
 }
