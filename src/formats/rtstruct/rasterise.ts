@@ -20,6 +20,9 @@ const ON_SLICE_MM = 0.5
 /** 600 slices of 512² are a third of this; a region that needs more on a fine target is not one of a patient. */
 const MAX_OWN_VOXELS = 2 ** 29
 
+/** An outline crosses a row some dozen times; 8 million crossings of one slice are 16,000 in each of its 512 rows. */
+const MAX_CROSSINGS = 2 ** 23
+
 export type Rasterised = {
   mask: Mask
   /** What a person should know of it: clipped at the border, repeated, without area. */
@@ -32,6 +35,7 @@ type Flat = { k: number; points: Float64Array }
 /**
  * The mask of a region on the image that it was drawn on, or any other with slices at the same places.
  * @throws geometry.inconsistent  a contour lies between, across or beyond the slices: the mask would be incomplete
+ * @throws input.badValue         contours that go to and fro across a slice without end
  */
 export function rasterise(roi: Roi, grid: Grid, where: string): Rasterised {
   const mask = volume(grid, new Uint8Array(voxelCount(grid)))
@@ -43,7 +47,7 @@ export function rasterise(roi: Roi, grid: Grid, where: string): Rasterised {
   if (flat.some(({ points }) => leavesImage(points, grid))) notes.push('clipped at the border of the image')
   const perSlice = grid.size[0] * grid.size[1]
   for (const [k, contours] of Map.groupBy(flat, (one) => one.k))
-    fillSlice(mask.values.subarray(k * perSlice, (k + 1) * perSlice), grid, contours)
+    fillSlice(mask.values.subarray(k * perSlice, (k + 1) * perSlice), grid, contours, `${where}, ${roi.name}`)
   return { mask, notes }
 }
 
@@ -77,7 +81,7 @@ function flattened({ pointsMm }: Contour, grid: Grid, where: string): Flat {
   const toIndex = indexFromMm(grid)
   const indices = pointsMm.map((mm) => apply(toIndex, mm))
   const k = Math.round(indices[0]![2])
-  const offMm = Math.max(...indices.map((index) => Math.abs(index[2] - k))) * grid.spacingMm[2]
+  const offMm = indices.reduce((most, index) => Math.max(most, Math.abs(index[2] - k)), 0) * grid.spacingMm[2]
   if (offMm > ON_SLICE_MM || k < 0 || k >= grid.size[2])
     throw dicomFault(
       'geometry.inconsistent',
@@ -97,7 +101,11 @@ function leavesImage(points: Float64Array, { size }: Grid): boolean {
 }
 
 /** Per row: where all edges cross it, sorted; between the first and second, third and fourth … is inside. */
-function fillSlice(slice: Uint8Array, { size: [columns, rows] }: Grid, contours: readonly Flat[]): void {
+function fillSlice(slice: Uint8Array, { size }: Grid, contours: readonly Flat[], where: string): void {
+  const [columns, rows] = size
+  const count = contours.reduce((sum, { points }) => sum + crossingsOf(points, rows), 0)
+  if (count > MAX_CROSSINGS)
+    throw dicomFault('input.badValue', 'A contour is no outline.', where, `${count} rows crossed`, `${MAX_CROSSINGS} at most`)
   const crossings = Array.from({ length: rows }, (): number[] => [])
   for (const { points } of contours) addCrossings(points, crossings)
   for (const [j, at] of crossings.entries()) {
@@ -108,6 +116,18 @@ function fillSlice(slice: Uint8Array, { size: [columns, rows] }: Grid, contours:
       if (end > first) slice.fill(1, j * columns + first, j * columns + end)
     }
   }
+}
+
+/** How many rows the edges cross in all. */
+function crossingsOf(points: Float64Array, rows: number): number {
+  const inRows = (y: number): number => Math.min(rows, Math.max(0, Math.ceil(y)))
+  let [sum, before] = [0, inRows(points.at(-1)!)]
+  for (let n = 1; n < points.length; n += 2) {
+    const row = inRows(points[n]!)
+    sum += Math.abs(row - before)
+    before = row
+  }
+  return sum
 }
 
 /** An edge crosses the rows from its upper end (included) to its lower end (not included). */
@@ -122,10 +142,14 @@ function addCrossings(points: Float64Array, crossings: number[][]): void {
   }
 }
 
-/** A grid whose slices are the planes of the contours, just large enough for them, as fine in the plane as the target. */
+/**
+ * A grid whose slices are the planes of the contours, just large enough for them. In the plane it has the target's own
+ * columns and rows where the slices are parallel, so that the edge rule holds there, too; else its finest spacing.
+ */
 function ownGrid({ contours }: Roi, target: Grid, where: string): Grid {
   const areas = contours.filter(hasArea)
-  const [i, j, k] = planeAxes(areas, target)
+  const axes = planeAxes(areas, target)
+  const [i, j, k] = axes
   const along = (axis: Vec3): number[] => areas.flatMap(({ pointsMm }) => pointsMm.map((mm) => dot(axis, mm)))
   const places = along(k).toSorted((a, b) => a - b)
   const gaps = places.slice(1).flatMap((mm, n) => (mm - places[n]! > ON_SLICE_MM ? [mm - places[n]!] : []))
@@ -138,19 +162,25 @@ function ownGrid({ contours }: Roi, target: Grid, where: string): Grid {
       'two planes or more',
       { fix: 'Make its mask on the image that it was drawn on.' },
     )
-  const spacing = Math.min(...target.spacingMm)
-  const [lowI, highI] = ends(along(i))
-  const [lowJ, highJ] = ends(along(j))
+  const parallel = axes === target.direction
+  const across = ([0, 1] as const).map((n) => {
+    const spacing = parallel ? target.spacingMm[n] : Math.min(...target.spacingMm)
+    const [low, high] = ends(along(axes[n]))
+    const base = parallel ? dot(axes[n], target.originMm) : low
+    const first = base + Math.floor((low - base) / spacing) * spacing
+    return { spacing, first, size: Math.ceil((high - first) / spacing) + 1 }
+  })
+  const [columns, rows] = [across[0]!, across[1]!]
   const gap = gaps.toSorted((a, b) => a - b)[0]!
   const low = places[0]!
   const slices = Math.round((places.at(-1)! - low) / gap) + 1
-  const origin = [lowI, lowJ, low] as const
-  const size: Vec3 = [Math.ceil((highI - lowI) / spacing) + 1, Math.ceil((highJ - lowJ) / spacing) + 1, slices]
+  const origin = [columns.first, rows.first, low] as const
+  const size: Vec3 = [columns.size, rows.size, slices]
   if (size[0] * size[1] * size[2] > MAX_OWN_VOXELS)
     throw dicomFault('input.unsupported', 'The region is too large.', where, `${size.join(' × ')} voxels`, 'less')
   return {
     size,
-    spacingMm: [spacing, spacing, slices > 1 ? (places.at(-1)! - low) / (slices - 1) : gap],
+    spacingMm: [columns.spacing, rows.spacing, slices > 1 ? (places.at(-1)! - low) / (slices - 1) : gap],
     originMm: [0, 1, 2].map((d) => i[d]! * origin[0] + j[d]! * origin[1] + k[d]! * origin[2]) as unknown as Vec3,
     direction: [i, j, k],
   }
