@@ -1,12 +1,12 @@
 /** Import of files that are volumes already: one folder a patient; and of the shared real data. */
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, test } from 'vitest'
 import { importSources, openCohort, patientImage } from '../../src/cohort/index.ts'
 import type { ImportResult } from '../../src/cohort/index.ts'
-import { readNifti, writeMetaImage, writeNifti, writeNrrd } from '../../src/formats/index.ts'
+import { readNifti, writeImage, writeMetaImage, writeNifti, writeNrrd } from '../../src/formats/index.ts'
 import { silent } from '../../src/progress.ts'
 import { volume, voxelCount } from '../../src/volume/index.ts'
 import type { Grid } from '../../src/volume/index.ts'
@@ -176,4 +176,83 @@ test('the layout of HaN-Seg is read straight in, also where a segmentation holds
   const at = (i: number, j: number, k: number): number => i + 6 * (j + 5 * k)
   const ones = [...values.entries()].filter(([, value]) => value === 1).map(([n]) => n)
   assert.deepEqual(ones, [at(2, 1, 2), at(3, 1, 2), at(3, 2, 2)])
+})
+
+// SynthRAD2025 (Thummerer et al. 2025): Task1/HN/<case>/{ct,mr,mask}.mha and overviews; 2023: Task1/brain/<case>/*.nii.gz.
+test.each([
+  ['SynthRAD2023', join('Task1', 'brain'), ['1BA001', '1BB010'], 'nii.gz'],
+  ['SynthRAD2025', join('Task1', 'HN'), ['1HNA001', '1HNC010'], 'mha'],
+])('the layout of %s is read straight in: each case a patient with CT, MR and mask', async (_, task, cases, ending) => {
+  const [source, cohort] = [folder(), folder()]
+  for (const [n, name] of cases.entries()) {
+    const at = (what: string): string => join(source, task, name, `${what}.${ending}`)
+    const hu = ramp.map((value) => value + n)
+    await writeImage(at('ct'), volume(grid, hu))
+    await writeImage(
+      at('mr'),
+      volume(
+        grid,
+        Float32Array.from(hu, (value) => value / 4),
+      ),
+    )
+    await writeImage(
+      at('mask'),
+      volume(
+        grid,
+        Uint8Array.from(hu, (value) => Number(value > 0)),
+      ),
+    )
+    put(join(source, task, 'overview', `${name}_train.png`), Buffer.from('a picture'))
+  }
+  const { cases: imported, refused } = await run([source], cohort)
+  assert.deepEqual(refused, [])
+  assert.deepEqual(
+    imported.map(({ images, structures }) => [images.map(({ role }) => role).join(), structures.join()]),
+    cases.map(() => ['ct,mr_mr', 'mask']),
+  )
+  const { patients } = await openCohort(cohort)
+  assert.equal(patients.length, 2)
+  const { values } = await readNifti(join(cohort, patients[1]!.structures[0]!.file))
+  assert.deepEqual(
+    [...values],
+    Array.from(ramp, (value) => Number(value + 1 > 0)),
+  )
+})
+
+test('masks in a folder beside the images are structures, and rules name files of other names', async () => {
+  const [source, cohort] = [folder(), folder()]
+  await writeNifti(join(source, 'sub-01_CT.nii.gz'), volume(grid, ramp))
+  await writeNifti(join(source, 'sub-01_T1w.nii.gz'), volume(grid, ramp))
+  await writeNifti(join(source, 'sub-01_T1w_old.nii.gz'), volume(grid, ramp))
+  await writeNifti(join(source, 'segmentations', 'mandible.nii.gz'), volume(grid, new Uint8Array(ramp.length).fill(1)))
+  assert.equal((await faultOf(run([source], cohort))).kind, 'input.empty')
+  const rules = join(root, 'files.yaml')
+  writeFileSync(rules, 'files: [{ role: ct, file: _CT$ }, { role: mr_t1, file: _T1w$ }, { role: none, file: old }]')
+  const { cases } = await importSources([source], cohort, { report: silent, rules })
+  assert.deepEqual(
+    cases[0]!.images.map(({ role, from, why }) => [role, from, why]),
+    [
+      ['ct', 'sub-01_CT.nii.gz', 'rule 1 for files'],
+      ['mr_t1', 'sub-01_T1w.nii.gz', 'rule 2 for files'],
+    ],
+  )
+  assert.deepEqual(
+    [cases[0]!.structures, cases[0]!.leftOut],
+    [['mandible'], ['sub-01_T1w_old.nii.gz: rule 3 for files']],
+  )
+})
+
+test('with deidentify the name of a source file is not kept, since it may be that of a person', async () => {
+  const [source, cohort] = [folder(), folder()]
+  await writeNifti(join(source, 'DOE_JANE_CT.nii.gz'), volume(grid, ramp))
+  await writeNifti(join(source, 'DOE_JANE_tumour.nii.gz'), volume(grid, new Uint8Array(ramp.length).fill(1)))
+  const rules = join(root, 'doe.yaml')
+  writeFileSync(rules, 'files: [{ role: ct, file: doe_jane_ct, because: x }]')
+  assert.equal((await faultOf(importSources([source], cohort, { report: silent, rules }))).kind, 'config.refused')
+  writeFileSync(rules, 'files: [{ role: ct, file: doe_jane_ct }]')
+  await importSources([source], cohort, { report: silent, rules, deidentify: true })
+  const written = readdirSync(cohort, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  const text = written.map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1') + entry.name).join()
+  assert.ok(!/doe|jane/i.test(text), text.slice(0, 2000))
+  assert.match(text, /"file": "ct\.nii\.gz"/)
 })
