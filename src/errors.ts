@@ -69,9 +69,20 @@ export type FaultKind = keyof typeof FAULTS
 /** Plain data, so that it crosses a process or HTTP as it is. */
 export type Fault = { kind: FaultKind } & Record<'message' | 'where' | 'found' | 'expected' | 'fix', string>
 
+/** A file's own words can be a megabyte long, or hold what a terminal obeys. */
+const LONGEST_FIELD = 2000
+function shown(fault: Fault): Fault {
+  const clean = (text: string): string => text.slice(0, LONGEST_FIELD).replace(/(?!\n)\p{Cc}/gu, '\uFFFD')
+  const { kind, message, where, found, expected, fix } = fault
+  const fields = { message, where, found, expected, fix }
+  for (const name of ['message', 'where', 'found', 'expected', 'fix'] as const) fields[name] = clean(fields[name])
+  return { kind, ...fields }
+}
+
 export class LarmorError extends Error {
   readonly fault: Fault
-  constructor(fault: Fault, cause?: unknown) {
+  constructor(told: Fault, cause?: unknown) {
+    const fault = shown(told)
     super(`${fault.message} ${fault.where}: found ${fault.found}, expected ${fault.expected}.`, { cause })
     this.name = 'LarmorError'
     this.fault = fault

@@ -190,7 +190,7 @@ function named(series: readonly DicomSeries[]): Task[] {
   const taken = new Set<string>()
   return series.map((one) => {
     const patient = patients.length > 1 ? `patient${patients.indexOf(one.patientKey) + 1}-` : ''
-    const number = /^\d+$/.test(one.seriesNumber ?? '') ? `-${one.seriesNumber}` : ''
+    const number = /^\d{1,12}$/.test(one.seriesNumber ?? '') ? `-${one.seriesNumber}` : ''
     const stem = unique(`${patient}${safeName(one.modality).toLowerCase()}${number}`, (name) => taken.has(name))
     taken.add(stem)
     return { stem, series: one }
@@ -208,16 +208,18 @@ function unique(stem: string, taken: (name: string) => boolean): string {
   return name
 }
 
-/** File systems take 255 bytes; region names have 64 characters. */
-const MAX_NAME = 80
+/** File systems take 255 bytes, of which endings and temporary names need some; region names have 64 characters. */
+const MAX_NAME_BYTES = 160
 
 /** Letters and digits of any script, minus, plus and underscore; everything else, dots and slashes too, becomes '_'. */
 function safeName(name: string): string {
-  const safe = name
-    .normalize('NFC')
-    .replace(/[^\p{L}\p{N}_+-]+/gu, '_')
-    .replace(/^[_-]+|_+$/g, '')
-  return safe.slice(0, MAX_NAME) || 'unnamed'
+  let safe = ''
+  for (const sign of name.slice(0, 2 * MAX_NAME_BYTES).normalize('NFC')) {
+    const next = safe + (/[\p{L}\p{N}_+-]/u.test(sign) ? sign : safe.endsWith('_') ? '' : '_')
+    if (Buffer.byteLength(next) > MAX_NAME_BYTES) break
+    safe = next
+  }
+  return safe.replace(/^[_-]+|_+$/g, '') || 'unnamed'
 }
 
 function nothingThere(sources: readonly string[], { passedOver }: Converted): LarmorError {

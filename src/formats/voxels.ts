@@ -56,14 +56,21 @@ function swapInPlace(bytes: Uint8Array<ArrayBuffer>, width: number): void {
   else if (width === 8) buffer.swap64()
 }
 
+/** What `rescaled` gives: float32 where that keeps every stored integer apart, else float64. */
+export function rescaledType(type: ElementType, slope: number, intercept: number): ElementType {
+  if (slope === 1 && intercept === 0) return type
+  return type === 'int32' || type === 'float64' ? 'float64' : 'float32'
+}
+
 /**
- * stored · slope + intercept, as float32 where that keeps every stored integer apart, else as float64.
- * Slope 1 and intercept 0 give the array itself.
+ * stored · slope + intercept; slope 1 and intercept 0 give the array itself. Floats are rescaled in place: they have
+ * just been read, and a second copy of a large volume would not fit.
  */
 export function rescaled(values: VoxelArray, slope: number, intercept: number): VoxelArray {
   if (slope === 1 && intercept === 0) return values
-  const wide = values instanceof Int32Array || values instanceof Float64Array
-  const out = wide ? new Float64Array(values.length) : new Float32Array(values.length)
+  const type = elementTypeOf(values)
+  const wide = rescaledType(type, slope, intercept)
+  const out = wide === type ? values : new CONSTRUCTORS[wide](values.length)
   for (let n = 0; n < out.length; n++) out[n] = values[n]! * slope + intercept
   return out
 }

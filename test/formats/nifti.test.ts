@@ -105,8 +105,10 @@ test('headers that ask for the impossible are refused before anything is allocat
     return (await faultOf(readNifti(at('bad.nii')))).kind
   }
   const huge = (v: DataView): void => [42, 44, 46].forEach((byte) => v.setInt16(byte, 32767, true))
-  const large = (v: DataView): void => [42, 44, 46].forEach((byte) => v.setInt16(byte, 900, true))
+  const large = (v: DataView): void => [42, 44, 46].forEach((byte) => v.setInt16(byte, 600, true))
+  const tooLarge = (v: DataView): void => [42, 44, 46].forEach((byte) => v.setInt16(byte, 900, true))
   assert.equal(await kindAfter(huge), 'input.unsupported')
+  assert.equal(await kindAfter(tooLarge, true), 'input.unsupported')
   assert.equal(await kindAfter(large), 'input.truncated')
   assert.equal(await kindAfter(large, true), 'input.truncated')
   assert.equal(await kindAfter((v) => v.setInt16(42, -3, true)), 'input.badValue')
@@ -114,6 +116,16 @@ test('headers that ask for the impossible are refused before anything is allocat
   assert.equal(await kindAfter((v) => v.setInt16(70, 128, true)), 'input.unsupported')
   assert.equal(await kindAfter((v) => v.setInt32(0, 540, true)), 'input.notNifti')
   assert.equal(await kindAfter((v) => v.setUint8(345, 0x2d)), 'input.notNifti')
+  assert.equal(await kindAfter((v) => v.setFloat32(112, Infinity, true)), 'input.badValue')
+  assert.equal(
+    await kindAfter((v) => [112, 116].forEach((at) => v.setFloat32(at, at === 112 ? 2 : NaN, true))),
+    'input.badValue',
+  )
+  const far = (v: DataView): void => {
+    v.setInt16(252, 0, true) // no qform, so that the two cannot disagree
+    v.setFloat32(292, 1e30, true)
+  }
+  assert.equal(await kindAfter(far), 'input.badValue')
 })
 
 test('a file that ends too early is refused wherever it was cut', async () => {

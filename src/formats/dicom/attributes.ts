@@ -1,6 +1,6 @@
 /** Attributes of a data set as plain values, checked for presence, count and range (PS3.5 section 6.2). */
 import { LarmorError } from '../../errors.ts'
-import { decodeText } from './charset.ts'
+import { decodeText, withoutPadding } from './charset.ts'
 import { dicomFault } from './fault.ts'
 import type { DataSet } from './parse.ts'
 import { tagLabel, TAGS } from './tags.ts'
@@ -11,8 +11,11 @@ export function textOf(dataSet: DataSet, name: TagName): string | undefined {
   const element = dataSet.elements.get(TAGS[name][0])
   if (!element || element.bytes.length === 0) return undefined
   const text = decodeText(element.bytes, MANY_SETS.has(TAGS[name][1]) ? dataSet.charset : [])
-  return text.replace(/^ +/, '').replace(/[\0 ]+$/, '') || undefined
+  return withoutPadding(text.replace(CONTROLS, '')) || undefined
 }
+
+/** No name or code has any (PS3.5 table 6.2-1), and a terminal obeys them; nulls pad values of some archives. */
+const CONTROLS = /(?![\t\n\f\r])\p{Cc}/gu
 
 /** PS3.5 section 6.1.2.2: the value representations that Specific Character Set holds for; all others are ASCII. */
 const MANY_SETS: ReadonlySet<Vr> = new Set(['LO', 'LT', 'PN', 'SH', 'ST'])
@@ -38,14 +41,32 @@ export function requiredText(dataSet: DataSet, name: TagName, where: string): st
 export function numbersOf(dataSet: DataSet, name: TagName, where: string): number[] | undefined {
   const element = dataSet.elements.get(TAGS[name][0])
   if (!element || element.bytes.length === 0) return undefined
+  if (countOf(element.bytes, BACKSLASH) >= MAX_VALUES)
+    badValue(name, where, `more than ${MAX_VALUES} values`, `${MAX_VALUES} at most`)
   const vr = element.vr === 'UN' ? TAGS[name][1] : element.vr // some archives write UN for what they do not know
   const binary = BINARY[vr]
-  if (binary) return binaryNumbers(element.bytes, binary, dataSet.littleEndian)
-  return textsOf(dataSet, name).map((text) => {
+  if (binary) {
+    const numbers = binaryNumbers(element.bytes, binary, dataSet.littleEndian)
+    const none = numbers.find((number) => !Number.isFinite(number))
+    return none === undefined ? numbers : badValue(name, where, `${none}`, 'a number')
+  }
+  const whole = textOf(dataSet, name)
+  return whole?.split('\\').map((part) => {
+    const text = part.trim()
     if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) badValue(name, where, `"${text.slice(0, 20)}"`, 'a number')
     const number = Number(text)
     return Number.isFinite(number) ? number : badValue(name, where, text, 'a number that a float64 holds')
   })
+}
+
+const BACKSLASH = 0x5c
+/** The coordinates of the longest contour that is read (`structure-set.ts`) are three quarters of this. */
+const MAX_VALUES = 2 ** 20
+
+function countOf(bytes: Uint8Array, wanted: number): number {
+  let count = 0
+  for (const byte of bytes) if (byte === wanted) count++
+  return count
 }
 
 /** For what only describes or tells apart: what cannot be read as numbers counts as absent, and is no reason to refuse. */

@@ -60,6 +60,11 @@ export function decodeText(bytes: Uint8Array, sets: readonly string[]): string {
   return extended && bytes.includes(ESC) ? decodeExtended(bytes, initial) : decoded(bytes, initial)
 }
 
+/** Not by a pattern with an end mark, which is tried at each blank of a long run: quadratic. */
+export function withoutPadding(text: string): string {
+  return text.replaceAll('\0', '').trim()
+}
+
 function decodeExtended(bytes: Uint8Array, initial: string): string {
   let text = ''
   let g0: 'ascii' | Two = 'ascii'

@@ -21,23 +21,30 @@ const HEAD_BYTES = 2 ** 16
 const MAX_HEADER_BYTES = 2 ** 27
 /** A deflated slice of 512 × 512 unpacks to 0.5 MB; a few bytes that unpack to more than this are an attack. */
 const MAX_INFLATED_BYTES = 2 ** 28
-/** An enhanced file of 600 compressed slices of 512² is a fifth of this; it is read as a whole. */
-const MAX_ENCAPSULATED_BYTES = 2 ** 30
+/** An enhanced file of 600 slices of 512² is a third of this; it is read as a whole, compressed or not. */
+const MAX_PIXEL_BYTES = 2 ** 30
 
 /**
  * @returns undefined where the file is not DICOM (no 'DICM' at byte 128) and does not claim to be
  * @throws input.notDicom        named .dcm, or starting like a data set, but without file meta information; or empty
  * @throws input.truncated, input.corrupt, input.missingAttribute (no transfer syntax)
+ * @throws input.notFound        it is there but cannot be opened
  */
 export async function openDicomFile(path: string): Promise<DicomFile | undefined> {
-  const file = await open(path, 'r')
+  const file = await open(path, 'r').catch((cause: unknown) => {
+    const found = cause instanceof Error && 'code' in cause ? String(cause.code) : 'no way to open it'
+    throw dicomFault('input.notFound', 'A file cannot be read.', path, found, 'a file that this user may read', {
+      fix: 'Change its permissions, or leave it out.',
+      cause,
+    })
+  })
   try {
     const { size } = await file.stat()
-    const head = await readPart(file, 0, Math.min(size, HEAD_BYTES))
+    const head = await readPart(file, 0, Math.min(size, HEAD_BYTES), path)
     if (!hasPreamble(head)) return passOver(head, path)
     const { transferSyntaxUid, end } = parseMeta(head, path)
     if (transferSyntaxUid === SYNTAX.deflated) {
-      const whole = await readPart(file, 0, size)
+      const whole = await readPart(file, 0, atMost(size, path), path)
       const bytes = inflate(whole.subarray(end), path)
       return { path, transferSyntaxUid, ...parseDataSet(bytes, 0, bytes.length, SYNTAX.explicitLittle, path) }
     }
@@ -61,7 +68,7 @@ async function parseGrowing(
     return parseDataSet(head, start, size, syntax, path)
   } catch (error) {
     if (!(error instanceof LarmorError) || head.length === size || head.length >= MAX_HEADER_BYTES) throw error
-    const more = await readPart(file, 0, Math.min(size, MAX_HEADER_BYTES))
+    const more = await readPart(file, 0, Math.min(size, MAX_HEADER_BYTES), path)
     return parseDataSet(more, start, size, syntax, path)
   }
 }
@@ -69,7 +76,7 @@ async function parseGrowing(
 /**
  * The bytes of the pixel data: as long as the header said, or of compressed ones all that follows in the file.
  * @throws input.truncated    the file is shorter than when it was opened
- * @throws input.unsupported  compressed pixel data beyond 1 GiB
+ * @throws input.unsupported  pixel data beyond 1 GiB
  */
 export async function readPixelBytes({ path, transferSyntaxUid, pixelData }: DicomFile): Promise<Uint8Array> {
   if (!pixelData) throw new Error('the caller has checked that there are pixel data')
@@ -78,27 +85,29 @@ export async function readPixelBytes({ path, transferSyntaxUid, pixelData }: Dic
   try {
     const { size } = await file.stat()
     if (transferSyntaxUid === SYNTAX.deflated) {
-      const whole = await readPart(file, 0, size)
+      const whole = await readPart(file, 0, atMost(size, path), path)
       const bytes = inflate(whole.subarray(parseMeta(whole, path).end), path)
       return bytes.subarray(offset, length === undefined ? bytes.length : offset + length)
     }
-    if (length === undefined && size - offset > MAX_ENCAPSULATED_BYTES)
-      throw dicomFault(
-        'input.unsupported',
-        'The compressed pixel data are too large.',
-        path,
-        `${size - offset} bytes`,
-        `${MAX_ENCAPSULATED_BYTES} at most`,
-      )
-    return await readPart(file, offset, length ?? size - offset, path)
+    return await readPart(file, offset, atMost(length ?? size - offset, path), path)
   } finally {
     await file.close()
   }
 }
 
-async function readPart(file: FileHandle, offset: number, length: number, where = ''): Promise<Uint8Array> {
+function atMost(bytes: number, path: string): number {
+  if (bytes <= MAX_PIXEL_BYTES) return bytes
+  const expected = `${MAX_PIXEL_BYTES} at most`
+  throw dicomFault('input.unsupported', 'The pixel data are too large.', path, `${bytes} bytes`, expected)
+}
+
+async function readPart(file: FileHandle, offset: number, length: number, where: string): Promise<Uint8Array> {
   const bytes = new Uint8Array(length)
-  const { bytesRead } = await file.read(bytes, 0, length, offset)
+  const { bytesRead } = await file.read(bytes, 0, length, offset).catch((cause: unknown) => {
+    // A scratched disc, a folder in place of a file: this file is lost, not the others.
+    const found = cause instanceof Error && 'code' in cause ? String(cause.code) : 'an error'
+    throw dicomFault('input.corrupt', 'A file cannot be read.', where, found, `${length} bytes`, { cause })
+  })
   if (bytesRead === length) return bytes
   throw dicomFault('input.truncated', 'The file ends too early.', where, `${bytesRead} bytes`, `${length} bytes`)
 }

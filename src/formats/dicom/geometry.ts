@@ -5,6 +5,7 @@
  */
 import type { Grid, Vec3 } from '../../volume/index.ts'
 import { cross, dot, norm, scale, subtract } from '../../volume/index.ts'
+import { gridProblem } from '../limits.ts'
 import { dicomFault } from './fault.ts'
 import type { Slice } from './slice.ts'
 
@@ -17,6 +18,10 @@ const TOLERANCE_MM = 0.1
 const MISSING_FACTOR = 1.5
 /** No gap longer than this is filled: a vertebra is 15 mm high, and what was between two slices must show in one of them. */
 const MAX_FILLED_GAP_MM = 12
+/** Gantries tilt by 30 degrees at most; a stack that leans more is none, and would need rows without end to be put upright. */
+const MAX_TILT_DEGREES = 45
+/** Of a volume's voxels while it is made: float32. */
+const BYTES_PER_VOXEL = 4
 /** Slices whose cosines differ by more are not parallel: half of the tolerance at 500 mm. */
 const PARALLEL_TOLERANCE = 1e-4
 
@@ -38,6 +43,7 @@ export type Stack = {
  * @throws geometry.inconsistent    several orientations, matrices or pixel spacings
  * @throws geometry.duplicateSlice  two images at one place: several volumes in one series, or a repeated file
  * @throws geometry.missingSlice    a gap, uneven spacing (beyond 12 mm also with `fillGaps`), or fewer than two slices
+ * @throws input.badValue, input.unsupported  spacings and numbers of voxels that no image of a patient has
  * @throws geometry.sheared         the positions leave the normal (a tilted gantry); with `correctTilt`, by no one angle
  */
 export function gridFromSlices(slices: readonly Slice[], where: string, allow: Resampling = {}): Stack {
@@ -65,6 +71,8 @@ export function gridFromSlices(slices: readonly Slice[], where: string, allow: R
     originMm: sorted[0]!.positionMm,
     direction: [rowCosine, columnCosine, tilt ?? normal],
   }
+  const problem = gridProblem(grid, BYTES_PER_VOXEL)
+  if (problem) throw dicomFault(problem.kind, 'The images cannot be a volume.', where, problem.found, problem.expected)
   const resampled = [...(filled ? (['gaps'] as const) : []), ...(tilt ? (['tilt'] as const) : [])]
   return { grid, sorted, alongMm: places.map((mm) => mm - places[0]!), resampled }
 }
@@ -101,8 +109,8 @@ function spacingOf(
   const medianMm = gapsMm.toSorted((a, b) => a - b)[Math.floor((gapsMm.length - 1) / 2)]!
   const lengthMm = alongMm.at(-1)! - alongMm[0]!
   const meanMm = lengthMm / gapsMm.length
-  const widest = gapsMm.indexOf(Math.max(...gapsMm))
-  const offMm = Math.max(...alongMm.map((mm, n) => Math.abs(mm - alongMm[0]! - n * meanMm)))
+  const widest = gapsMm.reduce((best, gap, n) => (gap > gapsMm[best]! ? n : best), 0)
+  const offMm = largest(alongMm.map((mm, n) => Math.abs(mm - alongMm[0]! - n * meanMm)))
   if (gapsMm[widest]! <= MISSING_FACTOR * medianMm && offMm <= TOLERANCE_MM)
     return { spacingMm: meanMm, count: alongMm.length, filled: false }
   if (fillGaps && gapsMm[widest]! <= MAX_FILLED_GAP_MM) {
@@ -117,6 +125,11 @@ function spacingOf(
     `${gapsMm[widest]!.toFixed(2)} mm`,
     `${medianMm.toFixed(2)} mm as elsewhere, every slice within ${TOLERANCE_MM} mm of its place${most}`,
   )
+}
+
+/** Not Math.max(...): there may be more numbers than a call takes. */
+function largest(values: readonly number[]): number {
+  return values.reduce((a, b) => Math.max(a, b), 0)
 }
 
 function checkOncePerPlace(gapsMm: readonly number[], where: string): void {
@@ -139,18 +152,20 @@ function tiltOf(sorted: readonly Slice[], normal: Vec3, where: string, correctTi
   const first = sorted[0]!.positionMm
   const ways = sorted.map((slice) => subtract(slice.positionMm, first))
   const offAxisMm = (axis: Vec3): number =>
-    Math.max(...ways.map((way) => norm(subtract(way, scale(axis, dot(normal, way) / dot(normal, axis))))))
+    largest(ways.map((way) => norm(subtract(way, scale(axis, dot(normal, way) / dot(normal, axis))))))
   const offMm = offAxisMm(normal)
   if (offMm <= TOLERANCE_MM) return undefined
   const axis = scale(ways.at(-1)!, 1 / norm(ways.at(-1)!))
-  if (correctTilt && offAxisMm(axis) <= TOLERANCE_MM) return axis
   const degrees = (Math.acos(Math.min(1, dot(axis, normal))) * 180) / Math.PI
+  if (correctTilt && degrees <= MAX_TILT_DEGREES && offAxisMm(axis) <= TOLERANCE_MM) return axis
   throw dicomFault(
     'geometry.sheared',
     'The slices are not stacked along their normal (a tilted gantry).',
     where,
     `${offMm.toFixed(2)} mm across the normal, about ${degrees.toFixed(1)} degrees`,
-    correctTilt ? `one angle for all slices, within ${TOLERANCE_MM} mm` : `${TOLERANCE_MM} mm at most`,
+    correctTilt
+      ? `one angle up to ${MAX_TILT_DEGREES} degrees for all slices, within ${TOLERANCE_MM} mm`
+      : `${TOLERANCE_MM} mm at most`,
     { fix: 'Have the series reconstructed without tilt; or ask for --correct-tilt, which resamples it.' },
   )
 }

@@ -5,7 +5,7 @@
  * refused, and with it the series that it belongs to: a volume that may lack a slice is not read.
  */
 import { createHash } from 'node:crypto'
-import { opendir, realpath, stat } from 'node:fs/promises'
+import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { LarmorError } from '../../errors.ts'
 import type { Fault } from '../../errors.ts'
@@ -88,9 +88,12 @@ export async function findSeries(sources: readonly string[], report: Report): Pr
   return { series: markDamaged(series, refused), structureSets, refused, passedOver }
 }
 
+/** PS3.5 table 6.2-1: an LO; some write more. */
+const LONGEST_DESCRIPTION = 64
+
 /** For messages: what a person finds in the export, without a name or number of a patient. */
 export function seriesLabel({ seriesNumber, modality, description, part, frames }: DicomSeries): string {
-  const named = description === '' ? '' : ` "${description}"`
+  const named = description === '' ? '' : ` "${description.slice(0, LONGEST_DESCRIPTION)}"`
   const which = part === '' ? '' : `, ${part}`
   return `Series ${seriesNumber ?? 'without number'}${named} (${modality}, ${frames.length} images${which})`
 }
@@ -100,14 +103,15 @@ export async function filesIn(sources: readonly string[]): Promise<string[]> {
   const paths: string[] = []
   const walk = async (path: string): Promise<void> => {
     const real = await realpath(path).catch(() => undefined)
-    if (real === undefined || seen.has(real)) return // a link to nowhere, or a second way to the same place
+    if (real === undefined) return void paths.push(path) // refused when it is opened, not left out: it may be a slice
+    if (seen.has(real)) return // a second way to the same place
     seen.add(real)
     const info = await stat(real)
     if (info.isFile()) paths.push(path)
     if (!info.isDirectory()) return
-    const names: string[] = []
-    for await (const entry of await opendir(path)) if (!entry.name.startsWith('.')) names.push(entry.name)
-    for (const name of names.toSorted()) await walk(join(path, name))
+    const names = await readdir(path).catch(() => undefined)
+    if (names === undefined) return void paths.push(path)
+    for (const name of names.toSorted()) if (!name.startsWith('.')) await walk(join(path, name))
   }
   for (const source of sources) {
     await stat(source).catch((cause: unknown) => {

@@ -5,6 +5,7 @@
  */
 import type { Vec3 } from '../../volume/index.ts'
 import { cross, dot, norm, scale } from '../../volume/index.ts'
+import { MAX_COORDINATE_MM } from '../limits.ts'
 import { badValue, missing, numberOf, numbersOf, requiredNumbers, requiredText, textOf, textsOf } from './attributes.ts'
 import { dicomFault } from './fault.ts'
 import type { DicomFile } from './file.ts'
@@ -50,7 +51,7 @@ export function readSlice(frame: Frame, modality: 'CT' | 'MR'): Slice {
   return {
     ...pixels,
     sopInstanceUid: requiredText(dataSet, 'SOPInstanceUID', path),
-    positionMm: requiredNumbers(dataSet, 'ImagePositionPatient', 3, path) as unknown as Vec3,
+    positionMm: positionOf(dataSet, path),
     rowCosine: row,
     columnCosine: column,
     pixelSpacingMm: [betweenRows, betweenColumns],
@@ -86,6 +87,13 @@ function refuseOtherKinds({ dataSet }: Frame, path: string): void {
   if (photometric !== 'MONOCHROME2') throw unsupported(`photometric interpretation ${photometric}`, 'MONOCHROME2')
   const samples = numberOf(dataSet, 'SamplesPerPixel', path)
   if (samples !== undefined && samples !== 1) throw unsupported(`${samples} samples a pixel`, '1')
+}
+
+function positionOf(dataSet: DataSet, path: string): Vec3 {
+  const [x, y, z] = requiredNumbers(dataSet, 'ImagePositionPatient', 3, path) as [number, number, number]
+  const farMm = Math.max(Math.abs(x), Math.abs(y), Math.abs(z))
+  if (farMm <= MAX_COORDINATE_MM) return [x, y, z]
+  return badValue('ImagePositionPatient', path, `${farMm} mm`, `at most ${MAX_COORDINATE_MM} mm from the origin`)
 }
 
 function orientationOf(dataSet: DataSet, path: string): [row: Vec3, column: Vec3] {

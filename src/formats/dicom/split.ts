@@ -21,6 +21,8 @@ type Key = { name: string; groups: (frames: readonly Frame[]) => ReadonlyMap<str
 /** Cosines and spacings of one volume differ by rounding; those of two orientations by more than half a degree. */
 const SAME_COSINES = 0.01
 const SAME_SPACING_MM = 0.01
+/** A survey has three orientations; frames of more than so many kinds are no volumes, and comparing them all takes long. */
+const MAX_GROUPS = 64
 /** Digits of a millimetre by which two frames lie at one place. */
 const PLACE_DIGITS = 2
 
@@ -103,6 +105,7 @@ function byNumbers(name: string, tag: TagName, tolerance: number, label: (number
       const group = found.find(({ like }) => fits(like, numbers))
       if (group) group.frames.push(frame)
       else found.push({ like: numbers, frames: [frame] })
+      if (found.length > MAX_GROUPS) return new Map([['several', [...frames]]])
     }
     return new Map(found.map((group, n) => [`${n + 1} (${label(group.like)})`, group.frames]))
   }

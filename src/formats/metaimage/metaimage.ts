@@ -5,15 +5,17 @@
  * Source  https://itk.org/Wiki/ITK/MetaIO/Documentation. ITK's millimetres are LPS already.
  * Layout  TransformMatrix lists the directions of the i, j and k axes one after the other.
  */
-import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { deflateSync, inflateSync } from 'node:zlib'
+import { Readable } from 'node:stream'
+import { createDeflate } from 'node:zlib'
 import { LarmorError } from '../../errors.ts'
 import type { FaultKind } from '../../errors.ts'
 import { writeChunksAtomic } from '../../files.ts'
-import { dot, norm, volume } from '../../volume/index.ts'
+import { dot, norm, volume, voxelCount } from '../../volume/index.ts'
 import type { Grid, Mat3, Vec3, Volume } from '../../volume/index.ts'
-import { bytesOf, bytesPerElement, elementsOf, elementTypeOf } from '../voxels.ts'
+import { gridProblem } from '../limits.ts'
+import { fieldOf, MAX_DEFLATE_RATIO, readStart, readVoxels } from '../voxel-stream.ts'
+import { bytesPerElement, elementsOf, elementTypeOf, inPieces } from '../voxels.ts'
 import type { ElementType } from '../voxels.ts'
 
 const TYPES: Record<string, ElementType> = {
@@ -27,8 +29,6 @@ const TYPES: Record<string, ElementType> = {
 }
 /** The header is text of some hundred bytes; a file without its last line within this is another format. */
 const MAX_HEADER_BYTES = 2 ** 16
-/** As for NIfTI: 2 GiB is 25 times the largest planning CT in int16. */
-const MAX_VOXEL_BYTES = 2 ** 31
 /** Cosine between two axes that still counts as a right angle. */
 const LARGEST_LEAN = 2e-4
 
@@ -39,37 +39,34 @@ type Header = { fields: ReadonlyMap<string, string>; dataOffset: number }
  *         input.truncated, input.corrupt, geometry.sheared
  */
 export async function readMetaImage(path: string): Promise<Volume> {
-  const bytes = await readFile(path).catch((cause: unknown) => {
-    throw refuse(path, 'input.notFound', 'nothing that can be read', 'a MetaImage file', cause)
-  })
-  const header = headerOf(bytes, path)
+  const start = await readStart(path, MAX_HEADER_BYTES)
+  if (!start) throw refuse(path, 'input.notFound', 'nothing that can be read', 'a MetaImage file')
+  const header = headerOf(start.head, path)
   checkKind(header, path)
-  const grid = gridOf(header, path)
   const type = typeOf(header, path)
-  const length = grid.size[0] * grid.size[1] * grid.size[2] * bytesPerElement(type)
-  if (length > MAX_VOXEL_BYTES) throw refuse(path, 'input.unsupported', `${length} bytes`, `${MAX_VOXEL_BYTES} at most`)
-  const stored = await voxelBytes(bytes, header, path)
-  const data = isTrue(header, 'CompressedData') ? inflate(stored, length, path) : stored
-  if (data.length < length) throw refuse(path, 'input.truncated', `${data.length} bytes of voxels`, `${length} bytes`)
-  const own = new Uint8Array(data.subarray(0, length)) // a buffer of its own: the file's offset need not be aligned
-  return volume(
-    grid,
-    elementsOf(own, type, !isTrue(header, 'BinaryDataByteOrderMSB') && !isTrue(header, 'ElementByteOrderMSB')),
-  )
+  const grid = gridOf(header, path)
+  const problem = gridProblem(grid, bytesPerElement(type))
+  if (problem) throw refuse(path, problem.kind, problem.found, problem.expected)
+  const bytes = await voxelBytes(header, voxelCount(grid) * bytesPerElement(type), path)
+  const big = isTrue(header, 'BinaryDataByteOrderMSB') || isTrue(header, 'ElementByteOrderMSB')
+  return volume(grid, elementsOf(bytes, type, !big))
 }
 
 /** Writes a volume atomically, zlib-compressed, with its own element type. */
 export async function writeMetaImage(path: string, { grid, values }: Volume): Promise<void> {
   const type = elementTypeOf(values)
   const metaType = Object.keys(TYPES).find((name) => TYPES[name] === type)
-  const data = deflateSync(bytesOf(values), { level: 1 })
+  // The header says how long the packed bytes are, so they are made first; they are a third of the volume or so.
+  const packed: Uint8Array[] = []
+  const deflate = Readable.from(inPieces(values), { objectMode: false }).pipe(createDeflate({ level: 1 }))
+  for await (const chunk of deflate as AsyncIterable<Uint8Array>) packed.push(chunk)
   const text = [
     'ObjectType = Image',
     'NDims = 3',
     'BinaryData = True',
     'BinaryDataByteOrderMSB = False',
     'CompressedData = True',
-    `CompressedDataSize = ${data.length}`,
+    `CompressedDataSize = ${packed.reduce((sum, { length }) => sum + length, 0)}`,
     `TransformMatrix = ${grid.direction.flat().join(' ')}`,
     `Offset = ${grid.originMm.join(' ')}`,
     'CenterOfRotation = 0 0 0',
@@ -78,35 +75,49 @@ export async function writeMetaImage(path: string, { grid, values }: Volume): Pr
     `ElementType = ${metaType}`,
     'ElementDataFile = LOCAL\n',
   ]
-  await writeChunksAtomic(path, [text.join('\n'), data])
+  await writeChunksAtomic(path, [text.join('\n'), ...packed])
 }
 
 /** ElementDataFile is the last line (it ends the header by definition); the voxels follow at once. */
-function headerOf(bytes: Buffer, path: string): Header {
-  const text = bytes.toString('latin1', 0, Math.min(bytes.length, MAX_HEADER_BYTES))
-  const last = /^ElementDataFile\s*=[^\n]*\n/m.exec(text)
-  if (!last || !/^(ObjectType|NDims|Comment)\s*=/.test(text))
-    throw refuse(path, 'input.notMetaImage', 'no MetaImage header', 'lines from ObjectType or NDims to ElementDataFile')
-  const dataOffset = last.index + last[0].length
+function headerOf(head: Buffer, path: string): Header {
+  const text = head.toString('latin1')
   const fields = new Map<string, string>()
-  for (const line of text.slice(0, dataOffset).split('\n')) {
-    const [, key, value] = /^\s*(\w+)\s*=\s*(.*?)\s*$/.exec(line) ?? []
-    if (key !== undefined && value !== undefined) fields.set(key, value)
+  for (let at = 0; at < text.length;) {
+    const newline = text.indexOf('\n', at)
+    const end = newline < 0 ? text.length : newline + 1
+    const field = fieldOf(text.slice(at, end), '=')
+    at = end
+    if (field) fields.set(...field)
+    if (field?.[0] !== 'ElementDataFile') continue
+    if (['ObjectType', 'NDims', 'Comment'].some((name) => fields.has(name))) return { fields, dataOffset: at }
+    break
   }
-  return { fields, dataOffset }
+  const lines = 'lines from ObjectType or NDims to ElementDataFile'
+  throw refuse(path, 'input.notMetaImage', 'no MetaImage header', lines)
 }
 
 /** Behind the header, or in the file beside it that the header names; nowhere else: a header may not read what it likes. */
-async function voxelBytes(bytes: Buffer, { fields, dataOffset }: Header, path: string): Promise<Buffer> {
-  const name = fields.get('ElementDataFile')!
-  if (name === 'LOCAL') return bytes.subarray(dataOffset)
+async function voxelBytes(header: Header, length: number, path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const name = header.fields.get('ElementDataFile')!
+  const own = name === 'LOCAL'
+  const file = own ? path : besides(path, name)
+  const start = own ? header.dataOffset : 0
+  const info = await readStart(file, 0)
+  if (!info) throw refuse(path, 'input.notFound', `no file ${name} beside it`, 'the file with the voxels')
+  const packing = isTrue(header, 'CompressedData') ? 'zlib' : 'raw'
+  const most = packing === 'raw' ? info.size - start : (info.size - start) * MAX_DEFLATE_RATIO
+  if (most < length) throw refuse(path, 'input.truncated', `${info.size - start} bytes for voxels`, `${length} bytes`)
+  const voxels = await readVoxels(file, start, length, packing)
+  if ('bytes' in voxels) return voxels.bytes
+  throw refuse(path, voxels.problem, voxels.found, `${length} bytes of voxels`, voxels.cause)
+}
+
+function besides(path: string, name: string): string {
   if (/^LIST\b/i.test(name) || /%\d*d/.test(name))
     throw refuse(path, 'input.unsupported', 'voxels in several files', 'one data file')
-  if (basename(name) !== name || name === '' || name.startsWith('.'))
+  if (basename(name) !== name || name === '' || name.startsWith('.') || name.includes('\0'))
     throw refuse(path, 'input.badValue', 'a data file in another folder', 'the name of a file beside the header')
-  return readFile(join(dirname(path), name)).catch((cause: unknown) => {
-    throw refuse(path, 'input.notFound', `no file ${name} beside it`, 'the file with the voxels', cause)
-  })
+  return join(dirname(path), name)
 }
 
 function checkKind({ fields }: Header, path: string): void {
@@ -162,16 +173,6 @@ function three(values: readonly number[]): Vec3 {
 
 function isTrue({ fields }: Header, name: string): boolean {
   return fields.get(name)?.toLowerCase() === 'true'
-}
-
-function inflate(bytes: Uint8Array, length: number, path: string): Uint8Array {
-  try {
-    return inflateSync(bytes, { maxOutputLength: Math.max(1, length) })
-  } catch (cause) {
-    const short = cause instanceof Error && 'code' in cause && cause.code === 'Z_BUF_ERROR'
-    const found = cause instanceof Error ? cause.message : 'bytes that do not unpack'
-    throw refuse(path, short ? 'input.truncated' : 'input.corrupt', found, `${length} bytes of voxels`, cause)
-  }
 }
 
 function refuse(where: string, kind: FaultKind, found: string, expected: string, cause?: unknown): LarmorError {

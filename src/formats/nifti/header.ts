@@ -8,8 +8,9 @@
 import { LarmorError } from '../../errors.ts'
 import type { FaultKind } from '../../errors.ts'
 import type { Grid, Vec3 } from '../../volume/index.ts'
-import { gridDistanceMm, mmFromIndex } from '../../volume/index.ts'
-import { bytesPerElement } from '../voxels.ts'
+import { gridDistanceMm, mmFromIndex, voxelCount } from '../../volume/index.ts'
+import { gridProblem } from '../limits.ts'
+import { bytesPerElement, rescaledType } from '../voxels.ts'
 import type { ElementType } from '../voxels.ts'
 import { affineFromQform, gridFromRas, qformOf, swapRasLps } from './geometry.ts'
 
@@ -17,8 +18,6 @@ export const HEADER_BYTES = 348
 const NIFTI2_BYTES = 540
 /** What comes before the voxels in a file of ours: the header and four bytes that say "no extension". */
 export const PREFIX_BYTES = 352
-/** A header that asks for more than this is corrupt or hostile: 2 GiB is 25 times the largest planning CT in int16. */
-const MAX_VOXEL_BYTES = 2 ** 31
 /** Extensions (text, a DICOM header) may stand before the voxels; more than this is not a header any more. */
 const MAX_EXTENSION_BYTES = 2 ** 24
 /** Near half a turn, float32 leaves a quaternion 2e-4 rad of freedom: 0.06 mm at 300 mm. More is another place. */
@@ -69,19 +68,14 @@ export function parseHeader(bytes: Uint8Array, where: string): NiftiHeader {
   const type = TYPES[fields.dataType]
   if (!type) throw refuse(where, 'input.unsupported', `data type ${fields.dataType}`, Object.values(TYPES).join(', '))
   const size = sizeOf(fields.dim, where)
-  const dataBytes = size[0] * size[1] * size[2] * bytesPerElement(type)
-  if (dataBytes > MAX_VOXEL_BYTES) {
-    throw refuse(
-      where,
-      'input.unsupported',
-      `${size.join(' × ')} voxels, ${dataBytes} bytes`,
-      `${MAX_VOXEL_BYTES} at most`,
-    )
-  }
   const { dataOffset } = fields
   if (!Number.isInteger(dataOffset) || dataOffset < length || dataOffset > MAX_EXTENSION_BYTES)
     throw refuse(where, 'input.badValue', `voxels at byte ${dataOffset}`, `${length} to ${MAX_EXTENSION_BYTES}`)
-  return { littleEndian, grid: gridOf(fields, size, where), type, dataOffset, dataBytes, ...scalingOf(fields) }
+  const scaling = scalingOf(fields, where)
+  const grid = gridOf(fields, size, where)
+  const problem = gridProblem(grid, bytesPerElement(rescaledType(type, scaling.slope, scaling.intercept)))
+  if (problem) throw refuse(where, problem.kind, problem.found, problem.expected)
+  return { littleEndian, grid, type, dataOffset, dataBytes: voxelCount(grid) * bytesPerElement(type), ...scaling }
 }
 
 function checkMagic(bytes: Uint8Array, expected: 'n+1' | 'n+2', at: number, where: string): void {
@@ -163,9 +157,10 @@ function sizeOf([dimensions, ...dim]: readonly number[], where: string): Vec3 {
 }
 
 /** nifti1.h: a slope of 0 means no scaling; nibabel writes NaN for the same. */
-function scalingOf({ slope, intercept }: Fields): { slope: number; intercept: number } {
-  if (slope === 0 || !Number.isFinite(slope)) return { slope: 1, intercept: 0 }
-  return { slope, intercept: Number.isFinite(intercept) ? intercept : 0 }
+function scalingOf({ slope, intercept }: Fields, where: string): { slope: number; intercept: number } {
+  if (slope === 0 || Number.isNaN(slope)) return { slope: 1, intercept: 0 }
+  if (Number.isFinite(slope) && Number.isFinite(intercept)) return { slope, intercept }
+  throw refuse(where, 'input.badValue', `slope ${slope}, intercept ${intercept}`, 'two numbers')
 }
 
 function gridOf(fields: Fields, size: Vec3, where: string): Grid {

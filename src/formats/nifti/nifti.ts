@@ -5,20 +5,18 @@
  * file cannot grow beyond what its header announced.
  */
 import { createReadStream } from 'node:fs'
-import { open } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { createGunzip, createGzip } from 'node:zlib'
 import { LarmorError } from '../../errors.ts'
 import { writeChunksAtomic } from '../../files.ts'
 import { volume } from '../../volume/index.ts'
 import type { Volume, VoxelArray } from '../../volume/index.ts'
+import { isZlibError, MAX_DEFLATE_RATIO, readStart } from '../voxel-stream.ts'
 import { elementsOf, elementTypeOf, inPieces, rescaled } from '../voxels.ts'
 import { encodeHeader, HEADER_BYTES, headerBytes, parseHeader } from './header.ts'
 import type { NiftiHeader } from './header.ts'
 
 const CHUNK_BYTES = 2 ** 20
-/** DEFLATE cannot shrink by more (RFC 1951: 258 bytes for 2 bits): a header that claims more than this lies. */
-const MAX_DEFLATE_RATIO = 1032
 /** Some programs pad the end of the file; what is longer than this belongs to something else. */
 const MAX_TRAILING_BYTES = 2 ** 20
 
@@ -88,16 +86,9 @@ async function collect(chunks: AsyncIterable<Uint8Array>, mostBytes: number, pat
 }
 
 async function firstLook(path: string): Promise<{ fileBytes: number; gzipped: boolean }> {
-  const file = await open(path, 'r').catch((error: unknown) => {
-    throw fault('input.notFound', path, 'nothing that can be read', 'a NIfTI file', error)
-  })
-  try {
-    const { bytesRead, buffer } = await file.read(new Uint8Array(2), 0, 2, 0)
-    const { size } = await file.stat()
-    return { fileBytes: size, gzipped: bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b }
-  } finally {
-    await file.close()
-  }
+  const start = await readStart(path, 2)
+  if (!start) throw fault('input.notFound', path, 'nothing that can be read', 'a NIfTI file')
+  return { fileBytes: start.size, gzipped: start.head[0] === 0x1f && start.head[1] === 0x8b }
 }
 
 /**
@@ -116,10 +107,6 @@ export async function writeNifti(path: string, source: Volume, options: { descri
 function* fileOf(header: Uint8Array, values: VoxelArray): Generator<Uint8Array> {
   yield header
   yield* inPieces(values)
-}
-
-function isZlibError(error: unknown): error is Error & { code: string } {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('Z_')
 }
 
 function fault(

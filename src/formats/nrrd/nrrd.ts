@@ -5,16 +5,17 @@
  * Source  https://teem.sourceforge.net/nrrd/format.html.
  * Frame   the header names its own space; left-posterior-superior is ours, the two others are turned at the door.
  */
-import { readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
-import { createGzip, gunzipSync } from 'node:zlib'
+import { createGzip } from 'node:zlib'
 import { LarmorError } from '../../errors.ts'
 import type { FaultKind } from '../../errors.ts'
 import { writeChunksAtomic } from '../../files.ts'
-import { scale, volume } from '../../volume/index.ts'
+import { scale, volume, voxelCount } from '../../volume/index.ts'
 import type { Grid, Vec3, Volume } from '../../volume/index.ts'
+import { gridProblem } from '../limits.ts'
 import { gridFromRas, swapRasLps } from '../nifti/geometry.ts'
+import { fieldOf, MAX_DEFLATE_RATIO, readStart, readVoxels } from '../voxel-stream.ts'
 import { bytesPerElement, elementsOf, elementTypeOf, inPieces } from '../voxels.ts'
 import type { ElementType } from '../voxels.ts'
 
@@ -40,8 +41,6 @@ const LPS_FROM: Readonly<Record<string, Vec3>> = {
 }
 /** A header is text of some hundred bytes; those of segmentations with their colours and tags stay below this. */
 const MAX_HEADER_BYTES = 2 ** 20
-/** As for NIfTI: 2 GiB is 25 times the largest planning CT in int16. */
-const MAX_VOXEL_BYTES = 2 ** 31
 
 type Header = { fields: ReadonlyMap<string, string>; end: number }
 
@@ -50,19 +49,16 @@ type Header = { fields: ReadonlyMap<string, string>; end: number }
  *         input.corrupt, geometry.sheared
  */
 export async function readNrrd(path: string): Promise<Volume> {
-  const bytes = await bytesAt(path, path)
-  const header = headerOf(bytes, path)
+  const start = await readStart(path, MAX_HEADER_BYTES)
+  if (!start) throw refuse(path, 'input.notFound', `no ${basename(path)}`, 'a file that can be read')
+  const header = headerOf(start.head, start.size, path)
   const type = typeOf(header, path)
   const grid = gridOf(header, path)
-  const length = grid.size[0] * grid.size[1] * grid.size[2] * bytesPerElement(type)
-  if (length > MAX_VOXEL_BYTES) throw refuse(path, 'input.unsupported', `${length} bytes`, `${MAX_VOXEL_BYTES} at most`)
-  const file = header.fields.get('data file') ?? header.fields.get('datafile')
-  const stored = file === undefined ? bytes.subarray(header.end) : await bytesAt(besides(path, file), path)
-  const voxels = unpacked(withoutSkips(stored, header, path), header, length, path)
-  if (voxels.length < length)
-    throw refuse(path, 'input.truncated', `${voxels.length} bytes of voxels`, `${length} bytes`)
-  const own = new Uint8Array(voxels.subarray(0, length)) // a buffer of its own: the file's offset need not be aligned
-  return volume(grid, elementsOf(own, type, header.fields.get('endian')?.toLowerCase() !== 'big'))
+  const problem = gridProblem(grid, bytesPerElement(type))
+  if (problem) throw refuse(path, problem.kind, problem.found, problem.expected)
+  refuseSkips(header, path)
+  const bytes = await voxelBytes(header, voxelCount(grid) * bytesPerElement(type), path)
+  return volume(grid, elementsOf(bytes, type, header.fields.get('endian')?.toLowerCase() !== 'big'))
 }
 
 /** Writes a volume atomically, attached and gzipped, in LPS, with its own element type. */
@@ -92,37 +88,48 @@ async function* chunks(text: string, packed: AsyncIterable<Uint8Array>): AsyncGe
   yield* packed
 }
 
-async function bytesAt(path: string, where: string): Promise<Buffer<ArrayBuffer>> {
-  const size = await stat(path).then(
-    (info) => info.size,
-    () => undefined,
-  )
-  if (size === undefined) throw refuse(where, 'input.notFound', `no ${basename(path)}`, 'a file that can be read')
-  if (size > MAX_VOXEL_BYTES) throw refuse(where, 'input.unsupported', `${size} bytes`, `${MAX_VOXEL_BYTES} at most`)
-  return readFile(path)
+/** Behind the header, or in the file beside it that the header names. */
+async function voxelBytes(header: Header, length: number, path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const name = header.fields.get('data file') ?? header.fields.get('datafile')
+  const [file, start] = name === undefined ? [path, header.end] : [besides(path, name), 0]
+  const packing = packingOf(header, path)
+  const info = await readStart(file, 0)
+  if (!info) throw refuse(path, 'input.notFound', `no ${basename(file)}`, 'a file that can be read')
+  const most = packing === 'raw' ? info.size - start : (info.size - start) * MAX_DEFLATE_RATIO
+  if (most < length) throw refuse(path, 'input.truncated', `${info.size - start} bytes for voxels`, `${length} bytes`)
+  const voxels = await readVoxels(file, start, length, packing)
+  if ('bytes' in voxels) return voxels.bytes
+  throw refuse(path, voxels.problem, voxels.found, `${length} bytes of voxels`, voxels.cause)
+}
+
+function packingOf({ fields }: Header, path: string): 'raw' | 'gzip' {
+  const encoding = fields.get('encoding')?.toLowerCase()
+  if (encoding === 'raw') return 'raw'
+  if (encoding === 'gzip' || encoding === 'gz') return 'gzip'
+  throw refuse(path, 'input.unsupported', `encoding ${encoding ?? 'not given'}`, 'raw or gzip')
 }
 
 /** A data file is looked for beside its header and nowhere else: a header may not read what it likes. */
 function besides(path: string, name: string): string {
   if (/^LIST\b/i.test(name) || /%\d*d/.test(name))
     throw refuse(path, 'input.unsupported', 'voxels in several files', 'one data file')
-  if (basename(name) !== name || name === '' || name.startsWith('.'))
+  if (basename(name) !== name || name === '' || name.startsWith('.') || name.includes('\0'))
     throw refuse(path, 'input.badValue', 'a data file in another folder', 'the name of a file beside the header')
   return join(dirname(path), name)
 }
 
 /** Lines 'field: value' up to an empty one; 'key:=value' pairs and comments are passed over. */
-function headerOf(bytes: Buffer, path: string): Header {
-  const text = bytes.toString('latin1', 0, Math.min(bytes.length, MAX_HEADER_BYTES))
+function headerOf(head: Buffer, size: number, path: string): Header {
+  const text = head.toString('latin1')
   if (!/^NRRD000[1-5]\r?\n/.test(text)) throw refuse(path, 'input.notNrrd', 'no NRRD mark', 'NRRD0001 to NRRD0005')
   const blank = /\r?\n\r?\n/.exec(text)
-  const detached = blank === null && bytes.length <= MAX_HEADER_BYTES
+  const detached = blank === null && size <= MAX_HEADER_BYTES
   if (!blank && !detached) throw refuse(path, 'input.notNrrd', 'a header without an end', 'an empty line')
-  const end = blank ? blank.index + blank[0].length : bytes.length
+  const end = blank ? blank.index + blank[0].length : head.length
   const fields = new Map<string, string>()
-  for (const line of text.slice(0, end).split(/\r?\n/).slice(1)) {
-    const [, key, value] = /^([^#:][^:]*): (.*?)\s*$/.exec(line) ?? []
-    if (key !== undefined && value !== undefined) fields.set(key.toLowerCase(), value.trim())
+  for (const line of text.slice(0, end).split('\n').slice(1)) {
+    const field = line.startsWith('#') ? undefined : fieldOf(line, ': ')
+    if (field && !field[0].includes(':')) fields.set(field[0].toLowerCase(), field[1])
   }
   return { fields, end }
 }
@@ -159,25 +166,10 @@ function badDirections(path: string): never {
 }
 
 /** Nobody in the field writes headers of another program before the voxels, so these two are refused. */
-function withoutSkips(stored: Buffer, { fields }: Header, path: string): Buffer {
+function refuseSkips({ fields }: Header, path: string): void {
   const skip = (name: string): number => Number(fields.get(name) ?? fields.get(name.replace(' ', '')) ?? 0)
   if (skip('line skip') !== 0 || skip('byte skip') !== 0)
     throw refuse(path, 'input.unsupported', 'lines or bytes to skip', 'voxels right after the header')
-  return stored
-}
-
-function unpacked(stored: Buffer, { fields }: Header, length: number, path: string): Uint8Array {
-  const encoding = fields.get('encoding')?.toLowerCase()
-  if (encoding === 'raw') return stored
-  if (encoding !== 'gzip' && encoding !== 'gz')
-    throw refuse(path, 'input.unsupported', `encoding ${encoding ?? 'not given'}`, 'raw or gzip')
-  try {
-    return gunzipSync(stored, { maxOutputLength: length })
-  } catch (cause) {
-    const short = cause instanceof Error && 'code' in cause && cause.code === 'Z_BUF_ERROR'
-    const found = cause instanceof Error ? cause.message : 'bytes that do not unpack'
-    throw refuse(path, short ? 'input.truncated' : 'input.corrupt', found, `${length} bytes of voxels`, cause)
-  }
 }
 
 function numbersIn(text: string): number[] {

@@ -9,6 +9,7 @@ import { dicomFault } from '../dicom/fault.ts'
 import type { DicomFile } from '../dicom/file.ts'
 import { itemsOf } from '../dicom/frame.ts'
 import type { DataSet } from '../dicom/parse.ts'
+import { MAX_COORDINATE_MM } from '../limits.ts'
 
 export type Contour = {
   /** CLOSED_PLANAR, CLOSEDPLANAR_XOR, OPEN_PLANAR, OPEN_NONPLANAR, POINT (PS3.3 C.8.8.6.1). */
@@ -36,8 +37,6 @@ export type StructureSet = {
 
 /** Dense contours have some thousands; one of more is damaged, and would keep the rasteriser busy for minutes. */
 const MAX_POINTS = 2 ** 18
-/** No room with a scanner is larger; a coordinate beyond this is a damaged one. */
-const MAX_COORDINATE_MM = 10_000
 
 /**
  * @throws input.missingAttribute  no regions, a region without number, a contour without type or points

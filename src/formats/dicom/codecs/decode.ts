@@ -10,8 +10,8 @@ import { decodeWithWasm } from './wasm.ts'
 
 export type FrameSize = { rows: number; columns: number; bitsAllocated: 8 | 16 }
 
-/** A frame of 8192 × 8192 is 128 MiB; detectors make no CT or MR as large, and a header can ask for 65535 × 65535. */
-const MAX_FRAME_PIXELS = 2 ** 26
+/** CT and MR have up to 2048²; a few bytes may ask a decoder for 65535², and none is asked for more than 4096². */
+const MAX_FRAME_PIXELS = 2 ** 24
 /** The frame headers of T.81 (and T.87) that the decoders know: baseline, extended with 8 bits, lossless, JPEG-LS. */
 const PROCESSES: Record<'jpegBaseline' | 'jpegLossless' | 'jpegLs', readonly number[]> = {
   jpegBaseline: [0xffc0, 0xffc1],

@@ -91,16 +91,16 @@ function predicted(out: Uint16Array, n: number, width: number, predictor: number
 /** The marker segments up to the scan: its table, predictor (Ss), point transform (Al) and restart interval. */
 function scanOf(bytes: Uint8Array, where: string): Scan {
   const word = (at: number): number => (bytes[at]! << 8) | bytes[at + 1]!
-  const tables = new Map<number, HuffmanTable>()
+  const segments: Uint8Array[] = [] // only the table that the scan names is built: there may be any number of them
   let restartInterval = 0
   for (let at = 2; at + 4 <= bytes.length; at += 2 + word(at + 2)) {
     const segment = bytes.subarray(at + 4, at + 2 + word(at + 2))
-    if (word(at) === DHT) for (const [id, table] of huffmanTables(segment, where)) tables.set(id, table)
+    if (word(at) === DHT) segments.push(segment)
     if (word(at) === DRI) restartInterval = word(at + 4)
     if (word(at) !== SOS) continue
     if (segment.length !== 6 || segment[0] !== 1) throw corrupt(where, `a scan of ${segment[0]} components`, '1')
     const [tableId, predictor, pointTransform] = [segment[2]! >> 4, segment[3]!, segment[5]! & 15]
-    const table = tables.get(tableId)
+    const table = huffmanTable(segments, tableId, where)
     if (!table) throw corrupt(where, `no Huffman table ${tableId}`, 'the one that its scan names')
     if (predictor < 1 || predictor > 7) throw corrupt(where, `predictor ${predictor}`, '1 to 7')
     return { table, predictor, pointTransform, restartInterval, at: at + 2 + word(at + 2) }
@@ -108,26 +108,36 @@ function scanOf(bytes: Uint8Array, where: string): Scan {
   throw corrupt(where, 'no scan', 'one')
 }
 
-/** T.81 B.2.4.2 and annex C: 16 counts of codes by length, then their values; codes of one length follow each other. */
-function huffmanTables(segment: Uint8Array, where: string): Map<number, HuffmanTable> {
-  const tables = new Map<number, HuffmanTable>()
-  for (let at = 0; at < segment.length;) {
-    const table = new Uint16Array(65536)
-    const counts = segment.subarray(at + 1, at + 17)
-    let value = at + 17
-    let next = 0 // the next code, in the upper bits of 16
-    for (const [n, count] of counts.entries())
-      for (let c = 0; c < count; c++) {
-        const span = 1 << (15 - n)
-        if (value >= segment.length || next + span > 65536 || segment[value]! > 16)
-          throw corrupt(where, 'a Huffman table that is none', 'codes for the lengths 0 to 16')
-        table.fill(((n + 1) << 8) | segment[value++]!, next, next + span)
-        next += span
-      }
-    tables.set(segment[at]!, table)
-    at = value
-  }
-  return tables
+/**
+ * The last table of that name. T.81 B.2.4.2 and annex C: 16 counts of codes by length, then their values; codes of one
+ * length follow each other.
+ */
+function huffmanTable(segments: readonly Uint8Array[], id: number, where: string): HuffmanTable | undefined {
+  let found: { counts: Uint8Array; values: Uint8Array } | undefined
+  for (const segment of segments)
+    for (let at = 0; at < segment.length;) {
+      const counts = segment.subarray(at + 1, at + 17)
+      const end = at + 17 + counts.reduce((sum, count) => sum + count, 0)
+      if (end > segment.length) throw corrupt(where, 'a Huffman table that is cut', 'as many values as it counts')
+      if (segment[at] === id) found = { counts, values: segment.subarray(at + 17, end) }
+      at = end
+    }
+  return found && builtTable(found.counts, found.values, where)
+}
+
+function builtTable(counts: Uint8Array, values: Uint8Array, where: string): HuffmanTable {
+  const table = new Uint16Array(65536)
+  let [n, next] = [0, 0] // the next code stands in the upper bits of 16
+  for (const [length, count] of counts.entries())
+    for (let c = 0; c < count; c++) {
+      const span = 1 << (15 - length)
+      const value = values[n++]!
+      if (next + span > 65536 || value > 16)
+        throw corrupt(where, 'a Huffman table that is none', 'codes for the lengths 0 to 16')
+      table.fill(((length + 1) << 8) | value, next, next + span)
+      next += span
+    }
+  return table
 }
 
 /** So that the last codes can be looked up 16 bits at a time, from any bit. */
