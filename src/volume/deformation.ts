@@ -11,7 +11,7 @@
  *             so a field that leaves the patient should have faded out at its rim.
  */
 import type { Affine, Grid, Vec3 } from './grid.ts'
-import { add, apply, indexFromMm, voxelCount } from './grid.ts'
+import { indexFromMm, mmFromIndex, voxelCount } from './grid.ts'
 import { ROUNDING } from './index-steps.ts'
 
 export type Deformation = {
@@ -35,30 +35,66 @@ export function deformation(grid: Grid, vectors: Float32Array): Deformation {
 
 /** u(x) in mm at one point (LPS mm) of the fixed image. For many points, see `fieldReader`. */
 export function displacementAt(field: Deformation, xMm: Vec3): Vec3 {
-  const read = fieldReader(field)
-  const u = new Float64Array(3)
-  read(xMm[0], xMm[1], xMm[2], u)
-  return [u[0]!, u[1]!, u[2]!]
+  return readAt(fieldReader(field), xMm)
 }
 
 /** y = A · (x + u(x)): where a point of the fixed image lies in the moving one, LPS mm. */
-export function transformPoint({ movingFromFixedMm, deformation }: Transform, xMm: Vec3): Vec3 {
-  const moved = deformation ? add(xMm, displacementAt(deformation, xMm)) : xMm
-  return apply(movingFromFixedMm, moved)
+export function transformPoint(transform: Transform, xMm: Vec3): Vec3 {
+  return readAt(transformReader(transform), xMm)
 }
 
 /** As `transformPoint`, for many points. */
-export function transformPoints({ movingFromFixedMm, deformation }: Transform, pointsMm: readonly Vec3[]): Vec3[] {
-  if (!deformation) return pointsMm.map((x) => apply(movingFromFixedMm, x))
-  const read = fieldReader(deformation)
-  const u = new Float64Array(3)
-  return pointsMm.map((x) => {
-    read(x[0], x[1], x[2], u)
-    return apply(movingFromFixedMm, [x[0] + u[0]!, x[1] + u[1]!, x[2] + u[2]!])
-  })
+export function transformPoints(transform: Transform, pointsMm: readonly Vec3[]): Vec3[] {
+  const read = transformReader(transform)
+  return pointsMm.map((x) => readAt(read, x))
 }
 
-/** Writes u(x, y, z), three numbers in mm, into `into`; allocates nothing. */
+function readAt(read: FieldReader, [x, y, z]: Vec3): Vec3 {
+  const into = new Float64Array(3)
+  read(x, y, z, into)
+  return [into[0]!, into[1]!, into[2]!]
+}
+
+/** A · (x + u(x)) at many points, without allocation. */
+export function transformReader({ movingFromFixedMm: { linear, offset }, deformation }: Transform): FieldReader {
+  const [[xx, yx, zx], [xy, yy, zy], [xz, yz, zz]] = linear
+  const [x0, y0, z0] = offset
+  const read: FieldReader = deformation ? fieldReader(deformation) : (_x, _y, _z, into) => into.fill(0)
+  return (x, y, z, into) => {
+    read(x, y, z, into)
+    const px = x + into[0]!
+    const py = y + into[1]!
+    const pz = z + into[2]!
+    into[0] = xx * px + xy * py + xz * pz + x0
+    into[1] = yx * px + yy * py + yz * pz + y0
+    into[2] = zx * px + zy * py + zz * pz + z0
+  }
+}
+
+/** A deformation with the vectors that `read` gives at the voxel centres of a grid. */
+export function sampleField(grid: Grid, read: FieldReader): Deformation {
+  const count = voxelCount(grid)
+  const vectors = new Float32Array(3 * count)
+  const { linear, offset } = mmFromIndex(grid)
+  const [along, down, through] = linear
+  const into = new Float64Array(3)
+  let at = 0
+  for (let k = 0; k < grid.size[2]; k++)
+    for (let j = 0; j < grid.size[1]; j++) {
+      const x = offset[0] + j * down[0] + k * through[0]
+      const y = offset[1] + j * down[1] + k * through[1]
+      const z = offset[2] + j * down[2] + k * through[2]
+      for (let i = 0; i < grid.size[0]; i++, at++) {
+        read(x + i * along[0], y + i * along[1], z + i * along[2], into)
+        vectors[at] = into[0]!
+        vectors[at + count] = into[1]!
+        vectors[at + 2 * count] = into[2]!
+      }
+    }
+  return { grid, vectors }
+}
+
+/** Writes three numbers in mm, of the point (x, y, z), into `into`; allocates nothing. */
 export type FieldReader = (x: number, y: number, z: number, into: Float64Array) => void
 
 /** Prepares a field for reading at many points (LPS mm). */

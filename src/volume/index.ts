@@ -1,4 +1,6 @@
 /** What other rooms use of volume/. */
+export * from './deformation-inverse.ts'
+export * from './deformation-measures.ts'
 export * from './deformation-resample.ts'
 export * from './deformation.ts'
 export * from './frame.ts'
