@@ -16,3 +16,11 @@ export function readWithDcmjs(bytes: Uint8Array): DataSet {
   const copy = new Uint8Array(bytes)
   return DicomMetaDictionary.naturalizeDataset(DicomMessage.readFile(copy.buffer).dict)
 }
+
+/** Attributes by their eight hexadecimal digits, as DICOM's JSON model has them. */
+export type RawDataSet = Record<string, { vr: string; Value?: unknown[] }>
+
+export function rawWithDcmjs(bytes: Uint8Array): RawDataSet {
+  const copy = new Uint8Array(bytes)
+  return (dcmjs as Dcmjs).data.DicomMessage.readFile(copy.buffer).dict as RawDataSet
+}

@@ -31,7 +31,7 @@ function pixelBytesOf(dataSet: RawItem, little: boolean): number | undefined {
 
 /** @param encapsulated  items: offset table first, then fragments, then the delimiter (PS3.5 A.4) */
 function withoutComments(encapsulated: Uint8Array): Uint8Array {
-  const bytes = encapsulated.slice()
+  const bytes = new Uint8Array(encapsulated) // a copy; slice() of a Buffer is none
   const view = new DataView(bytes.buffer)
   let at = ITEM_HEADER_BYTES + view.getUint32(4, true)
   while (at + ITEM_HEADER_BYTES <= bytes.length) {
