@@ -10,7 +10,20 @@
  * same field on a grid twice as fine. Dense products beat gathering 64 control points for each place by far.
  */
 import type { Tensor } from '../tensor/index.ts'
-import { matmul, reshape, tensor, transpose } from '../tensor/index.ts'
+import {
+  add,
+  matmul,
+  mean,
+  mul,
+  narrow,
+  reshape,
+  square,
+  sub,
+  sum,
+  tensor,
+  transpose,
+  unsqueeze,
+} from '../tensor/index.ts'
 
 /** How many control points an axis of `voxels` voxels needs. */
 export function controlCount(voxels: number, spacing: number): number {
@@ -77,4 +90,42 @@ export function alongAxes(points: Tensor, [k, j, i]: AxisMatrices): Tensor {
   const [components, ak, bj, bi] = alongJ.shape as [number, number, number, number]
   const alongK = matmul(k, reshape(alongJ, [components, ak, bj * bi]))
   return reshape(alongK, [components, k.shape[0]!, bj, bi])
+}
+
+/** The spline at L single points, [3, L]: `rows` are the points' own rows [L, c] along k, j, i. Differentiable. */
+export function atPoints(points: Tensor, [k, j, i]: AxisMatrices): Tensor {
+  const alongI = matmul(points, transpose(i, 0, 1)) // [3, ck, cj, L]
+  const alongJ = sum(mul(alongI, unsqueeze(transpose(j, 0, 1), 0)), [2]) // [3, ck, L]
+  return sum(mul(alongJ, transpose(k, 0, 1)), [1])
+}
+
+/**
+ * Mean over control points of the squared second differences (Rueckert et al. 1999, eq. 8), a mm of their distance: so
+ * that the same weight holds a coarse grid and a fine one alike.
+ */
+export function bending(control: Tensor, controlMm: number): Tensor {
+  const pure = [1, 2, 3].map((axis) => mean(square(differences(differences(control, axis), axis))))
+  const mixed = (
+    [
+      [1, 2],
+      [1, 3],
+      [2, 3],
+    ] as const
+  ).map(([a, b]) => mul(mean(square(differences(differences(control, a), b))), 2))
+  return mul(total([...pure, ...mixed]), 3 / controlMm ** 2)
+}
+
+/** Mean squared first differences, a mm of their distance: the square of how much tissue is stretched and sheared. */
+export function stretching(control: Tensor, controlMm: number): Tensor {
+  const parts = [1, 2, 3].map((axis) => mean(square(differences(control, axis))))
+  return mul(total(parts), 3 / controlMm ** 2)
+}
+
+function differences(x: Tensor, axis: number): Tensor {
+  const count = x.shape[axis]! - 1
+  return sub(narrow(x, axis, 1, count), narrow(x, axis, 0, count))
+}
+
+function total(parts: readonly Tensor[]): Tensor {
+  return parts.reduce((a, b) => add(a, b))
 }

@@ -37,16 +37,31 @@ const MARGIN_MM = 16
 /** The outermost part of the moving image is left out: what lies beyond it may not be what is seen there. */
 const EDGE_MM = 2
 
+/** What a person says must be compared: each on any grid of its own image. */
+export type Masks = { readonly fixed?: Mask | undefined; readonly moving?: Mask | undefined }
+
 /** @throws registration.failed  no body where both images have data */
-export function alignedImages(fixed: Prepared, moving: Prepared, movingFromFixedMm: Affine, voxelMm: number): Aligned {
+export function alignedImages(
+  fixed: Prepared,
+  moving: Prepared,
+  movingFromFixedMm: Affine,
+  voxelMm: number,
+  masks: Masks = {},
+): Aligned {
   const rim = dilate(fixed.body, RIM_MM)
   const grid = croppedGrid(intersect(rim, fieldOfView(moving.grid, rim.grid, movingFromFixedMm)), voxelMm)
   const seen = fieldOfView(moving.grid, grid, movingFromFixedMm)
+  const within = (mask: Mask, maskFromGridMm: Affine): Mask => resampleNearest(mask, grid, maskFromGridMm, 0)
+  const regions = [within(rim, identityAffine), erode(seen, EDGE_MM)]
+  if (masks.fixed) regions.push(within(masks.fixed, identityAffine))
+  if (masks.moving) regions.push(within(masks.moving, movingFromFixedMm))
+  const region = regions.reduce(intersect)
+  if (countVoxels(region) < LEAST_VOXELS) throw noCommonBody()
   return {
     grid,
     fixed: fixed.appearance(grid, identityAffine),
     moving: moving.appearance(grid, movingFromFixedMm),
-    region: intersect(resampleNearest(rim, grid, identityAffine, 0), erode(seen, EDGE_MM)),
+    region,
     seen,
   }
 }
@@ -54,7 +69,7 @@ export function alignedImages(fixed: Prepared, moving: Prepared, movingFromFixed
 /** Cubes of `voxelMm` about what a mask covers, and the margin. */
 function croppedGrid(covered: Mask, voxelMm: number): Grid {
   const box = boundingBox(covered)
-  if (!box || countVoxels(covered) < LEAST_VOXELS) throw noCommonBody()
+  if (!box) throw noCommonBody()
   const { spacingMm, direction } = covered.grid
   const margin = spacingMm.map((mm) => MARGIN_MM / mm)
   const first = box.first.map((n, axis) => n - margin[axis]!)
@@ -67,8 +82,8 @@ function croppedGrid(covered: Mask, voxelMm: number): Grid {
     direction,
   }
 }
-/** At 2.5 mm: a cube of 2 cm. */
-const LEAST_VOXELS = 500
+/** At 2 mm: a cube of 2 cm. */
+const LEAST_VOXELS = 1000
 
 function noCommonBody(): LarmorError {
   return new LarmorError({

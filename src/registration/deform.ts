@@ -1,54 +1,90 @@
 /**
  * Free-form deformation: what a rigid transform leaves of neck, jaw and larynx, from coarse control points to fine.
  *
- * y = A · (x + u(x)): A the rigid transform, u a cubic B-spline on the fixed image. The points that are compared, the
- * weights and the number of steps: LOG.md, "deformable registration". Same seed, same threads: same field, to the bit.
+ * y = A · (x + u(x)): A the rigid (or affine) transform, u a cubic B-spline on the fixed image (Rueckert et al. 1999).
+ *   cost = difference of the images (deform-objective.ts) + bending + stretching + landmarks
+ * Same seed, same threads, same machine: the same field, to the bit.
  */
-import { pause } from '../progress.ts'
-import type { Report } from '../progress.ts'
+import { listening, pause } from '../progress.ts'
 import { stream } from '../random.ts'
 import type { Tensor } from '../tensor/index.ts'
-import { add, clone, gradients, matmul, mul, noGrad, operator, reshape, scope, tensor, zeros } from '../tensor/index.ts'
-import type { Affine, Deformation, Grid } from '../volume/index.ts'
-import { apply, deformation, mmFromIndex } from '../volume/index.ts'
+import {
+  add,
+  clone,
+  gradients,
+  indexSelect,
+  mul,
+  noGrad,
+  operator,
+  reshape,
+  scope,
+  zeros,
+  zerosLike,
+} from '../tensor/index.ts'
+import type { Affine, Deformation } from '../volume/index.ts'
+import { adamOf } from './adam.ts'
 import type { AxisMatrices } from './bspline.ts'
-import { alongAxes, axisMatrices, controlCount, refinementMatrix, splineMatrix } from './bspline.ts'
+import {
+  alongAxes,
+  axisMatrices,
+  bending,
+  controlCount,
+  refinementMatrix,
+  splineMatrix,
+  stretching,
+} from './bspline.ts'
+import { fieldOf } from './deform-field.ts'
+import type { Masks } from './deform-images.ts'
 import { alignedImages } from './deform-images.ts'
-import type { DeformWeights, Tables } from './deform-objective.ts'
-import { deformCost, drawLattice, makeTables } from './deform-objective.ts'
+import type { Difference, DifferenceOptions } from './deform-objective.ts'
+import { differenceOf } from './deform-objective.ts'
+import type { Lattice, Tables } from './deform-tables.ts'
+import { drawLattice, freeTables, makeTables, onLattice, placesOn } from './deform-tables.ts'
+import type { Landmark, LandmarksOnGrid } from './landmarks.ts'
+import { landmarkDistance, landmarkRows, landmarksOnGrid } from './landmarks.ts'
 import type { Prepared } from './prepare.ts'
+import type { AlignOptions } from './rigid.ts'
 
-/** Control points `spacing` voxels apart; steps of Adam begin at `stepMm` and shrink to a tenth. */
-export type DeformLevel = { readonly spacing: number; readonly iterations: number; readonly stepMm: number }
+/** Control points `spacing` voxels apart; about `points` voxels a turn; steps begin at `stepMm` and shrink to a tenth. */
+export type DeformLevel = {
+  readonly spacing: number
+  readonly iterations: number
+  readonly points: number
+  readonly stepMm: number
+}
 
-export type DeformSettings = DeformWeights & {
+export type DeformSettings = DifferenceOptions & {
   readonly voxelMm: number
   /** Each has half the spacing of the one before. */
   readonly levels: readonly DeformLevel[]
-  /** Share of a level's steps, at its end, whose control points are averaged. */
+  /** Share of a level's turns, at its end, whose control points are averaged: each follows its own voxels a little. */
   readonly tail: number
+  /** Weights. */
+  readonly bending: number
+  readonly stretching: number
+  readonly landmarks: number
 }
 
+/** Tried on the simulated cases: LOG.md, "deformable registration". */
 export const DEFORM_SETTINGS: DeformSettings = {
   voxelMm: 2,
   levels: [
-    { spacing: 8, iterations: 100, stepMm: 0.8 },
-    { spacing: 4, iterations: 100, stepMm: 0.5 },
+    { spacing: 16, iterations: 60, points: 15000, stepMm: 1 },
+    { spacing: 8, iterations: 80, points: 15000, stepMm: 0.8 },
+    { spacing: 4, iterations: 80, points: 15000, stepMm: 0.5 },
   ],
   tail: 0.25,
-  points: 15000,
   bins: 32,
-  mind: 3.6,
+  mind: 8,
   bending: 8,
-  diffusion: 0.8,
+  stretching: 0.8,
+  landmarks: 0.05,
 }
 
-export type DeformOptions = {
-  readonly seed: number
-  readonly device: 'cpu' | 'cuda'
-  readonly report: Report
-  readonly signal?: AbortSignal | undefined
+export type DeformOptions = AlignOptions & {
   readonly settings?: DeformSettings
+  readonly masks?: Masks | undefined
+  readonly landmarks?: readonly Landmark[] | undefined
 }
 
 /** Mutual information in nats, and the MIND distance: 0 where both images describe each voxel alike. */
@@ -74,209 +110,137 @@ export async function deform(
   movingFromFixedMm: Affine,
   options: DeformOptions,
 ): Promise<DeformFit> {
-  const { device, signal, settings = DEFORM_SETTINGS } = options
+  const { device, signal, settings = DEFORM_SETTINGS, landmarks = [] } = options
+  const { levels, voxelMm } = settings
   const task = `deforming ${moving.name} onto ${fixed.name}`
   await pause(task, signal)
-  const aligned = alignedImages(fixed, moving, movingFromFixedMm, settings.voxelMm)
+  const aligned = alignedImages(fixed, moving, movingFromFixedMm, voxelMm, options.masks)
   await pause(task, signal)
-  const tables = await held(makeTables(aligned, device), task, signal)
+  const tables = await listening(makeTables(aligned, device), task, signal)
+  const marks = landmarks.length > 0 ? landmarksOnGrid(landmarks, aligned.grid, movingFromFixedMm, device) : undefined
+  const work: Work = { ...options, settings, tables, marks, task }
   try {
-    const fitted = await fitLevels(tables, settings, task, options)
-    const field = scope(() => noGrad(() => fieldOf(fitted.control, aligned.grid, settings)))
-    fitted.control.dispose()
+    const { control, before, after } = await fitLevels(work)
+    const deformation = fieldOf(control, aligned.grid, levels.at(-1)!.spacing)
+    control.dispose()
     return {
-      deformation: field,
-      before: fitted.before,
-      after: fitted.after,
-      controlSpacingMm: settings.levels.map(({ spacing }) => spacing * settings.voxelMm),
-      iterations: settings.levels.reduce((sum, { iterations }) => sum + iterations, 0),
+      deformation,
+      before,
+      after,
+      controlSpacingMm: levels.map(({ spacing }) => spacing * voxelMm),
+      iterations: levels.reduce((sum, { iterations }) => sum + iterations, 0),
     }
   } finally {
-    for (const each of [tables.fixed, tables.moving, tables.region]) each.dispose()
+    freeTables(tables)
+    marks?.wanted.dispose()
   }
 }
 
-async function held(
-  steps: ReturnType<typeof makeTables>,
-  task: string,
-  signal: AbortSignal | undefined,
-): Promise<Tables> {
-  for (;;) {
-    const { done, value } = steps.next()
-    if (done === true) return value
-    await pause(task, signal)
-  }
+type Work = DeformOptions & {
+  settings: DeformSettings
+  tables: Tables
+  marks: LandmarksOnGrid | undefined
+  task: string
 }
 
-type Fitted = { control: Tensor; before: Similarity; after: Similarity }
-
-async function fitLevels(
-  tables: Tables,
-  settings: DeformSettings,
-  task: string,
-  options: DeformOptions,
-): Promise<Fitted> {
+async function fitLevels(work: Work): Promise<{ control: Tensor; before: Similarity; after: Similarity }> {
+  const { tables, settings, device } = work
   const { levels } = settings
-  let control = controlOf(tables, levels[0]!.spacing, options.device)
-  const before = similarity(tables, control, levels[0]!, settings, options)
+  let control = zeros([3, ...tables.size.map((voxels) => controlCount(voxels, levels[0]!.spacing))], { device })
+  const before = similarity(work, control, levels[0]!)
   for (const [n, level] of levels.entries()) {
     if (n > 0) control = refined(control, tables, levels[n - 1]!.spacing)
-    control = await fitLevel(tables, control, level, n, settings, task, options)
+    control = await fitLevel(work, control, n, level)
   }
-  return { control, before, after: similarity(tables, control, levels.at(-1)!, settings, options) }
-}
-
-function controlOf({ size }: Tables, spacing: number, device: string): Tensor {
-  return zeros([3, ...size.map((voxels) => controlCount(voxels, spacing))], { device })
+  return { control, before, after: similarity(work, control, levels.at(-1)!) }
 }
 
 /** The same spline on control points half as far apart. Frees the old ones. */
 function refined(control: Tensor, { size }: Tables, spacing: number): Tensor {
   const fine = scope(() => {
     const columns = (voxels: number): number => controlCount(voxels, spacing)
-    return clone(
-      alongAxes(
-        control,
-        axisMatrices(size, columns, (voxels) => refinementMatrix(voxels, spacing), control.device),
-      ),
-    )
+    const rows = (voxels: number) => refinementMatrix(voxels, spacing)
+    return clone(alongAxes(control, axisMatrices(size, columns, rows, control.device)))
   })
   control.dispose()
   return fine
 }
 
+/** From control points to every voxel. */
 function splineOn({ size }: Tables, spacing: number, device: string): AxisMatrices {
   const columns = (voxels: number): number => controlCount(voxels, spacing)
-  const every = (voxels: number) =>
+  const everyVoxel = (voxels: number) =>
     splineMatrix(
       Array.from({ length: voxels }, (_, n) => n),
       columns(voxels),
       spacing,
     )
-  return axisMatrices(size, columns, every, device)
+  return axisMatrices(size, columns, everyVoxel, device)
 }
 
-/** On four times as many voxels as a turn hears. */
-function similarity(
-  tables: Tables,
-  control: Tensor,
-  { spacing }: DeformLevel,
-  settings: DeformSettings,
-  { seed, device }: DeformOptions,
-): Similarity {
+/** The images' difference on a lattice, under the spline. */
+function differenceUnder(control: Tensor, spline: AxisMatrices, lattice: Lattice, work: Work): Difference {
+  const { tables, settings } = work
+  const places = noGrad(() => placesOn(tables, lattice))
+  const [k, j, i] = spline.map((matrix, axis) => onLattice(matrix, [axis], lattice)) as unknown as AxisMatrices
+  const displacement = reshape(alongAxes(control, [k, j, i]), [3, -1])
+  const shift = mul(indexSelect(displacement, 1, places.onLattice), 1 / settings.voxelMm)
+  return differenceOf(tables, places, shift, settings)
+}
+
+/** On more voxels than a turn hears. */
+function similarity(work: Work, control: Tensor, { spacing, points }: DeformLevel): Similarity {
   return scope(() =>
     noGrad(() => {
-      const lattice = drawLattice(tables, 4 * settings.points, stream(seed, 'deform', 'measure'))
-      const spacingMm = { controlMm: spacing * settings.voxelMm, voxelMm: settings.voxelMm }
-      const { mi, mind } = deformCost(tables, lattice, control, splineOn(tables, spacing, device), spacingMm, settings)
+      const lattice = drawLattice(work.tables, 4 * points, stream(work.seed, 'deform', 'measure'))
+      const { mi, mind } = differenceUnder(control, splineOn(work.tables, spacing, work.device), lattice, work)
       return { mi: mi.item(), mind: mind.item() }
     }),
   )
 }
 
-/** Adam (Kingma and Ba 2015) with steps that shrink along a cosine; ends with the mean over the last ones. */
-async function fitLevel(
-  tables: Tables,
-  start: Tensor,
-  { spacing, iterations, stepMm }: DeformLevel,
-  level: number,
-  settings: DeformSettings,
-  task: string,
-  { seed, device, report, signal }: DeformOptions,
-): Promise<Tensor> {
-  const control = start.requireGrad()
-  const spline = splineOn(tables, spacing, device)
-  const adam = adamFor(control)
-  const tail = Math.max(1, Math.floor(settings.tail * iterations))
-  const mean = scope(() => noGrad(() => mul(control, 0)))
-  const spacingMm = { controlMm: spacing * settings.voxelMm, voxelMm: settings.voxelMm }
-  for (let n = 0; n < iterations; n++) {
-    const share = 0.1 + 0.45 * (1 + Math.cos((Math.PI * n) / iterations))
-    scope(() => {
-      const lattice = drawLattice(tables, settings.points, stream(seed, 'deform', level, n))
-      const { cost } = deformCost(tables, lattice, control, spline, spacingMm, settings)
-      const [gradient] = gradients(cost, [control])
-      noGrad(() => {
-        adam.step(gradient!, share * stepMm)
-        if (n >= iterations - tail) addInto(mean, control, { alpha: 1 / tail })
-      })
-    })
-    if (n % 4 === 3) await pause(task, signal)
-    if (n % 10 === 9)
-      report({
-        at: 'progress',
-        task,
-        done: level * 100 + Math.round((100 * (n + 1)) / iterations),
-        of: 100 * settings.levels.length,
-        unit: '%',
-      })
+const addInto = operator('add_.Tensor')
+/** Turns between two moments at which Ctrl-C is heard: a tenth of a second. */
+const TURNS = 4
+
+/** Steps of Adam that shrink along a cosine. Ends with the mean over the last ones; frees `control`. */
+async function fitLevel(work: Work, control: Tensor, level: number, of: DeformLevel): Promise<Tensor> {
+  const { tables, marks, settings, seed, device, task, signal } = work
+  control.requireGrad()
+  const spline = splineOn(tables, of.spacing, device)
+  const rows = marks && landmarkRows(marks, tables.size, of.spacing, device)
+  const controlMm = of.spacing * settings.voxelMm
+  const costOn = (lattice: Lattice): Tensor => {
+    const { difference } = differenceUnder(control, spline, lattice, work)
+    const bent = mul(bending(control, controlMm), settings.bending)
+    const stretched = mul(stretching(control, controlMm), settings.stretching)
+    const cost = add(add(difference, bent), stretched)
+    if (!marks || !rows) return cost
+    return add(cost, mul(landmarkDistance(control, rows, marks, settings.voxelMm), settings.landmarks))
   }
-  for (const each of [control, ...spline, ...adam.moments]) each.dispose()
+
+  const adam = adamOf(control)
+  const tail = Math.max(1, Math.floor(settings.tail * of.iterations))
+  const mean = scope(() => noGrad(() => zerosLike(control)))
+  for (let n = 0; n < of.iterations; n++) {
+    const share = 0.1 + 0.45 * (1 + Math.cos((Math.PI * n) / of.iterations))
+    scope(() => {
+      const lattice = drawLattice(tables, of.points, stream(seed, 'deform', level, n))
+      const [gradient] = gradients(costOn(lattice), [control])
+      adam.step(gradient!, share * of.stepMm)
+      if (n >= of.iterations - tail) noGrad(() => addInto(mean, control, { alpha: 1 / tail }))
+    })
+    if (n % TURNS === TURNS - 1) {
+      tell(work, level, n)
+      await pause(task, signal)
+    }
+  }
+  for (const each of [control, ...spline, ...(rows ?? [])]) each.dispose()
+  adam.dispose()
   return mean
 }
 
-const addInto = operator('add_.Tensor')
-const multiplyInto = operator('mul_.Scalar')
-const addProduct = operator('addcmul_')
-const addQuotient = operator('addcdiv_')
-const rootInto = operator('sqrt_')
-
-/** Changes `control` in place. */
-function adamFor(control: Tensor) {
-  const [beta1, beta2, epsilon] = [0.9, 0.999, 1e-8]
-  const [first, second] = scope(() => noGrad(() => [mul(control, 0), mul(control, 0)] as const))
-  let taken = 0
-  return {
-    moments: [first, second],
-    step(gradient: Tensor, size: number): void {
-      taken++
-      addInto(multiplyInto(first, beta1), gradient, { alpha: 1 - beta1 })
-      addProduct(multiplyInto(second, beta2), gradient, gradient, { value: 1 - beta2 })
-      const spread = add(rootInto(mul(second, 1 / (1 - beta2 ** taken))), epsilon)
-      addQuotient(control, first, spread, { value: -size / (1 - beta1 ** taken) })
-    },
-  }
-}
-
-/** Beyond the images' common box the field falls to 0 along a cosine: no step at its rim, and no fold on the way. */
-const FADE_MM = 40
-
-/** The spline on voxels half as far apart as the last control points, in LPS mm. */
-function fieldOf(control: Tensor, grid: Grid, { levels, voxelMm }: DeformSettings): Deformation {
-  const spacing = levels.at(-1)!.spacing
-  const step = spacing / 2
-  const fade = Math.ceil(FADE_MM / (step * voxelMm))
-  const [ni, nj, nk] = grid.size
-  const size = [nk, nj, ni] as const
-  const counts = size.map((voxels) => Math.ceil((voxels - 1) / step) + 1 + 2 * fade)
-  const rows = (voxels: number) => fadedRows(voxels, spacing, step, fade)
-  const onGrid = alongAxes(
-    control,
-    axisMatrices(size, (voxels) => controlCount(voxels, spacing), rows, control.device),
-  )
-  // From components along the grid's axes to LPS: the axes are the matrix' columns.
-  const [x, y, z] = grid.direction
-  const lpsFromAxes = tensor([x[0], y[0], z[0], x[1], y[1], z[1], x[2], y[2], z[2]], [3, 3], 'float32', control.device)
-  const vectors = matmul(lpsFromAxes, reshape(onGrid, [3, -1])).values('float32')
-  const fieldGrid: Grid = {
-    size: [counts[2]!, counts[1]!, counts[0]!],
-    spacingMm: [step * voxelMm, step * voxelMm, step * voxelMm],
-    originMm: apply(mmFromIndex(grid), [-fade * step, -fade * step, -fade * step]),
-    direction: grid.direction,
-  }
-  return deformation(fieldGrid, vectors)
-}
-
-function fadedRows(voxels: number, spacing: number, step: number, fade: number): Float32Array<ArrayBuffer> {
-  const count = Math.ceil((voxels - 1) / step) + 1 + 2 * fade
-  const positions = Array.from({ length: count }, (_, n) => (n - fade) * step)
-  const inside = positions.map((position) => Math.min(voxels - 1, Math.max(0, position)))
-  const controls = controlCount(voxels, spacing)
-  const rows = splineMatrix(inside, controls, spacing)
-  positions.forEach((position, p) => {
-    const beyond = Math.min(1, Math.abs(position - inside[p]!) / (fade * step))
-    const share = Math.cos((Math.PI / 2) * beyond) ** 2
-    for (let n = 0; n < controls; n++) rows[p * controls + n]! *= share
-  })
-  return rows
+function tell({ settings: { levels }, task, report }: Work, level: number, turn: number): void {
+  const turns = (some: readonly DeformLevel[]): number => some.reduce((sum, { iterations }) => sum + iterations, 0)
+  report({ at: 'progress', task, done: turns(levels.slice(0, level)) + turn, of: turns(levels), unit: 'steps' })
 }

@@ -46,20 +46,18 @@ const PAIRS = FACES.flatMap((a, n) =>
     .map((b) => [a, b] as const),
 )
 
-export type MindOptions = {
-  /** How far, in voxels, the neighbours are. */
-  readonly dilation: number
-  /** The least V: below it two patches differ by noise alone. In squared values, summed over a patch. */
-  readonly leastVariance: number
-}
+/** How far, in voxels, the neighbours are. At 2 mm, 2 and 3 were worse (LOG.md, "deformable registration"). */
+export const MIND_DILATION = 1
+/** The least V: where two patches differ by less than a hundredth a voxel, they differ by noise. Values lie in 0 … 1. */
+const LEAST_VARIANCE = 27 * 0.01 ** 2
 
 /**
  * Writes the description of each voxel of `image` [K, J, I] into the columns of `table` [K·J·I, …] from `column` on.
  * Beyond the edge the edge value holds.
  */
-export function* describeInto(table: Tensor, column: number, image: Tensor, options: MindOptions): Steps<void> {
+export function* describeInto(table: Tensor, column: number, image: Tensor): Steps<void> {
   const [nk, nj, ni] = image.shape as [number, number, number]
-  const rim = options.dilation + 1
+  const rim = MIND_DILATION + 1
   const padded = scope(() =>
     reshape(pad(reshape(image, [1, 1, nk, nj, ni]), Array<number>(6).fill(rim), 'replicate'), [
       nk + 2 * rim,
@@ -73,7 +71,7 @@ export function* describeInto(table: Tensor, column: number, image: Tensor, opti
       noGrad(() => {
         const slab = narrow(padded, 0, first, slices + 2 * rim)
         const rows = narrow(table, 0, first * nj * ni, slices * nj * ni)
-        const described = reshape(describe(slab, rim, options), [MIND_CHANNELS, slices * nj * ni])
+        const described = reshape(describe(slab, rim), [MIND_CHANNELS, slices * nj * ni])
         copyInto(narrow(rows, 1, column, MIND_CHANNELS), transpose(described, 0, 1))
       }),
     )
@@ -83,17 +81,17 @@ export function* describeInto(table: Tensor, column: number, image: Tensor, opti
 }
 
 /** [k + 2·rim, j + 2·rim, i + 2·rim] → [12, k, j, i] */
-function describe(padded: Tensor, rim: number, { dilation, leastVariance }: MindOptions): Tensor {
+function describe(padded: Tensor, rim: number): Tensor {
   // One voxel wider than the result on each side, for the patches.
   const wider = padded.shape.map((n) => n - 2 * rim + 2)
   const shifted = (offset: readonly number[]): Tensor =>
-    wider.reduce((part, n, axis) => narrow(part, axis, rim - 1 + dilation * offset[axis]!, n), padded)
+    wider.reduce((part, n, axis) => narrow(part, axis, rim - 1 + MIND_DILATION * offset[axis]!, n), padded)
   const distances = stack(
     PAIRS.map(([a, b]) => scope(() => patchSum(square(sub(shifted(a), shifted(b)))))),
     0,
   )
   const above = sub(distances, amin(distances, [0], true))
-  return exp(neg(div(above, maximum(mean(above, [0], true), leastVariance))))
+  return exp(neg(div(above, maximum(mean(above, [0], true), LEAST_VARIANCE))))
 }
 
 /** Sums over 3 × 3 × 3 voxels; one voxel less on each side. Shifted sums take half the time of pooling. */
