@@ -1,31 +1,35 @@
 import { z } from 'zod'
-import { cohortTable, excludePatient, openCohort } from '../cohort/index.ts'
+import { cohortTable, excludePatient, openCohort, statesOf } from '../cohort/index.ts'
 import { command } from './command.ts'
+
+const FORMS = 'larmor cohort <dir>; … exclude <id> --reason <text>; … include <id>'
 
 export const cohortCommand = command({
   name: 'cohort',
-  summary: 'Show the patients of a cohort, or leave one out.',
+  summary: 'Show the patients of a cohort and how far each has come; leave one out, or take it in again.',
   arguments: [
     ['<dir>', 'the cohort'],
-    ['[action]', 'exclude'],
-    ['[id]', 'the patient to leave out, as in p007'],
+    ['[action]', 'exclude or include'],
+    ['[id]', 'the patient, as in p007'],
   ],
   flags: [['--reason <text>', 'why the patient is left out']],
   options: z
     .strictObject({
       dir: z.string(),
-      action: z.literal('exclude').optional(),
+      action: z.enum(['exclude', 'include']).optional(),
       id: z.string().optional(),
       reason: z.string().min(1).optional(),
     })
     .refine(
-      ({ action, id, reason }) => [action, id, reason].every((one) => (one === undefined) === (action === undefined)),
-      { error: 'larmor cohort <dir>, or larmor cohort <dir> exclude <id> --reason <text>' },
+      ({ action, id, reason }) =>
+        (id === undefined) === (action === undefined) && (reason !== undefined) === (action === 'exclude'),
+      { error: FORMS },
     ),
 
   async run({ dir, id, reason }) {
-    const cohort =
-      id !== undefined && reason !== undefined ? await excludePatient(dir, id, reason) : await openCohort(dir)
-    return { json: { ...cohort }, text: cohortTable(cohort) }
+    const cohort = id === undefined ? await openCohort(dir) : await excludePatient(dir, id, reason ?? null)
+    const states = await statesOf(dir, cohort)
+    const patients = cohort.patients.map((patient, n) => ({ ...patient, state: states[n] }))
+    return { json: { ...cohort, patients }, text: cohortTable(cohort, states) }
   },
 })

@@ -82,15 +82,15 @@ export function patientImage(cohortDir: string, patient: Patient, role: Role): s
 }
 
 /**
- * Leaves a patient out of everything that follows, with the reason; its files stay.
+ * Leaves a patient out of everything that follows, with the reason; their files stay. Null takes them in again.
  * @throws cohort.noPatient  and what `openCohort` throws
  */
-export async function excludePatient(cohortDir: string, id: string, reason: string): Promise<Cohort> {
+export async function excludePatient(cohortDir: string, id: string, reason: string | null): Promise<Cohort> {
+  await openCohort(cohortDir) // a folder that is no cohort does not become one
   return changeCohort(cohortDir, (cohort) => {
     if (!cohort.patients.some((patient) => patient.id === id)) throw noPatient(cohortDir, id, cohort)
-    const patients = cohort.patients.map((patient) =>
-      patient.id === id ? { ...patient, excluded: { reason } } : patient,
-    )
+    const excluded = reason === null ? null : { reason }
+    const patients = cohort.patients.map((patient) => (patient.id === id ? { ...patient, excluded } : patient))
     return { ...cohort, patients }
   })
 }

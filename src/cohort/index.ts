@@ -1,6 +1,10 @@
 /** What other rooms use of cohort/. */
 export { excludePatient, openCohort, patientImage } from './cohort.ts'
 export type { Cohort, Patient, PatientImage, PatientStructure, Role } from './cohort.ts'
+export { linksOf } from './known.ts'
+export type { Links } from './known.ts'
 export { importSources } from './import.ts'
 export type { ImportedCase, ImportOptions, ImportResult } from './import.ts'
+export { statesOf } from './states.ts'
+export type { PatientState, RegistrationState } from './states.ts'
 export { cohortTable, importTable, refusedCount } from './tables.ts'

@@ -55,3 +55,20 @@ function isKnown(structure: StructureSource, { structures }: Patient): boolean {
     return source?.kind === 'rtstruct' && [uid, hiddenUid(uid)].includes(source.sopInstanceUid)
   })
 }
+
+/** What a patient's images are known by: their content, their series, their studies. Two patients must share none. */
+export type Links = { images: string[]; studies: string[] }
+
+/**
+ * Of one patient, from the catalogue and the sidecars. Who was imported twice, under two numbers, is found by it.
+ * @throws input.notFound, json.refused  a sidecar
+ */
+export async function linksOf(cohortDir: string, { images }: Patient): Promise<Links> {
+  const links: Links = { images: images.map(({ sha256 }) => sha256), studies: [] }
+  for (const { sidecar } of images) {
+    const { source } = await readJson(join(cohortDir, sidecar), Sidecar)
+    links.images.push(...identitiesOf(source))
+    links.studies.push(...studiesOf(source))
+  }
+  return links
+}

@@ -1,7 +1,8 @@
 /** What a person reads of an import and of a cohort: plain text in columns. */
 import type { Fault } from '../errors.ts'
-import type { Cohort, Patient } from './cohort.ts'
+import type { Cohort } from './cohort.ts'
 import type { ImportedCase, ImportResult } from './import.ts'
+import type { PatientState } from './states.ts'
 
 /** Each image with what was chosen and why; what was left out; what was refused; and a last line that sums up. */
 export function importTable({ cases, refused, passedOver }: ImportResult): string {
@@ -53,19 +54,29 @@ export function refusedCount({ cases, refused }: ImportResult): number {
   return refused.length + cases.reduce((sum, one) => sum + one.refused.length, 0)
 }
 
-export function cohortTable({ patients }: Cohort): string {
-  const rows = patients.map((patient) => [
+/** A line a patient: images, structures, how far the registration is, and why it is left out. */
+export function cohortTable({ patients }: Cohort, states: readonly PatientState[]): string {
+  const rows = patients.map((patient, n) => [
     patient.id,
     patient.images.map(({ role }) => role).join(', '),
-    structuresOf(patient),
+    counted(patient.structures.length, 'structure'),
+    registeredCell(states[n]!),
     patient.excluded ? `excluded: ${patient.excluded.reason}` : '',
   ])
-  const left = patients.filter(({ excluded }) => excluded === null).length
-  return [...inColumns(rows), `${patients.length} patients, ${left} of them in use`].join('\n')
+  const inUse = patients.flatMap(({ excluded }, n) => (excluded === null ? [states[n]!] : []))
+  const ready = inUse.filter(({ waitsFor }) => waitsFor === null).length
+  const head = rows.length > 0 ? [['patient', 'images', 'structures', 'registered', '']] : []
+  const last = `${patients.length} ${patients.length === 1 ? 'patient' : 'patients'}, ${inUse.length} of them in use, ${ready} ready to plan`
+  return [...inColumns([...head, ...rows]), last].join('\n')
 }
 
-function structuresOf({ structures }: Patient): string {
-  return structures.length === 0 ? '' : `${structures.length} structures`
+function registeredCell({ registered, waitsFor }: PatientState): string {
+  const states = Object.entries(registered).map(([role, state]) => `${role} ${state}`)
+  return states.join(', ') || `waits for ${waitsFor}`
+}
+
+function counted(count: number, what: string): string {
+  return count === 0 ? '' : `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
 function inColumns(rows: readonly (readonly string[])[]): string[] {

@@ -2,3 +2,4 @@
 export { makePlan, type PlanOptions } from './make-plan.ts'
 export { planSha256, readPlan, splitOf, writePlan, type Plan, type Split, type SplitName } from './plan.ts'
 export { readPair, sourceHashes, type Pair } from './pair.ts'
+export { readTestList } from './split-list.ts'

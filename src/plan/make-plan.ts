@@ -1,7 +1,8 @@
 /** From a cohort to a plan: look at every patient, leave out what cannot be used, decide, write nothing. */
 import { readdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { openCohort } from '../cohort/index.ts'
+import { linksOf, openCohort } from '../cohort/index.ts'
+import type { Links, Patient } from '../cohort/index.ts'
 import { FAULTS, LarmorError, throwIfAborted } from '../errors.ts'
 import { pause, type Report } from '../progress.ts'
 import { chooseFrame, type FrameWishes } from './frame-choice.ts'
@@ -39,9 +40,13 @@ const USABLE = { bodyCm2: 10, mrShare: 0.5 } as const
 export async function makePlan(cohortDir: string, options: PlanOptions): Promise<Plan> {
   const { seed, report, signal } = options
   const cohort = await openCohort(cohortDir)
-  const ids = cohort.patients.filter(({ excluded }) => excluded === null).map(({ id }) => id)
-  const target = await chooseTarget(cohortDir, ids, options.target)
-  const { surveys, hashes, leftOut } = await surveyAll(cohortDir, ids, target, report, signal)
+  const patients = cohort.patients.filter(({ excluded }) => excluded === null)
+  const target = await chooseTarget(
+    cohortDir,
+    patients.map(({ id }) => id),
+    options.target,
+  )
+  const { surveys, links, leftOut } = await surveyAll(cohortDir, patients, target, report, signal)
 
   const fingerprints = surveys.map(({ fingerprint }) => fingerprint)
   const split = splitPatients(
@@ -49,7 +54,7 @@ export async function makePlan(cohortDir: string, options: PlanOptions): Promise
     options,
     seed,
   )
-  checkNoLeak(split, hashes)
+  checkNoLeak(split, links)
   const training = surveys.filter(({ fingerprint }) => split.train.includes(fingerprint.id))
   const huToMr = huToMrTable(
     training.map(({ huSums }) => huSums),
@@ -72,33 +77,35 @@ export async function makePlan(cohortDir: string, options: PlanOptions): Promise
   }
 }
 
-type Surveyed = { surveys: Survey[]; hashes: Map<string, string[]>; leftOut: Plan['leftOut'] }
+type Surveyed = { surveys: Survey[]; links: Map<string, Links>; leftOut: Plan['leftOut'] }
 
 /** One of the three places that catch: one patient is refused, not all. */
 async function surveyAll(
   cohortDir: string,
-  ids: readonly string[],
+  patients: readonly Patient[],
   target: Plan['target'],
   report: Report,
   signal: AbortSignal | undefined,
 ): Promise<Surveyed> {
-  const found: Surveyed = { surveys: [], hashes: new Map(), leftOut: [] }
-  for (const [n, id] of ids.entries()) {
+  const found: Surveyed = { surveys: [], links: new Map(), leftOut: [] }
+  for (const [n, patient] of patients.entries()) {
+    const { id } = patient
     throwIfAborted(signal, 'Looking at the patients')
-    report({ at: 'progress', task: 'looking at patients', done: n, of: ids.length, unit: 'patients' })
+    report({ at: 'progress', task: 'looking at patients', done: n, of: patients.length, unit: 'patients' })
     try {
+      const { images, studies } = await linksOf(cohortDir, patient)
       const pair = await readPair(cohortDir, id, target, signal)
       await pause(`Reading ${id}`, signal)
       found.surveys.push(surveyPair(id, pair, { ct: CT_MAPPING, mr: MR_MAPPING }))
       const { ct, mr } = await sourceHashes(cohortDir, id, target)
-      found.hashes.set(id, [ct, mr])
+      found.links.set(id, { images: [...images, ct, mr], studies })
     } catch (error) {
       if (!(error instanceof LarmorError) || FAULTS[error.fault.kind].exit !== 3) throw error
       report({ at: 'case.refused', caseId: id, fault: error.fault })
       found.leftOut.push({ id, kind: error.fault.kind, reason: error.message })
     }
   }
-  report({ at: 'progress', task: 'looking at patients', done: ids.length, of: ids.length, unit: 'patients' })
+  report({ at: 'progress', task: 'looking at patients', done: patients.length, of: patients.length, unit: 'patients' })
   return found
 }
 

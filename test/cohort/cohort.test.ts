@@ -1,17 +1,18 @@
 /** cohort.json, its lock, and the rules that name a series. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync, utimesSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync, utimesSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, test } from 'vitest'
 import { changeCohort } from '../../src/cohort/cohort.ts'
-import { cohortTable, excludePatient, openCohort } from '../../src/cohort/index.ts'
+import { cohortTable, excludePatient, openCohort, statesOf } from '../../src/cohort/index.ts'
 import type { Patient } from '../../src/cohort/index.ts'
 import { withLock } from '../../src/cohort/lock.ts'
 import { roleOf } from '../../src/cohort/roles.ts'
 import { defaultRules } from '../../src/cohort/rules.ts'
 import type { Acquisition, DicomSeries } from '../../src/formats/index.ts'
+import { put } from '../formats/dicom-made.ts'
 import { faultOf } from '../formats/made.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'larmor-cohort-'))
@@ -34,8 +35,56 @@ test('an exclusion is kept with its reason and shown; an unknown patient is refu
     (await openCohort(cohort)).patients.map(({ excluded }) => excluded),
     [null, { reason: 'metal artefacts' }],
   )
-  assert.match(cohortTable(await openCohort(cohort)), /p002 .*excluded: metal artefacts\n2 patients, 1 of them in use/)
+  const now = await openCohort(cohort)
+  const table = cohortTable(now, await statesOf(cohort, now))
+  assert.match(table, /p002 .*excluded: metal artefacts\n2 patients, 1 of them in use, 0 ready to plan/)
+  assert.equal((await excludePatient(cohort, 'p002', null)).patients[1]!.excluded, null)
   assert.equal((await faultOf(excludePatient(cohort, 'p009', 'x'))).kind, 'cohort.noPatient')
+})
+
+test('a registration counts for the very images that it tells of; all else says what is to be done', async () => {
+  const cohort = folder()
+  const mr = (role: string, digit: string) => ({
+    role,
+    file: `patients/p001/${role}.nii.gz`,
+    sidecar: `patients/p001/${role}.json`,
+    sha256: digit.repeat(64),
+  })
+  const one = { ...patient('p001'), images: [...patient('p001').images, mr('mr_t1', 'b'), mr('mr_t2', 'c')] }
+  await changeCohort(cohort, (before) => ({ ...before, patients: [one, patient('p002')] }))
+  const states = async () => statesOf(cohort, await openCohort(cohort))
+  const record = (fixed: string, verdict: string, sha = 'b') =>
+    put(
+      join(cohort, 'patients', 'p001', 'registration', 'registration.json'),
+      Buffer.from(
+        JSON.stringify({
+          fixed: { sha256: fixed.repeat(64) },
+          images: [{ role: 'mr_t1', verdict, sha256: sha.repeat(64), quality: {} }],
+        }),
+      ),
+    )
+  assert.deepEqual(await states(), [
+    { id: 'p001', registered: { mr_t1: 'missing', mr_t2: 'missing' }, waitsFor: 'registration' },
+    { id: 'p002', registered: {}, waitsFor: 'an MR' },
+  ])
+  record('a', 'look')
+  assert.deepEqual((await states())[0], { id: 'p001', registered: { mr_t1: 'look', mr_t2: 'missing' }, waitsFor: null })
+  for (const [fixed, verdict, sha, state] of [
+    ['a', 'reject', 'b', 'reject'],
+    ['d', 'good', 'b', 'outdated'],
+    ['a', 'good', 'd', 'outdated'],
+    ['a', 'splendid', 'b', 'unreadable'],
+  ] as const) {
+    record(fixed, verdict, sha)
+    const [now] = await states()
+    assert.deepEqual([now!.registered['mr_t1'], now!.waitsFor], [state, 'registration'])
+  }
+})
+
+test('excluding a patient of a folder that is no cohort makes none', async () => {
+  const cohort = folder()
+  assert.equal((await faultOf(excludePatient(cohort, 'p001', 'x'))).kind, 'input.notFound')
+  assert.equal(existsSync(cohort), false)
 })
 
 test('a folder that is no cohort, and a cohort.json that larmor did not write, are refused', async () => {

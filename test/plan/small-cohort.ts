@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { sha256OfFile, writeJson } from '../../src/files.ts'
+import { sha256, sha256OfFile, writeJson } from '../../src/files.ts'
 import { writeNifti } from '../../src/formats/index.ts'
 import { stream } from '../../src/random.ts'
 import { identityDirection, volume, type Grid } from '../../src/volume/index.ts'
@@ -62,6 +62,7 @@ async function writePatient(
   await writeNifti(join(dir, file), volume(smallGrid, ct))
   await writeNifti(join(registration, 'valid.nii.gz'), volume(smallGrid, valid))
   for (const role of sequences) await writeNifti(join(registration, `${role}.nii.gz`), volume(mrGrid, mr))
+  await writeJson(join(dir, 'patients', id, 'ct.json'), sidecar(seed))
   const image = {
     role: 'ct',
     file,
@@ -69,6 +70,12 @@ async function writePatient(
     sha256: await sha256OfFile(join(dir, file)),
   }
   return { id, images: [image], structures: [], excluded: null }
+}
+
+function sidecar(seed: number) {
+  const source = { kind: 'nifti', file: 'ct.nii.gz', sha256: sha256(`patient ${seed}`) }
+  const image = { role: 'ct', why: 'made up', deidentified: false, source, size: smallGrid.size }
+  return { schema: 'larmor/image@1', ...image, spacingMm: smallGrid.spacingMm, larmor: '0.1.0' }
 }
 
 function madeUpPatient(seed: number) {
