@@ -32,6 +32,8 @@ export type NiftiHeader = {
   /** value = stored · slope + intercept; 1 and 0 where the file has no scaling. */
   slope: number
   intercept: number
+  /** What the values mean (nifti1.h, NIFTI_INTENT_*), and the name that some programs add; 0 and '' where nothing is said. */
+  intent: { code: number; name: string }
 }
 
 const TYPES: Record<number, ElementType> = {
@@ -53,11 +55,12 @@ export function headerBytes(head: Uint8Array): number {
 }
 
 /**
- * @param bytes  the first 348 bytes at least, of a NIfTI-2 file 540
+ * @param bytes       the first 348 bytes at least, of a NIfTI-2 file 540
+ * @param components  numbers a voxel: 3 for a vector field, in the fifth dimension
  * @throws input.notNifti, input.unsupported, input.badValue, input.missingAttribute, geometry.sheared,
  *         geometry.inconsistent (sform and qform disagree)
  */
-export function parseHeader(bytes: Uint8Array, where: string): NiftiHeader {
+export function parseHeader(bytes: Uint8Array, where: string, components: 1 | 3 = 1): NiftiHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const length = headerBytes(bytes)
   const littleEndian = view.getInt32(0, true) === length
@@ -67,15 +70,16 @@ export function parseHeader(bytes: Uint8Array, where: string): NiftiHeader {
 
   const type = TYPES[fields.dataType]
   if (!type) throw refuse(where, 'input.unsupported', `data type ${fields.dataType}`, Object.values(TYPES).join(', '))
-  const size = sizeOf(fields.dim, where)
-  const { dataOffset } = fields
+  const size = sizeOf(fields.dim, components, where)
+  const { dataOffset, intent } = fields
   if (!Number.isInteger(dataOffset) || dataOffset < length || dataOffset > MAX_EXTENSION_BYTES)
     throw refuse(where, 'input.badValue', `voxels at byte ${dataOffset}`, `${length} to ${MAX_EXTENSION_BYTES}`)
   const scaling = scalingOf(fields, where)
   const grid = gridOf(fields, size, where)
-  const problem = gridProblem(grid, bytesPerElement(rescaledType(type, scaling.slope, scaling.intercept)))
+  const problem = gridProblem(grid, components * bytesPerElement(rescaledType(type, scaling.slope, scaling.intercept)))
   if (problem) throw refuse(where, problem.kind, problem.found, problem.expected)
-  return { littleEndian, grid, type, dataOffset, dataBytes: voxelCount(grid) * bytesPerElement(type), ...scaling }
+  const dataBytes = voxelCount(grid) * components * bytesPerElement(type)
+  return { littleEndian, grid, type, dataOffset, dataBytes, intent, ...scaling }
 }
 
 function checkMagic(bytes: Uint8Array, expected: 'n+1' | 'n+2', at: number, where: string): void {
@@ -98,6 +102,7 @@ type Fields = {
   dataOffset: number
   slope: number
   intercept: number
+  intent: { code: number; name: string }
   unit: number
   qformCode: number
   sformCode: number
@@ -120,6 +125,7 @@ function fields1(view: DataView, little: boolean): Fields {
     dataOffset: floats(108, 1)[0]!,
     slope: floats(112, 1)[0]!,
     intercept: floats(116, 1)[0]!,
+    intent: { code: int16(68), name: nameAt(view, 328) },
     unit: view.getUint8(123),
     qformCode: int16(252),
     sformCode: int16(254),
@@ -139,6 +145,7 @@ function fields2(view: DataView, little: boolean): Fields {
     dataOffset: int64(168),
     slope: doubles(176, 1)[0]!,
     intercept: doubles(184, 1)[0]!,
+    intent: { code: view.getInt32(504, little), name: nameAt(view, 508) },
     unit: view.getInt32(500, little),
     qformCode: view.getInt32(344, little),
     sformCode: view.getInt32(348, little),
@@ -147,11 +154,19 @@ function fields2(view: DataView, little: boolean): Fields {
   }
 }
 
-function sizeOf([dimensions, ...dim]: readonly number[], where: string): Vec3 {
+function nameAt(view: DataView, at: number): string {
+  const bytes = new Uint8Array(view.buffer, view.byteOffset + at, 16)
+  return String.fromCharCode(...bytes).replace(/\0.*$/s, '')
+}
+
+function sizeOf([dimensions, ...dim]: readonly number[], components: 1 | 3, where: string): Vec3 {
   const sizes = dim.map((n, axis) => (axis < dimensions! ? n : 1))
   if (dimensions! < 1 || dimensions! > 7 || sizes.some((n) => n < 1))
     throw refuse(where, 'input.badValue', `dimensions ${dimensions}: ${sizes.join(' × ')}`, 'sizes of one or more')
-  if (sizes.slice(3).some((n) => n !== 1))
+  const beyond = sizes.slice(3)
+  if (components === 3 && beyond.join() !== '1,3,1,1')
+    throw refuse(where, 'input.badValue', sizes.join(' × '), 'one vector of three numbers a voxel: i × j × k × 1 × 3')
+  if (components === 1 && beyond.some((n) => n !== 1))
     throw refuse(where, 'input.unsupported', `several volumes in one file (${sizes.join(' × ')})`, 'one volume')
   return [sizes[0]!, sizes[1]!, sizes[2]!]
 }

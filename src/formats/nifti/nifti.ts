@@ -25,16 +25,24 @@ const MAX_TRAILING_BYTES = 2 ** 20
  * @throws input.notFound, input.notNifti, input.truncated, input.corrupt, and what `parseHeader` throws
  */
 export async function readNifti(path: string): Promise<Volume> {
+  const { header, values } = await readChecked(path, (head) => parseHeader(head, path))
+  return volume(header.grid, values)
+}
+
+/** Header and values of a file, checked by `parse`; for readers of other kinds of NIfTI too. @throws as `readNifti` */
+export async function readChecked(
+  path: string,
+  parse: (head: Uint8Array, where: string) => NiftiHeader,
+): Promise<{ header: NiftiHeader; values: VoxelArray }> {
   const { fileBytes, gzipped } = await firstLook(path)
   const source = createReadStream(path, { highWaterMark: CHUNK_BYTES })
   const chunks = gzipped ? source.pipe(createGunzip({ chunkSize: CHUNK_BYTES })) : source
   source.once('error', (error) => chunks.destroy(error))
   try {
-    const { header, values } = await collect(chunks, gzipped ? fileBytes * MAX_DEFLATE_RATIO : fileBytes, path)
-    return volume(
-      header.grid,
-      rescaled(elementsOf(values, header.type, header.littleEndian), header.slope, header.intercept),
-    )
+    const mostBytes = gzipped ? fileBytes * MAX_DEFLATE_RATIO : fileBytes
+    const { header, values } = await collect(chunks, mostBytes, path, parse)
+    const stored = elementsOf(values, header.type, header.littleEndian)
+    return { header, values: rescaled(stored, header.slope, header.intercept) }
   } catch (error) {
     if (error instanceof LarmorError || !isZlibError(error)) throw error
     throw fault(
@@ -51,7 +59,12 @@ export async function readNifti(path: string): Promise<Volume> {
 }
 
 /** Header first, then every byte of the voxels to its place. `mostBytes` is what the file can hold at the very most. */
-async function collect(chunks: AsyncIterable<Uint8Array>, mostBytes: number, path: string) {
+async function collect(
+  chunks: AsyncIterable<Uint8Array>,
+  mostBytes: number,
+  path: string,
+  parse: (head: Uint8Array, where: string) => NiftiHeader,
+) {
   let head: Uint8Array = new Uint8Array(0)
   let header: NiftiHeader | undefined
   let values = new Uint8Array(0)
@@ -60,7 +73,7 @@ async function collect(chunks: AsyncIterable<Uint8Array>, mostBytes: number, pat
     if (!header) {
       head = Buffer.concat([head, chunk])
       if (head.length < headerBytes(head)) continue
-      header = parseHeader(head, path)
+      header = parse(head, path)
       const needed = header.dataOffset + header.dataBytes
       if (needed > mostBytes) throw fault('input.truncated', path, `at most ${mostBytes} bytes`, `${needed} bytes`)
       values = new Uint8Array(header.dataBytes)
@@ -96,8 +109,16 @@ async function firstLook(path: string): Promise<{ fileBytes: number; gzipped: bo
  * @param options.description  a free text of up to 79 bytes; nothing that names a patient
  */
 export async function writeNifti(path: string, source: Volume, options: { description?: string } = {}): Promise<void> {
-  const header = encodeHeader(source.grid, elementTypeOf(source.values), options.description ?? '')
-  const pieces = fileOf(header, source.values)
+  await writeEncoded(
+    path,
+    encodeHeader(source.grid, elementTypeOf(source.values), options.description ?? ''),
+    source.values,
+  )
+}
+
+/** A header that is ready, and the values after it; compressed where `path` ends in .gz. */
+export async function writeEncoded(path: string, header: Uint8Array, values: VoxelArray): Promise<void> {
+  const pieces = fileOf(header, values)
   if (!path.endsWith('.gz')) return writeChunksAtomic(path, pieces)
   // Level 1: the higher ones cost twice the time for a tenth less.
   const gzip = createGzip({ level: 1, chunkSize: CHUNK_BYTES })
