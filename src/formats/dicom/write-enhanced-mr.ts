@@ -40,8 +40,10 @@ export async function writeEnhancedMr(path: string, made: SyntheticMr): Promise<
   // How it was derived stands in each frame of an enhanced image, not beside them.
   const { DerivationDescription, DerivationCodeSequence, ...marks } = marksOf(made, seriesUid, places)
   const derivation = { DerivationDescription: DerivationDescription!, DerivationCodeSequence: DerivationCodeSequence! }
+  // Which side is said of each frame, too (Frame Anatomy), and then must not be said of the series.
+  const { Laterality: _, ...inherited } = inheritedOfSeries(places[0]!.sources[0]!.frame.dataSet)
   const attributes: Attributes = {
-    ...inheritedOfSeries(places[0]!.sources[0]!.frame.dataSet),
+    ...inherited,
     ...marks,
     ...ofPixelsAlone(made),
     ...frameType(),
