@@ -21,7 +21,8 @@ import type { Random } from '../../src/random.ts'
 import { voxelCount } from '../../src/volume/index.ts'
 import type { Grid, Volume } from '../../src/volume/index.ts'
 
-export type Outcome = { volumes: number; masks: number; refused: string[] }
+/** `slowestMs`: processor time of the reader that took longest. */
+export type Outcome = { volumes: number; masks: number; refused: string[]; slowestMs: number }
 
 /** Nothing larger is read back. */
 const MAX_READ_BACK_BYTES = 2 ** 25
@@ -29,7 +30,7 @@ const LONGEST_FIELD = 2000
 
 /** @throws Error  what no input may lead to */
 export async function examine(folder: string, output: string, random: Random): Promise<Outcome> {
-  const outcome: Outcome = { volumes: 0, masks: 0, refused: [] }
+  const outcome: Outcome = { volumes: 0, masks: 0, refused: [], slowestMs: 0 }
   const options = { report: silent, correctTilt: random.uniform() < 0.5, fillGaps: random.uniform() < 0.5 }
   const format = (['nifti', 'mha', 'nrrd'] as const)[random.below(3)]!
   const files = filesIn(folder)
@@ -107,12 +108,15 @@ async function synthetic(folder: string, output: string): Promise<void> {
 }
 
 async function orFault(outcome: Outcome, work: () => Promise<void>): Promise<void> {
+  const began = process.cpuUsage()
   try {
     await work()
   } catch (error) {
     if (!(error instanceof LarmorError)) throw error
     note(outcome, error.fault)
   }
+  const { user, system } = process.cpuUsage(began)
+  outcome.slowestMs = Math.max(outcome.slowestMs, (user + system) / 1000)
 }
 
 /** A refusal is of the input, not of this machine, and each of its fields can be printed on a terminal. */

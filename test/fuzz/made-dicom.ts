@@ -81,7 +81,7 @@ export function enhancedFile(frames: number): Buffer {
     sequence(0x00289110, [[[0x00280030, 'DS', '0.75\\0.5']]]),
   ]
   const each = Array.from({ length: frames }, (_, k) => [
-    sequence(0x00209113, [[[0x00200032, 'DS', `0\\0\\${2 * k}`]]]),
+    sequence(0x00209113, [[[0x00200032, 'DS', `0\\0\\${0.5 * k}`]]]),
     sequence(0x00289145, [
       [
         [0x00281052, 'DS', '0'],

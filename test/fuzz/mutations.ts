@@ -10,7 +10,7 @@ type Mutation = (bytes: Buffer, random: Random) => Buffer
 
 /** Most of what decides lies at the front of a file; so do its mutations. */
 function place(bytes: Buffer, random: Random): number {
-  const front = random.uniform() < 0.7
+  const front = random.uniform() < 0.5
   return random.below(Math.max(1, front ? Math.min(bytes.length, 4096) : bytes.length))
 }
 
@@ -156,12 +156,12 @@ const MUTATIONS: readonly [string, Mutation][] = [
   ['element', absurdElement],
 ]
 
-/** One to three of them; those of a gzipped file half the time inside it. */
+/** One or two of them; those of a gzipped file half the time inside it. */
 export function mutated(bytes: Buffer, random: Random): { bytes: Buffer; how: string } {
   const inside = bytes[0] === 0x1f && bytes[1] === 0x8b && random.uniform() < 0.7
   let out: Buffer = inside ? gunzipSync(bytes) : bytes
   const how = inside ? ['gzipped'] : []
-  for (let n = 1 + random.below(3); n > 0; n--) {
+  for (let n = 1 + random.below(2); n > 0; n--) {
     const [name, mutation] = MUTATIONS[random.below(MUTATIONS.length)]!
     out = mutation(out, random)
     how.push(name)
