@@ -153,7 +153,8 @@ const REGIONS: Readonly<Record<string, readonly [value: string, meaning: string]
 
 function anatomyOf(ct: DataSet): Attributes {
   const [value, meaning] = REGIONS[textOf(ct, 'BodyPartExamined') ?? ''] ?? ['123037004', 'Body structure']
-  return { FrameLaterality: 'U', AnatomicRegionSequence: [code(value, meaning, 'SCT')] }
+  const side = textOf(ct, 'Laterality') ?? 'U' // unpaired
+  return { FrameLaterality: side, AnatomicRegionSequence: [code(value, meaning, 'SCT')] }
 }
 
 function outputExists(path: string) {

@@ -90,6 +90,7 @@ const EMPTY_IF_UNKNOWN: Attributes = {
   PatientBirthDate: '',
   PatientSex: '',
   PositionReferenceIndicator: '',
+  PatientPosition: '',
 }
 
 /** Patient, study and frame of reference as the CT has them; what it must have and lacks is there and empty. */
