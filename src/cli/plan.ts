@@ -1,8 +1,9 @@
 /** `larmor plan`: from a registered cohort to a plan and its slice store. */
 import { z } from 'zod'
 import { buildStore, describeStore } from '../dataset/index.ts'
-import { makePlan, readPlan } from '../plan/index.ts'
+import { makePlan, readPlan, readTestList } from '../plan/index.ts'
 import { command } from './command.ts'
+import { writePreview } from './plan-preview.ts'
 
 const count = z.coerce.number().int()
 
@@ -15,6 +16,9 @@ export const planCommand = command({
     ['--target <role>', 'the MR sequence to learn, for instance mr_t2; needed where patients have several'],
     ['--validation <n>', 'patients that choose checkpoints (default: one in fifteen, at least one)'],
     ['--test <n>', 'patients that are never trained on (default: one in six)'],
+    ['--test-list <file>', 'exactly these patients test: a text file with an id a line, in place of --test'],
+    ['--folds <k>', 'cross-validation: the patients that do not test in k parts, one of which validates'],
+    ['--fold <i>', 'which part validates, from 1 to k; the same seed for all'],
     [
       '--split-slices <parity>',
       'odd or even: train on every second slice of the same patients; not a split by patient',
@@ -22,6 +26,7 @@ export const planCommand = command({
     ['--slice-size <pixels>', 'a multiple of 32 (default: 192 to 256, by the widest body)'],
     ['--spacing <mm>', 'pixel size (default: the widest body fits the slice)'],
     ['--neighbours <n>', 'CT slices seen on each side (default 1)'],
+    ['--preview', 'also write preview.html: what each augmentation makes of four slices'],
     ['--plan <file>', 'an edited plan.json to use as it is, in place of all the above'],
   ],
   options: z.strictObject({
@@ -30,20 +35,33 @@ export const planCommand = command({
     target: z.string().optional(),
     validation: count.min(1).optional(),
     test: count.min(0).optional(),
+    testList: z.string().optional(),
+    folds: count.min(2).optional(),
+    fold: count.min(1).optional(),
     splitSlices: z.enum(['odd', 'even']).optional(),
     sliceSize: count.min(32).optional(),
     spacing: z.coerce.number().positive().optional(),
     neighbours: count.min(0).max(4).optional(),
+    preview: z.boolean().default(false),
     plan: z.string().optional(),
   }),
 
-  async run({ cohort, output, plan: edited, splitSlices: trainSlices, spacing: spacingMm, ...wishes }, context) {
+  async run(
+    { cohort, output, plan: edited, preview, testList: list, splitSlices: trainSlices, spacing: spacingMm, ...wishes },
+    context,
+  ) {
     const { seed, report, signal } = context
+    const testList = list === undefined ? undefined : await readTestList(list)
     const plan = edited
       ? await readPlan(edited)
-      : await makePlan(cohort, { ...wishes, trainSlices, spacingMm, seed, report, signal })
+      : await makePlan(cohort, { ...wishes, testList, trainSlices, spacingMm, seed, report, signal })
     const manifest = await buildStore(cohort, plan, output, { report, signal })
     const { json, text } = describeStore(output, plan, manifest)
-    return { json, text, exitCode: plan.leftOut.length > 0 ? 5 : 0 }
+    const page = preview ? await writePreview(output, seed) : undefined
+    return {
+      json: { ...json, ...(page ? { preview: page } : {}) },
+      text: page ? `${text}\nPreview: ${page}` : text,
+      exitCode: plan.leftOut.length > 0 ? 5 : 0,
+    }
   },
 })

@@ -1,13 +1,19 @@
 /**
- * Augmentation: what one training sample may look like on another day. CT, MR and masks always move together.
+ * Augmentation: what one training sample may look like on another day.
  *
- * Every draw comes from a stream named by the sample's number in the run, so nothing has to be saved to go on.
+ * Where the body lies (flip, jitter, turn, size, bend) moves CT, MR and masks together. What only a CT shows (contrast agent,
+ * metal, calibration, noise) changes the CT and leaves the MR, so that a network learns to look through it.
+ * Every draw comes from a stream named by the sample's number in the run, so nothing has to be saved to go on, and switching
+ * one off leaves the others as they were.
  */
-import { seedOf, stream } from '../random.ts'
-import { add, aten, clamp, contiguous, flip, generator, mul, narrow, randn } from '../tensor/index.ts'
-import { scope, squeeze, unsqueeze, type Tensor } from '../tensor/index.ts'
+import { seedOf, stream, type Random } from '../random.ts'
+import { add, flip, generator, mul, randn, scope, type Tensor } from '../tensor/index.ts'
 import { readSample, stacked, type Batch, type Sample } from './batch.ts'
+import { bent, jittered } from './bend.ts'
+import { withContrastAgent } from './contrast-agent.ts'
+import { withMetal } from './metal.ts'
 import type { SliceRef, Store } from './open-store.ts'
+import { truncated } from './truncation.ts'
 
 /** Each is a setting; `noAugmentation` switches all off. */
 export type Augmentation = {
@@ -15,20 +21,40 @@ export type Augmentation = {
   flip: boolean
   /** Enlarged by 286 / 256 and cut back at a random place (Isola et al. 2017, appendix 6.2). */
   jitter: boolean
+  /** Turned in the plane by up to so much to either side. */
+  turnDegrees: number
+  /** Larger or smaller by up to this share. */
+  sizeShare: number
+  /** SD of a smooth displacement at control points 32 mm apart. */
+  bendMm: number
+  /** Share of the samples whose CT gets a contrast agent. */
+  contrastShare: number
+  /** Share of the samples whose CT gets metal with its streaks. */
+  metalShare: number
+  /** Share of the samples whose field of view cuts the body. */
+  truncationShare: number
   /** Up to this standard deviation of noise is added to the CT inside the body: another dose, another kernel. */
   noiseHu: number
   /** The whole body's HU move by up to so much, up or down: another scanner's calibration. */
   shiftHu: number
 }
 
-export const noAugmentation: Augmentation = { flip: false, jitter: false, noiseHu: 0, shiftHu: 0 }
-
-/** Isola et al. enlarge 256 to 286. */
-const JITTER = 286 / 256
+export const noAugmentation: Augmentation = {
+  flip: false,
+  jitter: false,
+  turnDegrees: 0,
+  sizeShare: 0,
+  bendMm: 0,
+  contrastShare: 0,
+  metalShare: 0,
+  truncationShare: 0,
+  noiseHu: 0,
+  shiftHu: 0,
+}
 
 export type Draw = { seed: number; position: number; device?: string }
 
-/** Samples position … position + refs.length − 1 of the run `seed`, each with its own draws. */
+/** Samples position … position + refs.length − 1 of the run `seed`, each with its own draws, made on `device`. */
 export function augmentedBatch(
   store: Store,
   refs: readonly SliceRef[],
@@ -37,58 +63,43 @@ export function augmentedBatch(
 ): Batch {
   return scope(() =>
     stacked(
-      refs.map((ref, n) => augmented(readSample(store, ref), how, seed, position + n)),
+      refs.map((ref, n) =>
+        augmented(readSample(store, ref, device), store, how, { seed, index: position + n, device }),
+      ),
       store.plan.ct,
-      device,
     ),
   )
 }
 
-function augmented(sample: Sample, how: Augmentation, seed: number, index: number): Sample {
-  const random = stream(seed, 'augment', index)
-  // All are drawn whatever is switched on, so that one switch does not change the others' draws.
-  const draws = {
-    flip: random.uniform() < 0.5,
-    at: [random.uniform(), random.uniform()] as const,
-    noise: random.uniform(),
-    shift: random.between(-1, 1),
-  }
+type Own = { seed: number; index: number; device: string }
+
+function augmented(sample: Sample, { plan }: Store, how: Augmentation, own: Own): Sample {
+  const { spacingMm, ct } = plan
+  const draw = (name: string): Random => stream(own.seed, 'augment', name, own.index)
+  const happens = (name: string, share: number): boolean => draw(`${name} happens`).uniform() < share
+  const scene = { spacingMm, outsideHu: ct.lowHu, device: own.device }
   let result = sample
-  if (how.noiseHu > 0) result = noisy(result, how.noiseHu * draws.noise, seedOf(seed, 'noise', index))
-  if (how.shiftHu > 0) result = shifted(result, how.shiftHu * draws.shift)
-  if (how.jitter) result = jittered(result, draws.at)
-  if (how.flip && draws.flip) result = each(result, (t) => flip(t, [2]))
+  if (how.jitter) result = jittered(result, draw('jitter'), ct.lowHu)
+  if (how.turnDegrees > 0 || how.sizeShare > 0 || how.bendMm > 0) result = bent(result, how, draw('bend'), scene)
+  if (how.flip && happens('flip', 0.5)) result = mirrored(result)
+  if (happens('contrast', how.contrastShare)) result = withContrastAgent(result, draw('contrast'), scene)
+  if (happens('metal', how.metalShare)) result = withMetal(result, draw('metal'), scene)
+  if (how.shiftHu > 0) result = brighter(result, mul(result.ctBody, how.shiftHu * draw('shift').between(-1, 1)))
+  if (how.noiseHu > 0) result = noisy(result, how.noiseHu * draw('noise').uniform(), own)
+  if (happens('truncation', how.truncationShare)) result = truncated(result, draw('truncation'), scene)
   return result
 }
 
-function noisy(sample: Sample, sdHu: number, seed: number): Sample {
-  const noise = mul(randn(sample.ctHu.shape, { generator: generator(seed) }), sdHu)
-  return { ...sample, ctHu: add(sample.ctHu, mul(noise, sample.ctBody)) }
+function mirrored({ ctHu, ctBody, mr, body, mask }: Sample): Sample {
+  const mirror = (t: Tensor): Tensor => flip(t, [2])
+  return { ctHu: mirror(ctHu), ctBody: mirror(ctBody), mr: mirror(mr), body: mirror(body), mask: mirror(mask) }
 }
 
-function shifted(sample: Sample, byHu: number): Sample {
-  return { ...sample, ctHu: add(sample.ctHu, mul(sample.ctBody, byHu)) }
+function noisy(sample: Sample, sdHu: number, { seed, index, device }: Own): Sample {
+  const noise = randn(sample.ctHu.shape, { generator: generator(seedOf(seed, 'noise', index), device), device })
+  return brighter(sample, mul(mul(noise, sdHu), sample.ctBody))
 }
 
-/** Images by bicubic interpolation as the reference, masks by the nearest pixel so that they stay 0 or 1. */
-function jittered(sample: Sample, [down, right]: readonly [number, number]): Sample {
-  const [h, w] = sample.mr.shape.slice(1) as [number, number]
-  const [tall, wide] = [Math.round(h * JITTER), Math.round(w * JITTER)]
-  const [top, left] = [Math.floor(down * (tall - h + 1)), Math.floor(right * (wide - w + 1))]
-  const cut = (t: Tensor): Tensor => contiguous(squeeze(narrow(narrow(t, 2, top, h), 3, left, w), 0))
-  const image = (t: Tensor): Tensor => cut(aten.upsample_bicubic2d(unsqueeze(t, 0), [tall, wide], false))
-  const mask = (t: Tensor): Tensor => cut(aten.upsample_nearest2d(unsqueeze(t, 0), [tall, wide]))
-  return {
-    ctHu: image(sample.ctHu),
-    ctBody: mask(sample.ctBody),
-    // Bicubic interpolation overshoots at edges.
-    mr: clamp(image(sample.mr), -1, 1),
-    body: mask(sample.body),
-    mask: mask(sample.mask),
-  }
-}
-
-function each(sample: Sample, body: (t: Tensor) => Tensor): Sample {
-  const { ctHu, ctBody, mr, body: inBody, mask } = sample
-  return { ctHu: body(ctHu), ctBody: body(ctBody), mr: body(mr), body: body(inBody), mask: body(mask) }
+function brighter(sample: Sample, byHu: Tensor): Sample {
+  return { ...sample, ctHu: add(sample.ctHu, byHu) }
 }

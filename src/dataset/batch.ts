@@ -18,20 +18,23 @@ export type Sample = { ctHu: Tensor; ctBody: Tensor; mr: Tensor; body: Tensor; m
 export function readBatch(store: Store, refs: readonly SliceRef[], device = 'cpu'): Batch {
   return scope(() =>
     stacked(
-      refs.map((ref) => readSample(store, ref)),
+      refs.map((ref) => readSample(store, ref, device)),
       store.plan.ct,
-      device,
     ),
   )
 }
 
 /** At the ends of the volume the edge slice stands in for the neighbour that is not there. */
-export function readSample({ patients, plan: { neighbours } }: Store, { patient, k }: SliceRef): Sample {
+export function readSample(
+  { patients, plan: { neighbours } }: Store,
+  { patient, k }: SliceRef,
+  device = 'cpu',
+): Sample {
   const stored = patients.get(patient)!
   const last = stored.usable.length - 1
   const around = Array.from({ length: 2 * neighbours + 1 }, (_, n) => Math.min(last, Math.max(0, k + n - neighbours)))
   const pick = (of: keyof Omit<StoredPatient, 'usable'>, slices: readonly number[]): Tensor =>
-    to(indexSelect(stored[of], 0, tensor(slices, [slices.length], 'int64')), { dtype: 'float32' })
+    to(to(indexSelect(stored[of], 0, tensor(slices, [slices.length], 'int64')), { device }), { dtype: 'float32' })
   return {
     ctHu: pick('ct', around),
     ctBody: pick('body', around),
@@ -42,14 +45,11 @@ export function readSample({ patients, plan: { neighbours } }: Store, { patient,
 }
 
 /** Samples of one size side by side, CT mapped to [−1, 1] and clipped. */
-export function stacked(samples: readonly Sample[], { lowHu, highHu }: CtMapping, device: string): Batch {
+export function stacked(samples: readonly Sample[], { lowHu, highHu }: CtMapping): Batch {
   const together = (of: keyof Sample): Tensor =>
-    to(
-      stack(
-        samples.map((sample) => sample[of]),
-        0,
-      ),
-      { device },
+    stack(
+      samples.map((sample) => sample[of]),
+      0,
     )
   const factor = 2 / (highHu - lowHu)
   const unclipped = mul(sub(together('ctHu'), (lowHu + highHu) / 2), factor)

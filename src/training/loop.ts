@@ -153,8 +153,11 @@ function affordable({ minutes }: RunConfig, clock: Clock): boolean {
   return minutes === null || clock.watchedSeconds <= 0.25 * clock.elapsed()
 }
 
-function augmentationOf({ flip, jitter, noiseHu, shiftHu }: RunConfig): Augmentation {
-  return { flip, jitter, noiseHu, shiftHu }
+function augmentationOf(config: RunConfig): Augmentation {
+  const { flip, jitter, turnDegrees, sizeShare, bendMm } = config
+  const { contrastShare, metalShare, truncationShare, noiseHu, shiftHu } = config
+  const places = { flip, jitter, turnDegrees, sizeShare, bendMm }
+  return { ...places, contrastShare, metalShare, truncationShare, noiseHu, shiftHu }
 }
 
 function added({ steps, sums }: LoopState['pending'], losses: Record<string, number>): LoopState['pending'] {

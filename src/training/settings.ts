@@ -37,6 +37,12 @@ const common = {
   /** Augmentation: see dataset/augment.ts. */
   flip: z.boolean(),
   jitter: z.boolean(),
+  turnDegrees: z.number().min(0).max(45),
+  sizeShare: z.number().min(0).max(0.5),
+  bendMm: z.number().min(0).max(20),
+  contrastShare: share,
+  metalShare: share,
+  truncationShare: share,
   noiseHu: z.number().min(0).max(200),
   shiftHu: z.number().min(0).max(200),
   /** Validations over the whole run, beside one before the first step; on so many slices, spread over the patients. */
@@ -100,6 +106,8 @@ export type RunConfig = z.infer<typeof RunConfigSchema>
 type Generator = keyof typeof SCHEMAS
 
 const watching = { validations: 10, validationSlices: 16, sampleSlices: 4, checkpointSeconds: 120, logEvery: 10 }
+const unbent = { turnDegrees: 0, sizeShare: 0, bendMm: 0 }
+const undisturbed = { contrastShare: 0, metalShare: 0, truncationShare: 0, noiseHu: 0, shiftHu: 0 }
 const whole = { epochs: null, steps: null, minutes: null }
 
 /** The reference's defaults (junyanz/pytorch-CycleGAN-and-pix2pix, model pix2pix): 100 epochs, then 100 to zero. */
@@ -114,8 +122,8 @@ const paper = {
   holdShare: 0.5,
   flip: true,
   jitter: true,
-  noiseHu: 0,
-  shiftHu: 0,
+  ...unbent,
+  ...undisturbed,
 } as const
 const best = {
   ...whole,
@@ -128,8 +136,8 @@ const best = {
   holdShare: 0,
   flip: true,
   jitter: false,
-  noiseHu: 0,
-  shiftHu: 0,
+  ...unbent,
+  ...undisturbed,
 } as const
 const { ngf, downs, norm, dropout } = PAPER_UNET
 const emaDecay = 0.999

@@ -29,7 +29,7 @@ function pairedStore(neighbours: number): Store {
     mask: tensor(ones, shape, 'uint8'),
     usable: new Uint8Array(slices).fill(1),
   }
-  const plan = { ct: ctMapping, neighbours } as Plan
+  const plan = { ct: ctMapping, neighbours, spacingMm: [2, 2] } as unknown as Plan
   return { dir: '', plan, manifest: undefined as never, patients: new Map([['p001', stored]]), close() {} }
 }
 
@@ -102,7 +102,7 @@ test('noise has the SD that was asked for at most, and a shift moves every voxel
 
 test('what a sample looks like depends on its number in the run, not on how batches are cut', () => {
   const store = pairedStore(1)
-  const how = { flip: true, jitter: true, noiseHu: 20, shiftHu: 10 }
+  const how = { ...noAugmentation, flip: true, jitter: true, noiseHu: 20, shiftHu: 10 }
   const refs = [0, 1, 2, 3].map((k) => ({ patient: 'p001', k }))
   const whole = numbers(augmentedBatch(store, refs, how, { seed: 5, position: 40 })).ct
   const second = numbers(augmentedBatch(store, refs.slice(2), how, { seed: 5, position: 42 })).ct
@@ -128,7 +128,7 @@ test('batches leave no tensor behind but their own four', () => {
   const batch = augmentedBatch(
     store,
     [{ patient: 'p001', k: 1 }],
-    { flip: true, jitter: true, noiseHu: 9, shiftHu: 9 },
+    { ...noAugmentation, flip: true, jitter: true, noiseHu: 9, shiftHu: 9, contrastShare: 1, metalShare: 1, bendMm: 2 },
     { seed: 1, position: 0 },
   )
   assert.equal(liveTensors(), before + 4)
