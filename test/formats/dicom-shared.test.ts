@@ -104,7 +104,7 @@ async function checkAgainstPydicom(series: DicomSeries, volume: Volume, readings
   // The cosines of oblique series are rounded in the file; pydicom keeps them, we make them orthonormal. The
   // positions of the jittering series leave its normal by less than our stated 0.1 mm.
   const offMm = cornersApartMm(volume, affineOf(expected.affine_lps_col_row_slice!), volume.grid.size)
-  assert.ok(offMm < (name === 'mr_ge_oblique_jitter' ? 0.1 : 2e-3), `${offMm} mm away from pydicom`)
+  assert.ok(offMm < (name === 'mr_ge_oblique_jitter' ? 0.1 : 1e-3), `${offMm} mm away from pydicom`)
   const twin = name === 'mr_duplicate_files' ? cases['mr_hitachi_double_oblique']!.pydicom[0]! : expected
   assert.equal(hashOf(await storedSlices(series)), twin.stored.sha256_int32le_slice_row_col)
   const lowest = series.modality === 'CT' ? Math.max(-1024, expected.rescaled.min) : expected.rescaled.min
@@ -115,7 +115,7 @@ async function checkAgainstPydicom(series: DicomSeries, volume: Volume, readings
 /** One of its outputs has our place; of those, one has our values, or (several time points in one) a wider range. */
 function checkAgainstDcm2niix(volume: Volume, outputs: readonly Output[], name: string): void {
   const found = statistics(volume)
-  const toleranceMm = OTHER_SPACING_MM[name] ?? 2e-3
+  const toleranceMm = OTHER_SPACING_MM[name] ?? 1e-3
   const atOurPlace = outputs.filter(({ dims, affine_ras }) => {
     const size = dims.slice(0, 3) as unknown as Vec3
     return cornersApartMm(volume, lpsFromRas(affineOf(affine_ras)), size) < toleranceMm
