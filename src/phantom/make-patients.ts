@@ -3,12 +3,15 @@ import { throwIfAborted } from '../errors.ts'
 import { listening } from '../progress.ts'
 import type { Report } from '../progress.ts'
 import { seedOf } from '../random.ts'
-import { PRESETS } from './presets.ts'
-import type { Size } from './presets.ts'
+import type { Kernel } from './ct.ts'
+import { MOTIONS, PRESETS } from './presets.ts'
+import type { MotionName, Size } from './presets.ts'
 import { SEQUENCES } from './sequences.ts'
 import type { SequenceName } from './sequences.ts'
 import { virtualPatientInSteps } from './virtual-patient.ts'
-import { madeAlready, phantomId, writeVirtualPatient } from './write.ts'
+import type { PhantomSettings } from './virtual-patient.ts'
+import { phantomId } from './patient-id.ts'
+import { madeAlready, writeVirtualPatient } from './write.ts'
 import type { Format } from './write.ts'
 
 export type MakeOptions = {
@@ -18,6 +21,10 @@ export type MakeOptions = {
   readonly size: Size
   /** Which MR sequences; each is the same whatever the others. */
   readonly sequences: readonly SequenceName[]
+  /** Whether there is a second CT, with contrast agent. */
+  readonly contrast: boolean
+  readonly kernel: Kernel
+  readonly motion: MotionName
   /** Patient n of a seed is the same whatever the number of patients. */
   readonly seed: number
 }
@@ -30,7 +37,7 @@ export type MadePatient = { id: string; folder: string; tumourSite: string }
  */
 export async function makePatients(options: MakeOptions, report: Report, signal?: AbortSignal): Promise<MadePatient[]> {
   const { output, format, patients } = options
-  const settings = { ...PRESETS[options.size], sequences: options.sequences.map((name) => SEQUENCES[name]) }
+  const settings = settingsOf(options)
   const made: MadePatient[] = []
   for (let n = 1; n <= patients; n++) {
     throwIfAborted(signal, `Before ${phantomId(n)}`)
@@ -43,8 +50,19 @@ export async function makePatients(options: MakeOptions, report: Report, signal?
     async function makeAndWrite(): Promise<MadePatient> {
       const patient = await listening(virtualPatientInSteps(seed, settings), phantomId(n), signal)
       const folder = await writeVirtualPatient(output, n, patient, format)
-      return { id: phantomId(n), folder, tumourSite: patient.traits.tumour.site }
+      return { id: phantomId(n), folder, tumourSite: patient.traits.disease.tumour.site }
     }
   }
   return made
+}
+
+function settingsOf({ size, sequences, contrast, kernel, motion }: MakeOptions): PhantomSettings {
+  const preset = PRESETS[size]
+  return {
+    ...preset,
+    sequences: sequences.map((name) => SEQUENCES[name]),
+    contrast,
+    ct: { ...preset.ct, kernel },
+    misalignment: MOTIONS[motion],
+  }
 }

@@ -48,17 +48,62 @@ function fade(t: number): number {
   return t * t * (3 - 2 * t)
 }
 
-/**
- * Fills an array with standard normal numbers, two from each pair of uniform ones.
- * @see Box and Muller, Ann Math Stat 29:610 (1958)
- */
+/** The normal distribution's quantiles at (n + ½)/65536: the trapezium rule over the density, read backwards. */
+const QUANTILES = quantiles(65536)
+
+function quantiles(count: number): Float32Array {
+  const table = new Float32Array(count)
+  const step = 1e-4
+  const density = (z: number): number => Math.exp(-0.5 * z * z) / Math.sqrt(2 * Math.PI)
+  let [z, below] = [-6, 0]
+  for (let n = 0; n < count; n++) {
+    for (; below < (n + 0.5) / count; z += step) below += 0.5 * step * (density(z) + density(z + step))
+    table[n] = z
+  }
+  return table
+}
+
+/** Fills an array with standard normal numbers within ±4.3, two from each uniform one: its upper and its lower 16 bits. */
 export function fillNormal(random: Random, out: Float32Array): Float32Array {
   for (let n = 0; n < out.length; n += 2) {
-    // 1 − u lies in (0, 1], where the logarithm is finite.
-    const radius = Math.sqrt(-2 * Math.log(1 - random.uniform()))
-    const angle = 2 * Math.PI * random.uniform()
-    out[n] = radius * Math.cos(angle)
-    if (n + 1 < out.length) out[n + 1] = radius * Math.sin(angle)
+    const bits = random.uniform() * 65536
+    const upper = bits | 0
+    out[n] = QUANTILES[upper]!
+    if (n + 1 < out.length) out[n + 1] = QUANTILES[((bits - upper) * 65536) | 0]!
   }
+  return out
+}
+
+/** A slice blurred by a Gaussian of `sigma` voxels, rows then columns; the rim's value goes on beyond the rim. */
+export function blurred(slice: Float32Array, columns: number, rows: number, sigma: number): Float32Array {
+  const reach = Math.max(1, Math.ceil(2.5 * sigma))
+  const weights = Float64Array.from({ length: reach + 1 }, (_, n) => Math.exp(-0.5 * (n / sigma) ** 2))
+  const total = weights.reduce((sum, w, n) => sum + (n === 0 ? w : 2 * w), 0)
+  const kernel = weights.map((w) => w / total)
+  const across = blurredAlong(slice, columns, rows, kernel, 1, columns)
+  return blurredAlong(across, rows, columns, kernel, columns, 1)
+}
+
+/** Along lines of `length` voxels `step` apart, `lines` of them `next` apart. */
+function blurredAlong(
+  from: Float32Array,
+  length: number,
+  lines: number,
+  kernel: Float64Array,
+  step: number,
+  next: number,
+): Float32Array {
+  const out = new Float32Array(from.length)
+  const reach = kernel.length - 1
+  for (let line = 0; line < lines; line++)
+    for (let n = 0, at = line * next; n < length; n++, at += step) {
+      let sum = kernel[0]! * from[at]!
+      for (let m = 1; m <= reach; m++) {
+        const before = n >= m ? at - m * step : at - n * step
+        const after = n + m < length ? at + m * step : at + (length - 1 - n) * step
+        sum += kernel[m]! * (from[before]! + from[after]!)
+      }
+      out[at] = sum
+    }
   return out
 }

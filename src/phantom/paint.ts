@@ -10,10 +10,13 @@
  */
 import { toTheEnd } from '../progress.ts'
 import type { Steps } from '../progress.ts'
-import { mmFromIndex, voxelCount } from '../volume/index.ts'
+import { voxelCount } from '../volume/index.ts'
 import type { Grid, Vec3 } from '../volume/index.ts'
 import type { Anatomy } from './anatomy/index.ts'
+import { blockCorners, makeBlock } from './blocks.ts'
+import type { Block } from './blocks.ts'
 import type { PointMap } from './pose.ts'
+import { widened } from './shapes.ts'
 import type { Box, Sdf } from './shapes.ts'
 import { TISSUE_NAMES } from './tissues.ts'
 import type { TissueName } from './tissues.ts'
@@ -43,9 +46,7 @@ export function channel(
 /** Which images an organ is painted in: metal disturbs MR beyond its own size. */
 export type Modality = 'CT' | 'MR'
 
-type Brush = { sdf: Sdf; box: Box; tissue: number; label: number; depthMm: number }
-/** Blocks are about this long: large enough to save tests, small enough to exclude most organs. */
-const BLOCK_MM = 13
+type Brush = { sdf: Sdf; box: Box; low: Vec3; high: Vec3; tissue: number; label: number; depthMm: number }
 /** Distances are first-order: a block is ruled out (or in) only with this margin. */
 const MARGIN = 1.45
 
@@ -63,134 +64,37 @@ export function* paintInSteps(
   modality: Modality = 'CT',
 ): Steps<Painting> {
   const shown = organs.filter(({ only }) => only === undefined || only === modality)
+  const width = 0.55 * (grid.spacingMm[0] + grid.spacingMm[1])
+  const thick = grid.spacingMm[2] / 3
   const brushes = shown.map(({ structure, tissue, shape, depthMm }): Brush => ({
     sdf: shape.sdf,
     box: shape.box,
+    // Beyond this box the organ neither covers a part of the voxel nor asks for its slice to be sampled.
+    ...widened(shape.box, width + MARGIN * thick),
     tissue: TISSUE_NAMES.indexOf(tissue),
     label: structure === undefined ? 1 : structures.indexOf(structure) + 1,
     depthMm,
   }))
-  const deepestMm = Math.max(...brushes.map(({ depthMm }) => depthMm))
   const count = voxelCount(grid)
   const air = TISSUE_NAMES.indexOf('air')
   const images = channels.map(({ mean }) => new Float32Array(count).fill(mean[air]!))
   const painting = { channels: images, labels: new Uint8Array(count), tissues: new Uint8Array(count).fill(air) }
-  const width = 0.55 * (grid.spacingMm[0] + grid.spacingMm[1])
   const block = makeBlock(grid, templateFromMm)
-  const thick = grid.spacingMm[2] / 3
+  // Half a block's diagonal, with a margin for what the template's own size does to it.
+  const far = MARGIN * 1.2 * 0.5 * Math.hypot(...block.size.map((n, axis) => n * grid.spacingMm[axis]!)) + width + thick
   const painter = makePainter(traits, channels, painting, body.sdf, { width, thick })
   for (const corner of blockCorners(grid, block.size)) {
     if (corner[0] === 0 && corner[1] === 0) yield
+    if (body.sdf(...block.middle(corner)) > far) continue
     block.place(corner)
     const { centre, reach } = middleOf(block.box, width + thick)
     const skin = body.sdf(...centre)
     if (skin > reach || !meets(block.box, body.box, width + thick)) continue
-    painter(block, activeBrushes(brushes, skin, block, width + thick), skin + deepestMm < -reach)
+    const active = activeBrushes(brushes, skin, block, width + thick)
+    const deepestMm = active.reduce((mm, { depthMm }) => Math.max(mm, depthMm), 0)
+    painter(block, active, skin + deepestMm < -reach)
   }
   return painting
-}
-
-type Block = {
-  readonly size: Vec3
-  /** Fills the lists below for the block at this corner. */
-  place(corner: Vec3): void
-  count: number
-  readonly voxels: Int32Array
-  readonly x: Float64Array
-  readonly y: Float64Array
-  readonly z: Float64Array
-  /** A third of a slice, in the template. */
-  readonly step: [number, number, number]
-  box: Box
-}
-
-function* blockCorners({ size }: Grid, step: Vec3): Generator<Vec3> {
-  for (let k = 0; k < size[2]; k += step[2])
-    for (let j = 0; j < size[1]; j += step[1]) for (let i = 0; i < size[0]; i += step[0]) yield [i, j, k]
-}
-
-/** A block of voxels with their places in the template, from a lattice of exact ones every 5 mm or less. */
-function makeBlock(grid: Grid, templateFromMm: PointMap): Block {
-  const size = grid.spacingMm.map((mm) => Math.max(1, Math.round(BLOCK_MM / mm))) as unknown as Vec3
-  const most = size[0] * size[1] * size[2]
-  const locate = latticeMap(grid, templateFromMm)
-  const out: [number, number, number] = [0, 0, 0]
-  const block: Block = {
-    size,
-    count: 0,
-    voxels: new Int32Array(most),
-    x: new Float64Array(most),
-    y: new Float64Array(most),
-    z: new Float64Array(most),
-    step: [0, 0, 0],
-    box: { low: [0, 0, 0], high: [0, 0, 0] },
-    place([i0, j0, k0]) {
-      const [ni, nj, nk] = grid.size
-      let n = 0
-      const low: [number, number, number] = [Infinity, Infinity, Infinity]
-      const high: [number, number, number] = [-Infinity, -Infinity, -Infinity]
-      for (let k = k0; k < Math.min(k0 + size[2], nk); k++)
-        for (let j = j0; j < Math.min(j0 + size[1], nj); j++)
-          for (let i = i0; i < Math.min(i0 + size[0], ni); i++) {
-            locate(i, j, k, out)
-            block.voxels[n] = i + ni * (j + nj * k)
-            block.x[n] = out[0]
-            block.y[n] = out[1]
-            block.z[n] = out[2]
-            n++
-            for (let axis = 0; axis < 3; axis++) {
-              if (out[axis]! < low[axis]!) low[axis] = out[axis]!
-              if (out[axis]! > high[axis]!) high[axis] = out[axis]!
-            }
-          }
-      block.count = n
-      locate(i0, j0, k0 + 1 / 3, out)
-      block.step[0] = out[0] - block.x[0]!
-      block.step[1] = out[1] - block.y[0]!
-      block.step[2] = out[2] - block.z[0]!
-      block.box = { low, high }
-    },
-  }
-  return block
-}
-
-type Locate = (i: number, j: number, k: number, out: [number, number, number]) => void
-
-/**
- * The map on a lattice, linear between: a wave 90 mm long and 3 mm high is met to 0.05 mm with nodes 5 mm apart,
- * and it is evaluated once for several voxels.
- */
-function latticeMap(grid: Grid, map: PointMap): Locate {
-  const step = grid.spacingMm.map((mm) => Math.max(1, Math.floor(5 / mm))) as unknown as Vec3
-  const nodes = grid.size.map((n, axis) => Math.ceil((n - 1) / step[axis]!) + 2) as unknown as Vec3
-  const { linear, offset } = mmFromIndex(grid)
-  const values = new Float64Array(nodes[0] * nodes[1] * nodes[2] * 3)
-  let at = 0
-  for (let c = 0; c < nodes[2]; c++)
-    for (let b = 0; b < nodes[1]; b++)
-      for (let a = 0; a < nodes[0]; a++) {
-        const [i, j, k] = [a * step[0], b * step[1], c * step[2]]
-        const mm = [0, 1, 2].map((r) => linear[0][r]! * i + linear[1][r]! * j + linear[2][r]! * k + offset[r]!)
-        values.set(map(mm as unknown as Vec3), at)
-        at += 3
-      }
-  const [stepJ, stepK] = [nodes[0] * 3, nodes[0] * nodes[1] * 3]
-  return (i, j, k, out) => {
-    const [a, b, c] = [Math.floor(i / step[0]), Math.floor(j / step[1]), Math.floor(k / step[2])]
-    const [u, v, w] = [i / step[0] - a, j / step[1] - b, k / step[2] - c]
-    const n = a * 3 + b * stepJ + c * stepK
-    for (let axis = 0; axis < 3; axis++) {
-      const m = n + axis
-      const near = mix(mix(values[m]!, values[m + 3]!, u), mix(values[m + stepJ]!, values[m + stepJ + 3]!, u), v)
-      const o = m + stepK
-      const far = mix(mix(values[o]!, values[o + 3]!, u), mix(values[o + stepJ]!, values[o + stepJ + 3]!, u), v)
-      out[axis] = mix(near, far, w)
-    }
-  }
-}
-
-function mix(a: number, b: number, t: number): number {
-  return a + (b - a) * t
 }
 
 /** A block's middle, and how far from it a surface can still meet one of its voxels. */
@@ -283,6 +187,8 @@ function makeSampler(traits: Traits, channels: readonly Channel[], skin: Sdf, wi
       const c = fibre(x, y, z)
       for (let m = 0; m < active.length; m++) {
         const brush = active[m]!
+        const { low, high } = brush
+        if (x < low[0] || x > high[0] || y < low[1] || y > high[1] || z < low[2] || z > high[2]) continue
         const own = brush.sdf(x, y, z)
         const inSkin = depth + brush.depthMm
         const d = own > inSkin ? own : inSkin

@@ -2,12 +2,14 @@
  * Poses: from the CT's frame to the template, and from the CT to the MR.
  *
  * Units       millimetres, LPS in both scanners' frames. The template's frame is in anatomy/organ.ts.
- * Truth       mrFromCt(p) = rigid(p + d(p)) with d a sum of sine waves: closed, smooth, and known.
+ * Truth       mrFromCt(p) = rigid(p + d(p)) with d a sum of sine waves and motions: closed, smooth, and known.
  */
 import { stream } from '../random.ts'
 import type { Random } from '../random.ts'
 import { add, apply, cross, invert, norm, scale, subtract } from '../volume/index.ts'
 import type { Affine, Mat3, Vec3 } from '../volume/index.ts'
+import { motionsAt, sumOfMotions } from './motion.ts'
+import type { Motion, MotionAmounts } from './motion.ts'
 import type { Traits } from './traits.ts'
 
 export type PointMap = (p: Vec3) => Vec3
@@ -15,16 +17,17 @@ export type PointMap = (p: Vec3) => Vec3
 export type Wave = { readonly amplitudeMm: Vec3; readonly radiansPerMm: Vec3; readonly phase: number }
 
 export type Misalignment = {
-  /** mr = rigid(ct + d(ct)). */
+  /** mr = rigid(ct + d(ct)), d the sum of waves and motions. */
   readonly rigidMrFromCt: Affine
-  readonly deformation: readonly Wave[]
+  readonly waves: readonly Wave[]
+  readonly motions: readonly Motion[]
 }
 export type MisalignmentLimits = {
   readonly shiftMm: number
   readonly turnDegrees: number
-  /** The largest displacement of the deformation. */
+  /** The largest displacement of the waves. */
   readonly bendMm: number
-}
+} & MotionAmounts
 
 /** d(p) = Σ amplitude · sin(k · p + phase). */
 export function displacement(waves: readonly Wave[], [x, y, z]: Vec3): Vec3 {
@@ -65,14 +68,31 @@ function unit(random: Random): Vec3 {
   return scale(v, 1 / Math.max(norm(v), 1e-9))
 }
 
-/** Up to the limits in shift, turn and bend, about `centreMm` of the CT. */
-export function drawMisalignment(seed: number, centreMm: Vec3, limits: MisalignmentLimits): Misalignment {
-  const draw = stream(seed, 'phantom', 'misalignment')
-  const turn = rotationAbout(unit(draw), (limits.turnDegrees * draw.between(0.4, 1) * Math.PI) / 180)
+/** Up to the limits in shift, turn, bend and motions, about `centreMm` of the CT of this patient. */
+export function drawMisalignment(traits: Traits, centreMm: Vec3, limits: MisalignmentLimits): Misalignment {
+  const draw = stream(traits.seed, 'phantom', 'misalignment')
+  const linear = rotationAbout(unit(draw), (limits.turnDegrees * draw.between(0.4, 1) * Math.PI) / 180)
   const shift = scale(unit(draw), limits.shiftMm * draw.between(0.4, 1))
-  const linear = turn
-  const offset = subtract(add(centreMm, shift), apply({ linear, offset: [0, 0, 0] }, centreMm))
-  return { rigidMrFromCt: { linear, offset }, deformation: drawWaves(draw, 5, limits.bendMm) }
+  const waves = drawWaves(draw, 5, limits.bendMm)
+  const sign = (): number => (draw.uniform() < 0.5 ? -1 : 1)
+  const motions = motionsAt((point) => ctFromTemplate(traits, point), {
+    jawDegrees: limits.jawDegrees * draw.between(0.4, 1),
+    neckDegrees: limits.neckDegrees * draw.between(0.4, 1) * sign(),
+    swallowMm: limits.swallowMm * draw.between(0.4, 1),
+  })
+  return { rigidMrFromCt: aboutPoint(linear, centreMm, shift), waves, motions }
+}
+
+/** A turn about a point, and a shift. */
+function aboutPoint(linear: Mat3, centreMm: Vec3, shift: Vec3): Affine {
+  return { linear, offset: subtract(add(centreMm, shift), apply({ linear, offset: [0, 0, 0] }, centreMm)) }
+}
+
+/** How the patient lies in a second scan on the same couch: a millimetre and half a degree away. */
+export function drawSecondScan(seed: number, centreMm: Vec3): Affine {
+  const draw = stream(seed, 'phantom', 'second scan')
+  const linear = rotationAbout(unit(draw), (0.5 * draw.between(0.3, 1) * Math.PI) / 180)
+  return aboutPoint(linear, centreMm, scale(unit(draw), draw.between(0.4, 1.4)))
 }
 
 /** Rodrigues' formula, as columns. */
@@ -85,23 +105,25 @@ function rotationAbout(axis: Vec3, radians: number): Mat3 {
   return [column([1, 0, 0]), column([0, 1, 0]), column([0, 0, 1])]
 }
 
-export function mrFromCt({ rigidMrFromCt, deformation }: Misalignment): PointMap {
-  return (p) => apply(rigidMrFromCt, add(p, displacement(deformation, p)))
+/** d(p) of a misalignment, in the CT's frame. */
+export function bend({ waves, motions }: Misalignment, p: Vec3): Vec3 {
+  return add(displacement(waves, p), sumOfMotions(motions, p))
 }
 
-/** The inverse: d is a contraction (its slope stays well below one), so the fixed point is found in a few turns. */
-export function ctFromMr({ rigidMrFromCt, deformation }: Misalignment): PointMap {
-  const ctFromMrRigid = invert(rigidMrFromCt)
-  return (q) => {
-    const target = apply(ctFromMrRigid, q)
-    return fixedPoint(target, (p) => displacement(deformation, p))
-  }
+export function mrFromCt(misalignment: Misalignment): PointMap {
+  return (p) => apply(misalignment.rigidMrFromCt, add(p, bend(misalignment, p)))
+}
+
+/** The inverse: d is a contraction (its slope stays below one), so the fixed point is found in some turns. */
+export function ctFromMr(misalignment: Misalignment): PointMap {
+  const ctFromMrRigid = invert(misalignment.rigidMrFromCt)
+  return (q) => fixedPoint(apply(ctFromMrRigid, q), (p) => bend(misalignment, p))
 }
 
 /** Solves p + d(p) = target to better than a micrometre. */
 function fixedPoint(target: Vec3, d: PointMap): Vec3 {
   let p = target
-  for (let turn = 0; turn < 30; turn++) {
+  for (let turn = 0; turn < 80; turn++) {
     const next = subtract(target, d(p))
     const step = norm(subtract(next, p))
     p = next

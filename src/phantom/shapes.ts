@@ -31,7 +31,9 @@ export function ellipsoid(centre: Vec3, radii: Vec3, turns: Turns = {}): Shape {
   if (!turns.pitch && !turns.roll && !turns.yaw)
     return { sdf: (x, y, z) => scaled(x - cx, y - cy, z - cz), box: around(centre, radii) }
   const [r0, r1, r2] = rotation(turns)
-  const reach = Math.max(...radii)
+  // The half-width of a turned ellipsoid along an axis: its half-axes' shares of that axis, as a root of squares.
+  const [rx, ry, rz] = radii
+  const along = (axis: 0 | 1 | 2): number => Math.hypot(rx * r0[axis], ry * r1[axis], rz * r2[axis])
   return {
     sdf: (x, y, z) => {
       const u = x - cx
@@ -43,7 +45,7 @@ export function ellipsoid(centre: Vec3, radii: Vec3, turns: Turns = {}): Shape {
         r2[0] * u + r2[1] * v + r2[2] * w,
       )
     },
-    box: around(centre, [reach, reach, reach]),
+    box: around(centre, [along(0), along(1), along(2)]),
   }
 }
 
@@ -130,6 +132,47 @@ export function shared(shape: Shape): Shape {
       lastY = y
       lastZ = z
       return (last = sdf(x, y, z))
+    },
+    box,
+  }
+}
+
+/**
+ * A shape whose distance is read from a lattice, linear between nodes, each of which is evaluated when first needed.
+ * A surface of radius R moves by step²/(8 R) at most: 0.14 mm where 3 mm meet R = 8 mm. For shapes that cost much.
+ */
+export function onLattice(shape: Shape, stepMm: number): Shape {
+  const { sdf, box } = shape
+  const low = box.low.map((mm) => mm - 14 * stepMm) as unknown as Vec3
+  const [nx, ny, nz] = [0, 1, 2].map((axis) => Math.ceil((box.high[axis]! - low[axis]!) / stepMm) + 15) as [
+    number,
+    number,
+    number,
+  ]
+  const nodes = new Float32Array(nx * ny * nz).fill(NaN)
+  const perMm = 1 / stepMm
+  const row = (i: number, j: number, k: number, a: number): number => {
+    const n = i + nx * (j + ny * k)
+    let left = nodes[n]!
+    if (left !== left) left = nodes[n] = sdf(low[0] + i * stepMm, low[1] + j * stepMm, low[2] + k * stepMm)
+    let right = nodes[n + 1]!
+    if (right !== right) right = nodes[n + 1] = sdf(low[0] + (i + 1) * stepMm, low[1] + j * stepMm, low[2] + k * stepMm)
+    return left + a * (right - left)
+  }
+  return {
+    sdf: (x, y, z) => {
+      const u = (x - low[0]) * perMm
+      const v = (y - low[1]) * perMm
+      const w = (z - low[2]) * perMm
+      const i = Math.floor(u)
+      const j = Math.floor(v)
+      const k = Math.floor(w)
+      if (i < 0 || j < 0 || k < 0 || i > nx - 2 || j > ny - 2 || k > nz - 2) return sdf(x, y, z)
+      const [a, b, c] = [u - i, v - j, w - k]
+      const front = row(i, j, k, a)
+      const back = row(i, j, k + 1, a)
+      const near = front + b * (row(i, j + 1, k, a) - front)
+      return near + c * (back + b * (row(i, j + 1, k + 1, a) - back) - near)
     },
     box,
   }

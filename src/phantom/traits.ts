@@ -5,10 +5,10 @@
  */
 import { stream } from '../random.ts'
 import type { Random } from '../random.ts'
+import { drawDisease } from './disease.ts'
+import type { Disease } from './disease.ts'
 import { smoothField } from './noise.ts'
 import type { Sdf } from './shapes.ts'
-
-export type TumourSite = 'tonsil' | 'tongue base'
 
 export type Traits = {
   readonly seed: number
@@ -31,8 +31,9 @@ export type Traits = {
   readonly ventricleScale: number
   /** Places along the tooth rows without a tooth. */
   readonly missingTeeth: ReadonlySet<number>
-  readonly tumour: { readonly site: TumourSite; readonly side: 1 | -1; readonly radiusMm: number }
-  readonly involvedNodeMm: number
+  /** Teeth of amalgam or gold, as numbered in anatomy/jaws.ts. */
+  readonly metalTeeth: ReadonlyMap<number, 'filling' | 'crown'>
+  readonly disease: Disease
   /** Fields in the template's frame that give tissues their texture. */
   readonly coarse: Sdf
   readonly fine: Sdf
@@ -68,12 +69,8 @@ export function drawTraits(seed: number): Traits {
     skullThicknessMm: draw.between(5.2, 7.4),
     ventricleScale: draw.between(0.85, 1.3),
     missingTeeth: new Set(Array.from({ length: draw.below(5) }, () => draw.below(64))),
-    tumour: {
-      site: draw.uniform() < 0.6 ? 'tonsil' : 'tongue base',
-      side: draw.uniform() < 0.5 ? 1 : -1,
-      radiusMm: draw.between(9, 15),
-    },
-    involvedNodeMm: draw.between(6, 12),
+    metalTeeth: drawMetal(stream(seed, 'phantom', 'metal')),
+    disease: drawDisease(seed),
     coarse: field('coarse', [22, 22, 22]),
     fine: field('fine', [6, 6, 6]),
     fibre: field('fibre', [7, 7, 34]),
@@ -83,6 +80,14 @@ export function drawTraits(seed: number): Traits {
     cells: field('cells', [8, 8, 8]),
     random: (organ) => stream(seed, 'phantom', 'organ', organ),
   }
+}
+
+/** Half of the patients have none, the others up to seven. */
+function drawMetal(draw: Random): Map<number, 'filling' | 'crown'> {
+  const count = draw.uniform() < 0.5 ? 0 : 1 + draw.below(7)
+  // Molars and premolars: the fourth to the seventh of each quarter of sixteen numbers.
+  const place = (): number => 16 * draw.below(4) + 3 + draw.below(4)
+  return new Map(Array.from({ length: count }, () => [place(), draw.uniform() < 0.65 ? 'filling' : 'crown']))
 }
 
 /** A normal number within two standard deviations: no patient is a monster. */

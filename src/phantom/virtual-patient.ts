@@ -6,19 +6,20 @@
 import { toTheEnd } from '../progress.ts'
 import type { Steps } from '../progress.ts'
 import { stream } from '../random.ts'
-import { centreMm, identityDirection, indexFromMm, apply, volume } from '../volume/index.ts'
-import type { CtVolume, Grid, Mask, MrVolume, Vec3 } from '../volume/index.ts'
+import { apply, centreMm, identityDirection, indexFromMm, invert, volume } from '../volume/index.ts'
+import type { Affine, CtVolume, Grid, Mask, MrVolume, Vec3 } from '../volume/index.ts'
 import { buildAnatomy } from './anatomy/index.ts'
 import type { Anatomy } from './anatomy/index.ts'
 import { LANDMARKS } from './anatomy/landmarks.ts'
-import { ctFrom } from './ct.ts'
+import { ctInSteps } from './ct.ts'
 import type { CtSettings } from './ct.ts'
+import { addCouch, addMask } from './fixation.ts'
 import { fatChannel, mrFrom, waterChannel } from './mr.ts'
 import type { MrSettings } from './mr.ts'
 import { channel, paintInSteps } from './paint.ts'
-import type { Painting } from './paint.ts'
-import { ctFromMr, ctFromTemplate, drawMisalignment, mrFromCt, templateFromCt } from './pose.ts'
-import type { Misalignment, MisalignmentLimits } from './pose.ts'
+import type { Channel, Painting } from './paint.ts'
+import { ctFromMr, ctFromTemplate, drawMisalignment, drawSecondScan, mrFromCt, templateFromCt } from './pose.ts'
+import type { Misalignment, MisalignmentLimits, PointMap } from './pose.ts'
 import type { Sequence } from './sequences.ts'
 import { TISSUES } from './tissues.ts'
 import { drawTraits } from './traits.ts'
@@ -28,6 +29,8 @@ export type PhantomSettings = {
   readonly ctGrid: Grid
   readonly mrGrid: Grid
   readonly sequences: readonly Sequence[]
+  /** Whether there is a second CT, with contrast agent. */
+  readonly contrast: boolean
   readonly ct: CtSettings
   readonly mr: MrSettings
   readonly misalignment: MisalignmentLimits
@@ -37,12 +40,15 @@ export type Landmark = { readonly name: string; readonly ctMm: Vec3; readonly mr
 export type VirtualPatient = {
   readonly traits: Traits
   readonly ct: CtVolume
+  /** On the same grid, the patient a little moved: a point p of the CT is contrastFromCt(p) here. */
+  readonly contrast: { readonly ct: CtVolume; readonly contrastFromCt: Affine } | undefined
   readonly mr: readonly { readonly sequence: Sequence; readonly image: MrVolume }[]
   /** On the CT's grid: structures[label − 1], 0 outside. */
   readonly labels: Mask
   readonly structures: readonly string[]
   readonly misalignment: Misalignment
   readonly landmarks: readonly Landmark[]
+  readonly settings: PhantomSettings
 }
 
 /** Everything of the patient with this seed; the same seed gives the same bits. */
@@ -54,40 +60,60 @@ export function makeVirtualPatient(seed: number, settings: PhantomSettings): Vir
 export function* virtualPatientInSteps(seed: number, settings: PhantomSettings): Steps<VirtualPatient> {
   const traits = drawTraits(seed)
   const anatomy = buildAnatomy(traits)
-  const misalignment = drawMisalignment(seed, centreMm(settings.ctGrid), settings.misalignment)
-  const onCt = yield* paintCtInSteps(anatomy, traits, settings.ctGrid)
-  const ct = ctFrom(onCt.channels[0]!, onCt.labels, settings.ctGrid, seed, settings.ct)
+  const { ctGrid, mrGrid } = settings
+  const misalignment = drawMisalignment(traits, centreMm(ctGrid), settings.misalignment)
+  const toTemplate = templateFromCt(traits)
+  const onCt = yield* paintCtInSteps(anatomy, traits, ctGrid, toTemplate, plainHu)
+  const ct = yield* scannedInSteps(anatomy, onCt, toTemplate, seed, 'ct', settings)
+  const contrastFromCt = drawSecondScan(seed, centreMm(ctGrid))
+  const contrast = settings.contrast ? { ct: yield* contrastScan(), contrastFromCt } : undefined
   const onMr = yield* paintMrInSteps(anatomy, traits, misalignment, settings)
   const mr: { sequence: Sequence; image: MrVolume }[] = []
   for (const [n, sequence] of settings.sequences.entries()) {
     yield
-    mr.push({
-      sequence,
-      image: mrFrom(onMr.channels[n + 1]!, onMr.channels[0]!, settings.mrGrid, seed, sequence, settings.mr),
-    })
+    mr.push({ sequence, image: mrFrom(onMr.channels[n + 1]!, onMr.channels[0]!, mrGrid, seed, sequence, settings.mr) })
   }
-  return {
-    traits,
-    ct,
-    mr,
-    labels: volume(settings.ctGrid, onCt.labels),
-    structures: anatomy.structures,
-    misalignment,
-    landmarks: landmarksOf(anatomy, traits, misalignment, settings),
+  const labels = volume(ctGrid, onCt.labels)
+  const landmarks = landmarksOf(anatomy, traits, misalignment, settings)
+  return { traits, ct, contrast, mr, labels, structures: anatomy.structures, misalignment, landmarks, settings }
+
+  function* contrastScan(): Steps<CtVolume> {
+    const ctFromContrast = invert(contrastFromCt)
+    const moved: PointMap = (p) => toTemplate(apply(ctFromContrast, p))
+    const enhanced = yield* paintCtInSteps(anatomy, traits, ctGrid, moved, enhancedHu)
+    return yield* scannedInSteps(anatomy, enhanced, moved, seed, 'ct contrast', settings)
   }
 }
 
-/** HU without noise or couch, and labels. */
-export function paintCt(anatomy: Anatomy, traits: Traits, grid: Grid): Painting {
-  return toTheEnd(paintCtInSteps(anatomy, traits, grid))
-}
-
-function paintCtInSteps(anatomy: Anatomy, traits: Traits, grid: Grid): Steps<Painting> {
-  const hu = channel(
-    (name) => TISSUES[name].hu,
+const huChannel = (withAgent: number): Channel =>
+  channel(
+    (name) => TISSUES[name].hu + withAgent * TISSUES[name].contrastHu,
     (name) => TISSUES[name].ctTexture,
   )
-  return paintInSteps(anatomy, traits, grid, templateFromCt(traits), [hu])
+const [plainHu, enhancedHu] = [huChannel(0), huChannel(1)]
+
+/** HU without noise, couch or mask, and labels. */
+export function paintCt(anatomy: Anatomy, traits: Traits, grid: Grid): Painting {
+  return toTheEnd(paintCtInSteps(anatomy, traits, grid, templateFromCt(traits), plainHu))
+}
+
+function paintCtInSteps(anatomy: Anatomy, traits: Traits, grid: Grid, toTemplate: PointMap, hu: Channel) {
+  return paintInSteps(anatomy, traits, grid, toTemplate, [hu])
+}
+
+/** A scanner's image of what was painted. */
+function* scannedInSteps(
+  { body }: Anatomy,
+  { channels, labels }: Painting,
+  toTemplate: PointMap,
+  seed: number,
+  name: string,
+  { ctGrid, ct }: PhantomSettings,
+): Steps<CtVolume> {
+  const clean = channels[0]!
+  if (ct.couch) addCouch(clean, labels, ctGrid)
+  if (ct.mask) addMask(clean, labels, ctGrid, body, toTemplate)
+  return yield* ctInSteps(clean, labels, ctGrid, { ...ct, seed, name })
 }
 
 /** Fat's density, then each sequence's signal of water, without coils or noise; tissues; in the MR's frame. */

@@ -2,28 +2,24 @@
  * A virtual patient on disk: `PHANTOM-NNN/` with CT and MR series, labels, and `truth/truth.json`. Every object says that
  * it is a phantom.
  *
- * DICOM       CT/, MR_T1w/, MR_T2w/; labels.nii.gz lies in truth/, out of the way of an import.
- * NIfTI       ct.nii.gz, mr_t1.nii.gz, mr_t2.nii.gz, and labels.nii.gz beside them.
+ * DICOM       CT/, CT_contrast/, MR_t1/ …, RTSTRUCT/; labels.nii.gz lies in truth/, out of the way of an import.
+ * NIfTI       ct.nii.gz, ct_contrast.nii.gz, mr_t1.nii.gz …, a mask of each structure in structures/, and labels.nii.gz.
+ * Truth       truth/truth.json, landmarks.csv (RAS mm), see truth.ts.
  */
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { LarmorError } from '../errors.ts'
-import { asDiskFault, exists, readJson, version, writeJson } from '../files.ts'
-import { newUid, writeDicomSeries, writeNifti } from '../formats/index.ts'
-import type { SeriesToWrite } from '../formats/index.ts'
-import { voxelCount } from '../volume/index.ts'
-import type { Grid } from '../volume/index.ts'
-import type { Sequence } from './sequences.ts'
-import type { VirtualPatient } from './virtual-patient.ts'
+import { asDiskFault, exists, readJson, version } from '../files.ts'
+import { writeNifti } from '../formats/index.ts'
+import { phantomId } from './patient-id.ts'
+import { structureMask } from './structures.ts'
+import { writeTruth } from './truth.ts'
+import type { PhantomSettings, VirtualPatient } from './virtual-patient.ts'
+import { writeDicom } from './write-dicom.ts'
 
 export type Format = 'dicom' | 'nifti'
-
-/** 1 → PHANTOM-001. */
-export function phantomId(number: number): string {
-  return `PHANTOM-${String(number).padStart(3, '0')}`
-}
 
 /**
  * Writes `<output>/PHANTOM-NNN`, which appears when all of it is written.
@@ -42,7 +38,8 @@ export async function writeVirtualPatient(
     await (format === 'dicom' ? writeDicom(temporary, number, patient) : writeNiftis(temporary, patient))
     const beside = format === 'dicom' ? join(temporary, 'truth') : temporary
     await writeNifti(join(beside, 'labels.nii.gz'), patient.labels, { description: 'PHANTOM labels' })
-    await writeJson(join(temporary, 'truth', 'truth.json'), truthOf(number, patient, format))
+    const making = makingOf({ seed: patient.traits.seed, format, ...patient.settings })
+    await writeTruth(join(temporary, 'truth'), phantomId(number), making, patient)
     await rename(temporary, folder)
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => {}) // the first error is the one to tell
@@ -51,12 +48,23 @@ export async function writeVirtualPatient(
   return folder
 }
 
-type Asked = { seed: number; format: Format; sequences: readonly Sequence[]; ctGrid: Grid }
+type Asked = { seed: number; format: Format } & PhantomSettings
 
 /** What decides the bytes of a patient: where it is equal, there is nothing to make anew. */
-function makingOf({ seed, format, sequences, ctGrid }: Asked): Record<string, unknown> {
-  const { size, spacingMm } = ctGrid
-  return { larmor: version(), seed, format, sequences: sequences.map(({ name }) => name), ctSize: size, spacingMm }
+function makingOf({ seed, format, sequences, ...settings }: Asked): Record<string, unknown> {
+  const { contrast, ct, mr, misalignment, ctGrid, mrGrid } = settings
+  const decided = {
+    larmor: version(),
+    seed,
+    format,
+    sequences: sequences.map(({ key }) => key),
+    contrast,
+    ct,
+    mr,
+    misalignment,
+  }
+  // As JSON gives it back: no field is undefined, no array is of another kind.
+  return JSON.parse(JSON.stringify({ ...decided, ctGrid, mrGrid })) as Record<string, unknown>
 }
 
 const Finished = z.object({ making: z.record(z.string(), z.unknown()), tumour: z.object({ site: z.string() }) })
@@ -92,80 +100,16 @@ function anotherThere(folder: string): LarmorError {
   })
 }
 
-async function writeDicom(folder: string, number: number, patient: VirtualPatient): Promise<void> {
-  const uid = (...parts: (string | number)[]): string => newUid('larmor phantom', patient.traits.seed, number, ...parts)
-  const common = {
-    patient: { id: phantomId(number), name: `PHANTOM^${String(number).padStart(3, '0')}` },
-    patientPosition: 'HFS',
-  }
-  await writeDicomSeries(join(folder, 'CT'), {
-    ...common,
-    volume: patient.ct,
-    modality: 'CT',
-    studyUid: uid('ct study'),
-    seriesUid: uid('ct series'),
-    frameOfReferenceUid: uid('ct frame'),
-    seriesNumber: 1,
-    description: 'PHANTOM planning CT head and neck',
-    extra: { StudyDescription: 'PHANTOM', KVP: 120, ConvolutionKernel: 'PHANTOM soft' },
-  })
-  for (const [n, { sequence, image }] of patient.mr.entries()) {
-    const series: SeriesToWrite = {
-      ...common,
-      volume: image,
-      modality: 'MR',
-      studyUid: uid('mr study'),
-      seriesUid: uid('mr series', sequence.name),
-      frameOfReferenceUid: uid('mr frame'),
-      seriesNumber: 2 + n,
-      description: `PHANTOM ${sequence.name} spin echo`,
-      extra: {
-        StudyDescription: 'PHANTOM',
-        ScanningSequence: 'SE',
-        SequenceVariant: 'NONE',
-        MRAcquisitionType: '2D',
-        RepetitionTime: sequence.repetitionMs,
-        EchoTime: sequence.echoMs,
-        EchoTrainLength: 1,
-        MagneticFieldStrength: 3,
-      },
-    }
-    await writeDicomSeries(join(folder, `MR_${sequence.name}`), series)
-  }
-}
-
-async function writeNiftis(folder: string, { ct, mr }: VirtualPatient): Promise<void> {
+async function writeNiftis(folder: string, { ct, contrast, mr, labels, structures }: VirtualPatient): Promise<void> {
   await writeNifti(join(folder, 'ct.nii.gz'), ct, { description: 'PHANTOM CT' })
-  for (const { sequence, image } of mr)
-    await writeNifti(join(folder, `mr_${sequence.key}.nii.gz`), image, {
-      description: `PHANTOM ${sequence.name}`,
-    })
-}
-
-/** What is known because it was made: where each point of the CT lies in the MR, and what is where. */
-function truthOf(number: number, patient: VirtualPatient, format: Format): unknown {
-  const { traits, misalignment, landmarks, labels, structures } = patient
-  const sequences = patient.mr.map(({ sequence }) => sequence)
-  const { spacingMm } = labels.grid
-  const voxelCm3 = (spacingMm[0] * spacingMm[1] * spacingMm[2]) / 1000
-  const counts = new Uint32Array(structures.length + 1)
-  for (let n = 0; n < voxelCount(labels.grid); n++) counts[labels.values[n]!]!++
-  return {
-    schema: 'larmor/phantom-truth@1',
-    patient: phantomId(number),
-    seed: traits.seed,
-    making: makingOf({ seed: traits.seed, format, sequences, ctGrid: labels.grid }),
-    frames: 'LPS millimetres of the CT and of the MR',
-    mrFromCt: {
-      formula: 'mr = linear · (ct + d) + offset; d = Σ amplitudeMm · sin(radiansPerMm · ct + phase)',
-      rigid: {
-        linearColumns: misalignment.rigidMrFromCt.linear,
-        offsetMm: misalignment.rigidMrFromCt.offset,
-      },
-      deformation: misalignment.deformation,
-    },
-    landmarks,
-    tumour: traits.tumour,
-    structures: structures.map((name, n) => ({ name, label: n + 1, volumeCm3: counts[n + 1]! * voxelCm3 })),
+  if (contrast) {
+    const description = 'PHANTOM CT with contrast agent'
+    await writeNifti(join(folder, 'ct_contrast.nii.gz'), contrast.ct, { description })
   }
+  for (const { sequence, image } of mr)
+    await writeNifti(join(folder, `mr_${sequence.key}.nii.gz`), image, { description: `PHANTOM ${sequence.name}` })
+  for (const [n, name] of structures.entries())
+    await writeNifti(join(folder, 'structures', `${name}.nii.gz`), structureMask(labels, n + 1), {
+      description: `PHANTOM ${name}`,
+    })
 }

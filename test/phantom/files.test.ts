@@ -42,7 +42,7 @@ function hashes(root: string): Record<string, string> {
 test('the same seed gives the same bytes, file by file', async () => {
   await writeVirtualPatient(join(folder, 'again'), 1, makeVirtualPatient(7, tiny), 'dicom')
   const [first, again] = [hashes(join(folder, 'first')), hashes(join(folder, 'again'))]
-  assert.equal(Object.keys(first).length, 14 + 2 * 12 + 2)
+  assert.equal(Object.keys(first).length, 14 + 2 * 12 + 1 + 3) // CT, two MR, structures, truth
   assert.deepEqual(again, first)
 })
 
@@ -114,6 +114,9 @@ test('another patient of the same name is refused before anything is computed, a
     format: 'nifti',
     size: 'small',
     sequences: ['t1'],
+    contrast: false,
+    kernel: 'soft',
+    motion: 'small',
     seed: 1,
   } as const
   await assert.rejects(
@@ -132,6 +135,9 @@ test('a request to stop ends before the next patient, with a typed error and no 
     format: 'dicom',
     size: 'small',
     sequences: ['t1'],
+    contrast: false,
+    kernel: 'soft',
+    motion: 'small',
     seed: 1,
   } as const
   await assert.rejects(
@@ -148,6 +154,9 @@ test('the same request again passes over a finished patient and leaves it untouc
     format: 'nifti',
     size: 'small',
     sequences: ['t1'],
+    contrast: false,
+    kernel: 'soft',
+    motion: 'small',
     seed: 3,
   } as const
   const made = await makePatients(options, silent)

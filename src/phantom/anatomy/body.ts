@@ -1,6 +1,6 @@
 /** The outside of the patient: cranium, face, neck and shoulders as one smooth skin (see organ.ts for the frame). */
 import type { Shape } from '../shapes.ts'
-import { clamp01, difference, ellipsoid, grown, mirrored, shared, union } from '../shapes.ts'
+import { clamp01, difference, ellipsoid, grown, mirrored, onLattice, shared, union } from '../shapes.ts'
 import { column, tube } from '../sweeps.ts'
 import type { Traits } from '../traits.ts'
 
@@ -24,14 +24,15 @@ export function bodyShape(traits: Traits, cavity: Shape): Shape {
   const face = difference(features, sockets, 8)
   const whole = union([face, ears()], 4)
   const { sdf, box } = whole
-  return shared({
+  const thickened: Shape = {
     sdf: (x, y, z) => {
       const belowScalp = clamp01((30 - z) / 60)
       const nape = clamp01((y - 20) / 40) * clamp01((-20 - z) / 40)
       return sdf(x, y, z) - fatMm * belowScalp * (0.55 + 0.35 * nape)
     },
     box: { low: [-215, -140, -260], high: [215, 125, box.high[2] + 2] },
-  })
+  }
+  return shared(onLattice(thickened, 3))
 }
 
 function neck(): Shape {

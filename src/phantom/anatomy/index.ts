@@ -4,6 +4,7 @@ import type { Shape } from '../shapes.ts'
 import type { Traits } from '../traits.ts'
 import { bodyShape } from './body.ts'
 import { addBrain } from './brain.ts'
+import { addInvolvedNodes, addTumour } from './disease.ts'
 import { addFacialBones, addNose, addOrbits } from './face.ts'
 import { addJaws, addMouth, addOralAir } from './jaws.ts'
 import * as muscles from './muscles.ts'
@@ -40,6 +41,7 @@ export function buildAnatomy(traits: Traits): Anatomy {
   muscles.addMasseter(add, traits)
   neck.addThyroid(add, traits)
   neck.addNodes(add, traits)
+  addInvolvedNodes(add, traits)
   addFacialBones(add)
   addSkull(add, traits, cavity)
   addJaws(add, traits)
@@ -50,7 +52,7 @@ export function buildAnatomy(traits: Traits): Anatomy {
   addNose(add, traits)
   addOralAir(add)
   neck.addAirway(add)
-  neck.addTumour(add, traits)
+  addTumour(add, traits)
   const structures = [...new Set(organs.flatMap(({ structure }) => structure ?? []))]
   return { body, organs, structures }
 }

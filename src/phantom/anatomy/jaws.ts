@@ -95,12 +95,13 @@ function addTeeth(add: Add, traits: Traits, row: readonly ArchPoint[], up: 1 | -
   const find = archPlace(row)
   const place: ArchPlace = { along: 0, across: 0, z: 0, halfThickness: 1, halfHeight: 1 }
   const last = 6.4 * TOOTH_PITCH_MM
-  const tooth = (shrink: number, crownOnly: boolean): Shape => ({
+  const every = (number: number): boolean => !traits.missingTeeth.has(number)
+  const tooth = (shrink: number, crownOnly: boolean, wanted = every): Shape => ({
     sdf: (x, y, z) => {
       find(x, y, place)
       const n = Math.floor(place.along / TOOTH_PITCH_MM)
       const number = firstNumber + (x > 0 ? 16 : 0) + n
-      if (traits.missingTeeth.has(number)) return 3
+      if (!wanted(number)) return 3
       const along = place.along - (n + 0.5) * TOOTH_PITCH_MM
       const rise = (z - place.z) * up
       const taper = crownOnly || rise > -1 ? 1 : Math.max(0.45, 1 + (rise + 1) * 0.08)
@@ -116,6 +117,23 @@ function addTeeth(add: Add, traits: Traits, row: readonly ArchPoint[], up: 1 | -
   add('dentine', tooth(0.4, false), { structure: 'Teeth', depthMm: 3 })
   add('enamel', tooth(0, true), { structure: 'Teeth', depthMm: 3 })
   add('dentine', tooth(1.5, true), { structure: 'Teeth', depthMm: 3 })
+  const restored = (kind: 'filling' | 'crown') => (number: number) =>
+    every(number) && traits.metalTeeth.get(number) === kind
+  if (
+    ![...traits.metalTeeth.keys()].some((number) => every(number) && number >= firstNumber && number < firstNumber + 32)
+  )
+    return
+  const metal = union([tooth(2.1, true, restored('filling')), tooth(0.2, true, restored('crown'))])
+  add('metal', metal, { structure: 'Teeth', depthMm: 3 })
+  // Its field dephases what is beside it: a hole in the MR that is larger than the metal.
+  const hole: Shape = {
+    sdf: (x, y, z) => {
+      const d = metal.sdf(x, y, z)
+      return d < 3 ? d - 2.9 : d // 3 is what a tooth without metal says
+    },
+    box: grown(metal, 3).box,
+  }
+  add('air', hole, { only: 'MR' })
 }
 
 const BUCCINATOR: readonly ArchPoint[] = [

@@ -92,12 +92,6 @@ export function addNodes(add: Add, traits: Traits): void {
       const at = [side * (x + draw.between(-2, 2)), y + draw.between(-3, 3), z + draw.between(-4, 4)] as const
       add('node', ellipsoid(at, [r * 0.75, r, r * 1.5]), { structure: 'Nodes', depthMm: 4 })
     }
-  const { side } = traits.tumour
-  const r = traits.involvedNodeMm
-  const level2 = ellipsoid([side * 43, -12, -76], [r * 0.75, r, r * 1.3])
-  add('involvedNode', roughened(level2, traits.fine, 0.7), { structure: 'Node-Involved', depthMm: 5 })
-  if (r > 9)
-    add('necrosis', ellipsoid([side * 43, -11, -76], [r * 0.35, r * 0.5, r * 0.6]), { structure: 'Node-Involved' })
 }
 
 const AIRWAY: readonly Knot[] = [
@@ -192,14 +186,4 @@ export function addAirway(add: Add): void {
   const vallecula = mirrored(ellipsoid([7, -48, -88], [5, 3, 6]))
   const piriform = mirrored(ellipsoid([15, -34, -108], [2.6, 6, 10]))
   add('air', union([column(AIRWAY), vallecula, piriform], 1.5), { structure: 'Airway' })
-}
-
-/** CT hardly shows it, T2 does. It bulges into the airway. */
-export function addTumour(add: Add, traits: Traits): void {
-  const { site, side, radiusMm: r } = traits.tumour
-  const shape =
-    site === 'tonsil'
-      ? ellipsoid([side * 18, -39, -51], [0.78 * r, r, 1.25 * r], { roll: side * 8 })
-      : ellipsoid([side * 8, -49, -66], [r, 0.95 * r, 1.05 * r])
-  add('tumour', roughened(roughened(shape, traits.coarse, 1.6), traits.fine, 0.9), { structure: 'Tumour' })
 }

@@ -1,6 +1,6 @@
 /** Cranium and skull base: vault with diploe, petrous bones, clivus, mastoids; the cavity inside (frame: organ.ts). */
 import type { Shape } from '../shapes.ts'
-import { ellipsoid, grown, halfSpace, intersection, mirrored, roughened, shared, union } from '../shapes.ts'
+import { ellipsoid, grown, halfSpace, intersection, mirrored, onLattice, roughened, shared, union } from '../shapes.ts'
 import { tube } from '../sweeps.ts'
 import type { Sdf } from '../shapes.ts'
 import type { Traits } from '../traits.ts'
@@ -15,7 +15,7 @@ export function cranialCavity(): Shape {
   const cisterns = ellipsoid([0, -1, -8], [19, 14, 27])
   const { sdf, box } = union([cerebrum, temporal, posteriorFossa, cisterns], 10)
   // The falx's groove and the flat temples: an ellipsoid is too round for a head.
-  return shared({ sdf, box })
+  return shared(onLattice({ sdf, box }, 3))
 }
 
 export function addSkull(add: Add, traits: Traits, cavity: Shape): void {

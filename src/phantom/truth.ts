@@ -1,0 +1,68 @@
+/**
+ * What is known of a virtual patient because it was made: where each point of the CT lies in the MR, and what is where.
+ *
+ * Files       truth.json: the transform as a formula, stage, structures. landmarks.csv: the same points in both images.
+ * Frames      truth.json in LPS mm of each image; landmarks.csv in RAS mm, as registration's other test cases have them.
+ */
+import { join } from 'node:path'
+import { writeFileAtomic, writeJson } from '../files.ts'
+import { voxelCount } from '../volume/index.ts'
+import type { Vec3 } from '../volume/index.ts'
+import type { VirtualPatient } from './virtual-patient.ts'
+
+export async function writeTruth(
+  folder: string,
+  id: string,
+  making: Record<string, unknown>,
+  patient: VirtualPatient,
+): Promise<void> {
+  await writeFileAtomic(join(folder, 'landmarks.csv'), landmarksCsv(patient))
+  await writeJson(join(folder, 'truth.json'), truthOf(id, making, patient))
+}
+
+function landmarksCsv({ landmarks }: VirtualPatient): string {
+  const ras = ([x, y, z]: Vec3): string => [-x, -y, z].map((mm) => mm.toFixed(3)).join(',')
+  const lines = landmarks.map(({ ctMm, mrMm }) => `${ras(ctMm)},${ras(mrMm)}\n`)
+  return `fixed_x,fixed_y,fixed_z,moving_x,moving_y,moving_z\n${lines.join('')}`
+}
+
+function truthOf(id: string, making: Record<string, unknown>, patient: VirtualPatient): unknown {
+  const { traits, misalignment, landmarks, structures, contrast } = patient
+  const { disease } = traits
+  const volumes = volumesCm3(patient)
+  return {
+    schema: 'larmor/phantom-truth@2',
+    patient: id,
+    seed: traits.seed,
+    making,
+    frames: 'LPS millimetres of the CT and of the MR',
+    mrFromCt: {
+      formula: 'mr = linear · (ct + d) + offset; d = Σ waves + Σ motions',
+      waveFormula: 'amplitudeMm · sin(radiansPerMm · ct + phase)',
+      motionFormula:
+        'w · ((R − 1)(ct − pivotMm) + shiftMm); R turns by radians about x; w = Π over axes of s((ct − lowMm)/softMm) · s((highMm − ct)/softMm), s(t) = 1/(1 + exp(−t)), null is unbounded',
+      rigid: {
+        linearColumns: misalignment.rigidMrFromCt.linear,
+        offsetMm: misalignment.rigidMrFromCt.offset,
+      },
+      waves: misalignment.waves,
+      motions: misalignment.motions,
+    },
+    contrastFromCt: contrast
+      ? { linearColumns: contrast.contrastFromCt.linear, offsetMm: contrast.contrastFromCt.offset }
+      : null,
+    landmarks,
+    tumour: disease.tumour,
+    nodes: { stage: disease.nodalStage, involved: disease.nodes },
+    metalTeeth: [...traits.metalTeeth.values()],
+    structures: structures.map((name, n) => ({ name, label: n + 1, volumeCm3: volumes[n + 1]! })),
+  }
+}
+
+/** By label; a label's own voxels alone. */
+function volumesCm3({ labels: { grid, values }, structures }: VirtualPatient): number[] {
+  const [x, y, z] = grid.spacingMm
+  const counts = new Uint32Array(structures.length + 1)
+  for (let n = 0; n < voxelCount(grid); n++) counts[values[n]!]!++
+  return Array.from(counts, (count) => (count * x * y * z) / 1000)
+}
