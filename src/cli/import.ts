@@ -15,6 +15,10 @@ export const importCommand = command({
     ['--correct-tilt', 'resample series of a tilted gantry to an orthogonal grid; else they are refused'],
     ['--fill-gaps', 'resample unevenly spaced slices to even ones; else they are refused'],
     ['--deidentify', 'replace UIDs and leave out free texts in the sidecars, too'],
+    [
+      '--key <file>',
+      'what the new UIDs follow from (default: <cohort>.key.json beside the cohort; made where missing)',
+    ],
   ],
   options: z.strictObject({
     source: z.array(z.string()).min(1),
@@ -24,6 +28,7 @@ export const importCommand = command({
     correctTilt: z.boolean().default(false),
     fillGaps: z.boolean().default(false),
     deidentify: z.boolean().default(false),
+    key: z.string().optional(),
   }),
 
   async run({ source, cohort, ...options }, { report, signal }) {

@@ -15,6 +15,7 @@ import type { Role } from './cohort.ts'
 import { freshOf, knownImages, patientOf } from './known.ts'
 import type { Known } from './known.ts'
 import { place, removeLeftovers } from './place.ts'
+import { openPseudonyms } from './pseudonyms.ts'
 import { defaultRules, readRules } from './rules.ts'
 import { findCases } from './sources.ts'
 import type { Case } from './sources.ts'
@@ -50,6 +51,8 @@ export type ImportOptions = {
   signal?: AbortSignal
   dryRun?: boolean
   deidentify?: boolean
+  /** The key file for `deidentify`; by default the cohort's. */
+  key?: string | undefined
   /** The path of a file of import rules, which come before ours. */
   rules?: string | undefined
 } & Resampling
@@ -63,14 +66,15 @@ export async function importSources(
   cohortDir: string,
   options: ImportOptions,
 ): Promise<ImportResult> {
-  const { report, signal, dryRun = false } = options
+  const { report, signal, dryRun = false, deidentify = false } = options
   const rules = options.rules === undefined ? defaultRules() : await readRules(options.rules)
   const found = await findCases(sources, rules, report)
   const passedOver = Object.fromEntries(found.passedOver)
   if (found.cases.length === 0 && found.refused.length === 0) throw nothingThere(sources, passedOver)
   if (!dryRun) await removeLeftovers(cohortDir)
   for (const fault of found.refused) report({ at: 'case.refused', caseId: fault.where, fault })
-  const known = await knownImages(cohortDir)
+  const hide = await openPseudonyms(cohortDir, deidentify && !dryRun, options.key)
+  const known = await knownImages(cohortDir, hide)
   const cases: ImportedCase[] = []
   for (const [n, one] of found.cases.entries()) {
     throwIfAborted(signal, `Importing into ${cohortDir}`)
@@ -105,7 +109,7 @@ async function importCase(one: Case, cohortDir: string, known: Known, options: I
   const folder = join(cohortDir, 'patients', `.import-${process.pid}-${++folders}`)
   try {
     const before = patientId === undefined ? undefined : { cohortDir, patient: known.patients.get(patientId)! }
-    const made = await writeCase(fresh, folder, done, before, options)
+    const made = await writeCase(fresh, folder, done, before, known.hide, options)
     if (made.images.length + made.structures.length === 0) return { ...done, ...nothingNew(patientId) }
     if (options.dryRun) return { ...done, status: 'planned' }
     return { ...done, ...(await place(cohortDir, folder, made, patientId, known)) }

@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import { exists, readJson } from '../files.ts'
 import { cohortFile, emptyCohort, openCohort } from './cohort.ts'
 import type { Cohort, Patient } from './cohort.ts'
-import { hiddenUid, identitiesOf, Sidecar, studiesOf } from './sidecar.ts'
+import { openPseudonyms } from './pseudonyms.ts'
+import type { Pseudonyms } from './pseudonyms.ts'
+import { identitiesOf, Sidecar, studiesOf } from './sidecar.ts'
 import type { Case } from './sources.ts'
 import type { StructureSource } from './structures.ts'
 
@@ -12,18 +14,19 @@ export type Known = {
   images: Map<string, string>
   studies: Map<string, string>
   patients: Map<string, Patient>
+  hide: Pseudonyms
 }
 
 /** From the sidecars of the cohort on the disk, or of the one that is given. */
-export async function knownImages(cohortDir: string, given?: Cohort): Promise<Known> {
+export async function knownImages(cohortDir: string, hide: Pseudonyms, given?: Cohort): Promise<Known> {
   const cohort = given ?? ((await exists(cohortFile(cohortDir))) ? await openCohort(cohortDir) : emptyCohort)
-  const known: Known = { images: new Map(), studies: new Map(), patients: new Map() }
+  const known: Known = { images: new Map(), studies: new Map(), patients: new Map(), hide }
   for (const patient of cohort.patients) {
     known.patients.set(patient.id, patient)
     for (const { sidecar } of patient.images) {
       const { source } = await readJson(join(cohortDir, sidecar), Sidecar)
-      for (const identity of identitiesOf(source)) known.images.set(identity, patient.id)
-      for (const study of studiesOf(source)) known.studies.set(study, patient.id)
+      for (const identity of identitiesOf(source, hide)) known.images.set(identity, patient.id)
+      for (const study of studiesOf(source, hide)) known.studies.set(study, patient.id)
     }
   }
   return known
@@ -31,28 +34,28 @@ export async function knownImages(cohortDir: string, given?: Cohort): Promise<Kn
 
 /** By an image that is there, by the study, by the series that a structure set was drawn on. */
 export function patientOf({ images, structures }: Case, known: Known): string | undefined {
-  const byImage = images.flatMap(({ source }) => identitiesOf(source)).map((id) => known.images.get(id))
-  const byStudy = images.flatMap(({ source }) => studiesOf(source)).map((id) => known.studies.get(id))
+  const byImage = images.flatMap(({ source }) => identitiesOf(source, known.hide)).map((id) => known.images.get(id))
+  const byStudy = images.flatMap(({ source }) => studiesOf(source, known.hide)).map((id) => known.studies.get(id))
   const drawnOn = structures.flatMap((one) => (one.kind === 'rtstruct' ? one.set.referencedSeriesUids : []))
-  const bySet = drawnOn.map((uid) => known.images.get(uid))
+  const bySet = drawnOn.flatMap(known.hide.forms).map((uid) => known.images.get(uid))
   return [...byImage, ...byStudy, ...bySet].find((id) => id !== undefined)
 }
 
 /** The part of a case that the cohort does not have yet. */
 export function freshOf(one: Case, patientId: string | undefined, known: Known): Case {
-  const images = one.images.filter(({ source }) => !identitiesOf(source).some((id) => known.images.has(id)))
+  const images = one.images.filter(({ source }) => !identitiesOf(source, known.hide).some((id) => known.images.has(id)))
   const patient = patientId === undefined ? undefined : known.patients.get(patientId)
   if (!patient) return { ...one, images }
-  return { ...one, images, structures: one.structures.filter((structure) => !isKnown(structure, patient)) }
+  return { ...one, images, structures: one.structures.filter((structure) => !isKnown(structure, patient, known.hide)) }
 }
 
 /** A set by its UID, a file by its content; what an earlier version took, by its name. */
-function isKnown(structure: StructureSource, { structures }: Patient): boolean {
+function isKnown(structure: StructureSource, { structures }: Patient, { forms }: Pseudonyms): boolean {
   return structures.some(({ name, source }) => {
     if (structure.kind === 'file')
       return source === null ? name === structure.name : source.kind === 'file' && source.sha256 === structure.sha256
     const uid = structure.set.sopInstanceUid
-    return source?.kind === 'rtstruct' && [uid, hiddenUid(uid)].includes(source.sopInstanceUid)
+    return source?.kind === 'rtstruct' && forms(uid).includes(source.sopInstanceUid)
   })
 }
 
@@ -64,11 +67,12 @@ export type Links = { images: string[]; studies: string[] }
  * @throws input.notFound, json.refused  a sidecar
  */
 export async function linksOf(cohortDir: string, { images }: Patient): Promise<Links> {
+  const hide = await openPseudonyms(cohortDir, false)
   const links: Links = { images: images.map(({ sha256 }) => sha256), studies: [] }
   for (const { sidecar } of images) {
     const { source } = await readJson(join(cohortDir, sidecar), Sidecar)
-    links.images.push(...identitiesOf(source))
-    links.studies.push(...studiesOf(source))
+    links.images.push(...identitiesOf(source, hide))
+    links.studies.push(...studiesOf(source, hide))
   }
   return links
 }

@@ -30,8 +30,10 @@ export async function place(
 ) {
   let placed: { id: string; status: 'new' | 'added' | 'known' } = { id: '', status: 'known' }
   await changeCohort(cohortDir, async (cohort) => {
-    const now = await knownImages(cohortDir, cohort)
-    const other = made.images.flatMap(({ sidecar }) => identitiesOf(sidecar.source)).find((id) => now.images.has(id))
+    const now = await knownImages(cohortDir, known.hide, cohort)
+    const other = made.images
+      .flatMap(({ sidecar }) => identitiesOf(sidecar.source, known.hide))
+      .find((id) => now.images.has(id))
     if (other !== undefined) {
       placed = { id: now.images.get(other)!, status: 'known' } // another import was faster
       return cohort
@@ -54,8 +56,8 @@ export async function place(
     }
   })
   for (const { sidecar } of made.images) {
-    for (const id of identitiesOf(sidecar.source)) known.images.set(id, placed.id)
-    for (const study of studiesOf(sidecar.source)) known.studies.set(study, placed.id)
+    for (const id of identitiesOf(sidecar.source, known.hide)) known.images.set(id, placed.id)
+    for (const study of studiesOf(sidecar.source, known.hide)) known.studies.set(study, placed.id)
   }
   return placed
 }

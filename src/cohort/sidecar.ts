@@ -1,15 +1,16 @@
 /**
  * The sidecar of an image: where it came from and how it was acquired, as far as a later step needs it.
  *
- * No name, no hospital number, no date. With --deidentify, UIDs are replaced by others that follow from them (so
- * that what belongs together still does) and free texts are left out.
+ * No name, no hospital number, no date. With --deidentify, UIDs are replaced by others that follow from them and from a
+ * key (so that what belongs together still does) and free texts are left out.
  */
 import { z } from 'zod'
 import { version } from '../files.ts'
-import { newUid } from '../formats/index.ts'
+import { cleanedDescriptor } from '../formats/index.ts'
 import type { DicomSeries } from '../formats/index.ts'
 import type { Grid } from '../volume/index.ts'
 import type { Role } from './cohort.ts'
+import type { Pseudonyms } from './pseudonyms.ts'
 
 const Text = z.string().nullable()
 const Quantity = z.number().nullable()
@@ -67,13 +68,18 @@ export type ImageSource = Sidecar['source']
 
 type Described = { role: Role; why: string; source: ImageSource; resampled: Sidecar['resampled'] }
 
-export function sidecarOf({ role, why, source, resampled }: Described, grid: Grid, deidentify: boolean): Sidecar {
+/** @param hide  what UIDs become, and that free texts are left out; undefined where all stays as it is */
+export function sidecarOf(
+  { role, why, source, resampled }: Described,
+  grid: Grid,
+  hide: Pseudonyms | undefined,
+): Sidecar {
   return {
     schema: 'larmor/image@1',
     role,
     why,
-    deidentified: deidentify,
-    source: deidentify ? deidentified(role, source) : source,
+    deidentified: hide !== undefined,
+    source: hide ? deidentified(role, source, hide) : source,
     size: [...grid.size],
     spacingMm: [...grid.spacingMm],
     resampled,
@@ -113,33 +119,29 @@ export function dicomSourceOf(series: DicomSeries): ImageSource {
   }
 }
 
-function deidentified(role: Role, source: ImageSource): ImageSource {
+function deidentified(role: Role, source: ImageSource, { uid }: Pseudonyms): ImageSource {
   if (source.kind !== 'dicom')
     return { ...source, file: source.file.replace(/^.*?(?=\.(nii|mha|mhd|seg|nrrd|nhdr))/i, role) }
   return {
     ...source,
-    studyUid: hiddenUid(source.studyUid),
-    seriesUid: hiddenUid(source.seriesUid),
-    frameOfReferenceUid: source.frameOfReferenceUid === null ? null : hiddenUid(source.frameOfReferenceUid),
+    studyUid: uid(source.studyUid),
+    seriesUid: uid(source.seriesUid),
+    frameOfReferenceUid: source.frameOfReferenceUid === null ? null : uid(source.frameOfReferenceUid),
     description: null,
     protocolName: null,
     sequenceName: null,
+    contrastAgent: source.contrastAgent === null ? null : cleanedDescriptor(source.contrastAgent) || 'named',
   }
 }
 
-/** What a UID becomes in everything that is de-identified: the same for the same, wherever it stands. */
-export function hiddenUid(uid: string): string {
-  return newUid('de-identified', uid)
-}
-
-/** What an image is known by when it is met again: its series or the bytes of its file; both forms of a UID count. */
-export function identitiesOf(source: ImageSource): string[] {
+/** What an image is known by when it is met again: its series or the bytes of its file. */
+export function identitiesOf(source: ImageSource, { forms }: Pseudonyms): string[] {
   if (source.kind !== 'dicom') return [source.sha256]
   const part = source.part === '' ? '' : `, ${source.part}`
-  return [source.seriesUid, hiddenUid(source.seriesUid)].map((uid) => uid + part)
+  return forms(source.seriesUid).map((uid) => uid + part)
 }
 
 /** What tells that a new series is of a patient who is already there: the study. */
-export function studiesOf(source: ImageSource): string[] {
-  return source.kind === 'dicom' ? [source.studyUid, hiddenUid(source.studyUid)] : []
+export function studiesOf(source: ImageSource, { forms }: Pseudonyms): string[] {
+  return source.kind === 'dicom' ? forms(source.studyUid) : []
 }

@@ -15,8 +15,8 @@ import type { Roi } from '../formats/index.ts'
 import type { Grid, Mask } from '../volume/index.ts'
 import type { PatientStructure } from './cohort.ts'
 import { framesOfReference } from './drawn-on.ts'
+import type { Pseudonyms } from './pseudonyms.ts'
 import { fileNameOf, shownName } from './structure-names.ts'
-import { hiddenUid } from './sidecar.ts'
 import { asLabels } from './volumes.ts'
 
 export type StructureSource =
@@ -38,6 +38,8 @@ type Options = {
   folder: string
   /** Names that the patient's structures have already: none is used twice. */
   taken: readonly PatientStructure[]
+  /** What UIDs may stand as in the cohort. */
+  pseudonyms: Pseudonyms
   deidentify: boolean
   dryRun: boolean
   signal: AbortSignal | undefined
@@ -70,17 +72,12 @@ async function fromSet(set: StructureSet, run: Run): Promise<void> {
   const { ct } = run
   const drawnOnCt = ct.isDrawnOn(set)
   const frame = ct.frameOfReferenceUid
-  if (!drawnOnCt && !(frame !== undefined && framesOfReference(set).some((uid) => isUid(uid, frame)))) {
+  if (!drawnOnCt && !(frame !== undefined && framesOfReference(set).flatMap(run.pseudonyms.forms).includes(frame))) {
     run.leftOut.push(`${set.path}: drawn on other images than the CT, in another frame of reference`)
     return
   }
   const onSlices = drawnOnCt && !ct.resampled
   for (const roi of set.rois) await orRefuse(run, () => oneRegion(roi, set, onSlices, run))
-}
-
-/** A cohort that was de-identified knows the replaced UID only. */
-function isUid(uid: string, known: string): boolean {
-  return uid === known || hiddenUid(uid) === known
 }
 
 async function oneRegion(roi: Roi, set: StructureSet, onSlices: boolean, run: Run): Promise<void> {
@@ -94,7 +91,7 @@ async function oneRegion(roi: Roi, set: StructureSet, onSlices: boolean, run: Ru
   if (!onSlices) notes.push('drawn on other slices, taken to those of the CT')
   if (!mask.values.includes(1)) run.leftOut.push(`structure "${name}": it holds no voxel's centre of the CT`)
   else {
-    const uid = run.deidentify ? hiddenUid(set.sopInstanceUid) : set.sopInstanceUid
+    const uid = run.deidentify ? run.pseudonyms.uid(set.sopInstanceUid) : set.sopInstanceUid
     await put(run, name, mask, { kind: 'rtstruct', sopInstanceUid: uid, roiNumber: roi.number, notes })
   }
 }

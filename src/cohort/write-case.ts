@@ -8,7 +8,8 @@ import type { Patient } from './cohort.ts'
 import { isDrawnOn } from './drawn-on.ts'
 import type { ImportedCase } from './import.ts'
 import type { Made } from './place.ts'
-import { hiddenUid, Sidecar, sidecarOf } from './sidecar.ts'
+import type { Pseudonyms } from './pseudonyms.ts'
+import { Sidecar, sidecarOf } from './sidecar.ts'
 import type { Candidate, Case } from './sources.ts'
 import { isRefusal, writeStructures } from './structures.ts'
 import type { CtForStructures } from './structures.ts'
@@ -26,6 +27,7 @@ export async function writeCase(
   folder: string,
   done: ImportedCase,
   before: { cohortDir: string; patient: Patient } | undefined,
+  pseudonyms: Pseudonyms,
   options: WriteOptions,
 ): Promise<Made> {
   const made: Made = { images: [], structures: [] }
@@ -33,7 +35,7 @@ export async function writeCase(
   for (const candidate of one.images.toSorted((a, b) => a.role.localeCompare(b.role))) {
     throwIfAborted(options.signal, `Importing ${one.where}`)
     try {
-      const { image, asCtForStructures } = await writeImage(candidate, folder, options)
+      const { image, asCtForStructures } = await writeImage(candidate, folder, pseudonyms, options)
       made.images.push(image)
       const { size, spacingMm } = image.sidecar
       const { role, from, why } = candidate
@@ -45,12 +47,19 @@ export async function writeCase(
     }
   }
   if (one.structures.length === 0) return made
-  ct ??= before && (await ctInCohort(before.cohortDir, before.patient))
+  ct ??= before && (await ctInCohort(before.cohortDir, before.patient, pseudonyms))
   if (ct === undefined) done.leftOut.push('structures: the patient has no CT')
   else {
     const { signal, dryRun = false, deidentify = false } = options
     const taken = before?.patient.structures ?? []
-    const structures = await writeStructures(one.structures, ct, { folder, taken, signal, dryRun, deidentify })
+    const structures = await writeStructures(one.structures, ct, {
+      folder,
+      taken,
+      signal,
+      dryRun,
+      deidentify,
+      pseudonyms,
+    })
     made.structures.push(...structures.made)
     done.structures.push(...structures.made.map(({ name }) => name))
     done.leftOut.push(...structures.leftOut)
@@ -59,13 +68,13 @@ export async function writeCase(
   return made
 }
 
-async function writeImage(candidate: Candidate, folder: string, options: WriteOptions) {
+async function writeImage(candidate: Candidate, folder: string, pseudonyms: Pseudonyms, options: WriteOptions) {
   const { dryRun, deidentify = false } = options
   const { role, from, source, series } = candidate
   const { volume: read, resampled } = await candidate.read(options)
   const volume = role.startsWith('ct') ? asCt(read, from) : asMr(read, from)
   const path = join(folder, `${role}.nii.gz`)
-  const sidecar = sidecarOf({ ...candidate, resampled }, volume.grid, deidentify)
+  const sidecar = sidecarOf({ ...candidate, resampled }, volume.grid, deidentify ? pseudonyms : undefined)
   if (!dryRun) {
     await writeNifti(path, volume)
     await writeJson(join(folder, `${role}.json`), sidecar)
@@ -81,7 +90,11 @@ async function writeImage(candidate: Candidate, folder: string, options: WriteOp
 }
 
 /** Whether a set was drawn on it is known by its series alone: the UIDs of its images are not kept. */
-async function ctInCohort(cohortDir: string, { images }: Patient): Promise<CtForStructures | undefined> {
+async function ctInCohort(
+  cohortDir: string,
+  { images }: Patient,
+  { forms }: Pseudonyms,
+): Promise<CtForStructures | undefined> {
   const ct = images.find(({ role }) => role === 'ct') ?? images.find(({ role }) => role === 'ct_contrast')
   if (!ct) return undefined
   const { grid } = await readNifti(join(cohortDir, ct.file))
@@ -91,7 +104,7 @@ async function ctInCohort(cohortDir: string, { images }: Patient): Promise<CtFor
     grid,
     frameOfReferenceUid: of?.frameOfReferenceUid ?? undefined,
     isDrawnOn: ({ referencedSeriesUids }) =>
-      of?.part === '' && referencedSeriesUids.some((uid) => [uid, hiddenUid(uid)].includes(of.seriesUid)),
+      of?.part === '' && referencedSeriesUids.flatMap(forms).includes(of.seriesUid),
     resampled: resampled.length > 0,
   }
 }
