@@ -148,7 +148,7 @@ test('metal sits in a tooth, its streaks run through it, and nothing outside the
     assert.deepEqual(mr, plain!.mr)
     const changed = everywhere.map((n) => ct[n]! - plain!.ct[n]!)
     assert.ok(everywhere.every((n) => inBody(n) || Math.abs(changed[n]!) < 0.1))
-    const inTissue = everywhere.filter((n) => plain!.ct[n] !== undefined && Math.abs(plain!.ct[n]! - SOFT) < 1)
+    const inTissue = everywhere.filter((n) => Math.abs(plain!.ct[n]! - SOFT) < 1)
     const dark = inTissue.filter((n) => changed[n]! < -40).length
     const bright = inTissue.filter((n) => changed[n]! > 40).length
     assert.ok(dark > 50 && bright > 50, `${dark} darker, ${bright} brighter`)
