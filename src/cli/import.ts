@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { importSources, importTable, refusedCount } from '../cohort/index.ts'
+import { importSources, importTable, refusals } from '../cohort/index.ts'
 import { command } from './command.ts'
 
 export const importCommand = command({
@@ -33,12 +33,12 @@ export const importCommand = command({
 
   async run({ source, cohort, ...options }, { report, signal }) {
     const result = await importSources(source, cohort, { report, signal, ...options })
-    const refused = refusedCount(result)
+    const refused = refusals(result)
     const done = result.cases.filter(({ status }) => status !== 'refused').length
     return {
-      json: { cohort, dryRun: options.dryRun, ...result },
+      json: { cohort, dryRun: options.dryRun, ...result, refused },
       text: importTable(result),
-      exitCode: refused === 0 ? 0 : done > 0 ? 5 : 3,
+      exitCode: refused.length === 0 ? 0 : done > 0 ? 5 : 3,
     }
   },
 })

@@ -68,7 +68,10 @@ export async function importSources(
 ): Promise<ImportResult> {
   const { report, signal, dryRun = false, deidentify = false } = options
   const rules = options.rules === undefined ? defaultRules() : await readRules(options.rules)
-  const found = await findCases(sources, rules, report)
+  const found = await findCases(sources, cohortDir, rules, (event) => {
+    throwIfAborted(signal, `Looking through ${sources.join(', ')}`)
+    report(event)
+  })
   const passedOver = Object.fromEntries(found.passedOver)
   if (found.cases.length === 0 && found.refused.length === 0) throw nothingThere(sources, passedOver)
   if (!dryRun) await removeLeftovers(cohortDir)

@@ -37,15 +37,23 @@ export type Case = {
 export type FoundCases = { cases: Case[]; refused: Fault[]; passedOver: ReadonlyMap<string, number> }
 
 /** @throws input.notFound  a source that is not there */
-export async function findCases(sources: readonly string[], rules: Rules, report: Report): Promise<FoundCases> {
+export async function findCases(
+  sources: readonly string[],
+  cohortDir: string,
+  rules: Rules,
+  report: Report,
+): Promise<FoundCases> {
   const folders = new Set<string>()
-  for (const source of sources) for (const folder of await imageFolders(source, rules)) folders.add(folder)
+  for (const source of sources) for (const folder of await imageFolders(source, rules, cohortDir)) folders.add(folder)
   const found = await findSeries(
     sources.filter((source) => !isVolumeFile(source)),
     report,
   )
   const fileCases: Case[] = []
-  for (const folder of folders) fileCases.push(await fileCase(folder, rules))
+  for (const folder of folders) {
+    report({ at: 'progress', task: 'Reading files', done: fileCases.length, of: folders.size, unit: 'folders' })
+    fileCases.push(await fileCase(folder, rules))
+  }
   const taken = fileCases.reduce((sum, { images, structures }) => sum + images.length + structures.length, 0)
   const counts = new Map(found.passedOver)
   lower(counts, 'not DICOM', taken)

@@ -46,12 +46,15 @@ function summary(cases: readonly ImportedCase[], refusedFiles: number): string {
   )
   const said = counts.filter(([, count]) => count > 0).map(([status, count]) => `${count} ${status}`)
   const files = refusedFiles > 0 ? `; ${refusedFiles} files refused` : ''
-  return `${cases.length} ${cases.length === 1 ? 'patient' : 'patients'}: ${said.join(', ') || 'none'}${files}`
+  const failed = cases.filter(({ refused }) => refused.length > 0).map(({ id, where }) => id ?? where)
+  const which = failed.length > 0 ? `\nwith refusals: ${failed.join(', ')}` : ''
+  return `${cases.length} ${cases.length === 1 ? 'patient' : 'patients'}: ${said.join(', ') || 'none'}${files}${which}`
 }
 
-/** How much of an import was refused: files, series and patients. */
-export function refusedCount({ cases, refused }: ImportResult): number {
-  return refused.length + cases.reduce((sum, one) => sum + one.refused.length, 0)
+/** All that was refused: of files, then of each case, with the patient's id where there is one. */
+export function refusals({ cases, refused }: ImportResult): (Fault & { id: string | null })[] {
+  const ofCases = cases.flatMap(({ id, refused: faults }) => faults.map((fault) => ({ id, ...fault })))
+  return [...refused.map((fault) => ({ id: null, ...fault })), ...ofCases]
 }
 
 /** A line a patient: images, structures, how far the registration is, and why it is left out. */

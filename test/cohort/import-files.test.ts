@@ -1,10 +1,10 @@
 /** Import of files that are volumes already: one folder a patient; and of the shared real data. */
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, test } from 'vitest'
-import { importSources, openCohort, patientImage } from '../../src/cohort/index.ts'
+import { importSources, importTable, openCohort, patientImage } from '../../src/cohort/index.ts'
 import type { ImportResult } from '../../src/cohort/index.ts'
 import { readNifti, writeImage, writeMetaImage, writeNifti, writeNrrd } from '../../src/formats/index.ts'
 import { silent } from '../../src/progress.ts'
@@ -255,4 +255,40 @@ test('with deidentify the name of a source file is not kept, since it may be tha
   const text = written.map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1') + entry.name).join()
   assert.ok(!/doe|jane/i.test(text), text.slice(0, 2000))
   assert.match(text, /"file": "ct\.nii\.gz"/)
+})
+
+test('a file that cannot be read refuses its patient with its name; the others come in, and the summary says whose', async () => {
+  const [source, cohort] = [folder(), folder()]
+  for (const [n, name] of ['a', 'b'].entries())
+    await writeNifti(
+      join(source, name, 'ct.nii.gz'),
+      volume(
+        grid,
+        ramp.map((value) => value + n),
+      ),
+    )
+  await writeNifti(join(source, 'a', 'mr.nii.gz'), volume(grid, ramp))
+  rmSync(join(source, 'a', 'ct.nii.gz'))
+  symlinkSync(join(source, 'nowhere'), join(source, 'a', 'ct.nii.gz')) // as good as one without permission, for root too
+  const result = await run([source], cohort)
+  assert.deepEqual(
+    result.cases.map(({ status, refused }) => [status, refused[0]?.kind, refused[0]?.found]),
+    [
+      ['refused', 'input.notFound', 'ENOENT'],
+      ['new', undefined, undefined],
+    ],
+  )
+  assert.match(importTable(result), /2 patients: 1 new, 1 refused.*\nwith refusals: .*a$/)
+})
+
+test('a cohort that lies in the folder it is made from is not imported into itself', async () => {
+  const source = folder()
+  await niftiCase(join(source, 'case1'))
+  const cohort = join(source, 'cohort')
+  await run([source], cohort)
+  const { cases } = await run([source], cohort)
+  assert.deepEqual(
+    cases.map(({ id, status }) => [id, status]),
+    [['p001', 'known']],
+  )
 })

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, test } from 'vitest'
-import { importSources, importTable, openCohort, patientImage, refusedCount } from '../../src/cohort/index.ts'
+import { importSources, importTable, openCohort, patientImage, refusals } from '../../src/cohort/index.ts'
 import type { ImportResult } from '../../src/cohort/index.ts'
 import { readNifti } from '../../src/formats/index.ts'
 import { silent } from '../../src/progress.ts'
@@ -49,7 +49,7 @@ test('a DICOM export of two patients becomes two patients, with CT as int16 HU a
       ['p002', 'new'],
     ],
   )
-  assert.equal(refusedCount(result), 0)
+  assert.equal(refusals(result).length, 0)
   const { patients } = await openCohort(cohort)
   assert.deepEqual(
     patients.map(({ images }) => images.map(({ role }) => role)),
@@ -138,6 +138,13 @@ test('an interrupted import keeps the finished patients and goes on where it sto
   assert.deepEqual(readdirSync(join(cohort, 'patients')).toSorted(), ['p001', 'p002', 'p003'])
 })
 
+test('Ctrl-C is heard while headers are read, and nothing is written then', async () => {
+  const [source, cohort, stop] = [exportOf('Doe^Jane'), folder(), new AbortController()]
+  const report = ({ at }: { at: string }): void => void (at === 'progress' && stop.abort())
+  assert.equal((await faultOf(run([source], cohort, { report, signal: stop.signal }))).kind, 'interrupted')
+  assert.equal(existsSync(cohort), false)
+})
+
 test('what a killed import left behind is cleared; a folder that is not listed is left alone', async () => {
   const cohort = folder()
   mkdirSync(join(cohort, 'patients', '.import-999999999-1'), { recursive: true })
@@ -208,7 +215,7 @@ test('an MR that cannot be read takes only itself out; a CT takes its patient', 
   const [jane, eve] = result.cases
   assert.deepEqual([jane!.status, jane!.refused[0]!.kind, jane!.images.length], ['new', 'geometry.missingSlice', 1])
   assert.deepEqual([eve!.status, eve!.refused[0]!.kind, eve!.id], ['refused', 'geometry.missingSlice', null])
-  assert.equal(refusedCount(result), 2)
+  assert.equal(refusals(result).length, 2)
 })
 
 test('a dry run says the same and writes nothing', async () => {
