@@ -21,7 +21,7 @@ export type Attributes = { readonly [name in TagName]?: AttributeValue }
 export const IMPLEMENTATION_CLASS_UID = newUid('larmor', 'implementation class')
 export const IMPLEMENTATION_VERSION = 'LARMOR_0_1'
 
-const LONG_LENGTH: ReadonlySet<Vr> = new Set(['OB', 'OW', 'SQ'])
+const LONG_LENGTH: ReadonlySet<Vr> = new Set(['OB', 'OF', 'OW', 'SQ'])
 const SHORT_LENGTH_MAX = 0xfffe
 
 /** @throws Error  a value that its VR cannot hold: a fault of the caller's */

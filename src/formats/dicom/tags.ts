@@ -14,6 +14,7 @@ export type Vr =
   | 'LO'
   | 'LT'
   | 'OB'
+  | 'OF'
   | 'OW'
   | 'PN'
   | 'SH'
@@ -66,10 +67,13 @@ export const TAGS = {
   AdmittingDiagnosesDescription: [0x0008_1080, 'LO'],
   ManufacturerModelName: [0x0008_1090, 'LO'],
   ReferencedSeriesSequence: [0x0008_1115, 'SQ'],
+  ReferencedImageSequence: [0x0008_1140, 'SQ'],
+  ReferencedInstanceSequence: [0x0008_114a, 'SQ'],
   ReferencedSOPClassUID: [0x0008_1150, 'UI'],
   ReferencedSOPInstanceUID: [0x0008_1155, 'UI'],
   ReferencedFrameNumber: [0x0008_1160, 'IS'],
   ReferencedSOPSequence: [0x0008_1199, 'SQ'],
+  StudiesContainingOtherReferencedInstancesSequence: [0x0008_1200, 'SQ'],
   DerivationDescription: [0x0008_2111, 'ST'],
   SourceImageSequence: [0x0008_2112, 'SQ'],
   PurposeOfReferenceCodeSequence: [0x0040_a170, 'SQ'],
@@ -225,6 +229,24 @@ export const TAGS = {
   AcquisitionContextSequence: [0x0040_0555, 'SQ'],
   ReasonForPerformedProcedureCodeSequence: [0x0040_1012, 'SQ'],
   PresentationLUTShape: [0x2050_0020, 'CS'],
+
+  DeformableRegistrationSequence: [0x0064_0002, 'SQ'],
+  SourceFrameOfReferenceUID: [0x0064_0003, 'UI'],
+  DeformableRegistrationGridSequence: [0x0064_0005, 'SQ'],
+  GridDimensions: [0x0064_0007, 'UL'],
+  GridResolution: [0x0064_0008, 'FD'],
+  VectorGridData: [0x0064_0009, 'OF'],
+  PreDeformationMatrixRegistrationSequence: [0x0064_000f, 'SQ'],
+  PostDeformationMatrixRegistrationSequence: [0x0064_0010, 'SQ'],
+  ContentLabel: [0x0070_0080, 'CS'],
+  ContentDescription: [0x0070_0081, 'LO'],
+  ContentCreatorName: [0x0070_0084, 'PN'],
+  RegistrationSequence: [0x0070_0308, 'SQ'],
+  MatrixRegistrationSequence: [0x0070_0309, 'SQ'],
+  MatrixSequence: [0x0070_030a, 'SQ'],
+  FrameOfReferenceTransformationMatrixType: [0x0070_030c, 'CS'],
+  RegistrationTypeCodeSequence: [0x0070_030d, 'SQ'],
+
   StructureSetLabel: [0x3006_0002, 'SH'],
   StructureSetDate: [0x3006_0008, 'DA'],
   StructureSetTime: [0x3006_0009, 'TM'],
@@ -247,6 +269,8 @@ export const TAGS = {
   RTROIObservationsSequence: [0x3006_0080, 'SQ'],
   ObservationNumber: [0x3006_0082, 'IS'],
   ReferencedROINumber: [0x3006_0084, 'IS'],
+  FrameOfReferenceTransformationMatrix: [0x3006_00c6, 'DS'],
+  FrameOfReferenceTransformationComment: [0x3006_00c8, 'LO'],
   RTROIInterpretedType: [0x3006_00a4, 'CS'],
   ROIInterpreter: [0x3006_00a6, 'PN'],
   ApprovalStatus: [0x300e_0002, 'CS'],
@@ -284,4 +308,6 @@ export const SOP_CLASS = {
   enhancedMrColour: '1.2.840.10008.5.1.4.1.1.4.3',
   legacyEnhancedMr: '1.2.840.10008.5.1.4.1.1.4.4',
   rtStructureSet: '1.2.840.10008.5.1.4.1.1.481.3',
+  spatialRegistration: '1.2.840.10008.5.1.4.1.1.66.1',
+  deformableRegistration: '1.2.840.10008.5.1.4.1.1.66.3',
 } as const
