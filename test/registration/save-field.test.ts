@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, test } from 'vitest'
-import { readVectorField } from '../../src/formats/index.ts'
+import { readRegistration, readVectorField } from '../../src/formats/index.ts'
+import { saveDicomRegistration, sourceOfUids } from '../../src/registration/save-field-dicom.ts'
 import { saveField } from '../../src/registration/save-field.ts'
 import type { Transform, Vec3 } from '../../src/volume/index.ts'
 import {
@@ -58,4 +59,38 @@ test('a matrix alone needs no field', async () => {
     await saveField(folder, 'mr', { movingFromFixedMm: identityAffine }, uprightGrid([4, 4, 4], [1, 1, 1])),
     null,
   )
+})
+
+const uids = (name: string, frame: string | null) => ({
+  studyUid: `1.2.${name}`,
+  seriesUid: `1.3.${name}`,
+  frameOfReferenceUid: frame,
+})
+
+test('the DICOM objects hold the same map as the field; without a deformation an older one does not stay', async () => {
+  const transform: Transform = {
+    movingFromFixedMm: turned(20, [1, 2, 3]),
+    deformation: fieldOf(uprightGrid([9, 9, 9], [6, 6, 6]), fade),
+  }
+  const source = sourceOfUids(uids('1', '1.4.1'), uids('2', '1.4.2'), 'p001')!
+  const now = new Date('2025-01-02T03:04:05Z')
+  assert.deepEqual(await saveDicomRegistration(folder, 'mr_t1', transform, source, now), [
+    'rigid_mr_t1.dcm',
+    'deformable_mr_t1.dcm',
+  ])
+  const x: Vec3 = [3, -4, 5]
+  const { transform: deformable } = await readRegistration(join(folder, 'deformable_mr_t1.dcm'))
+  const { transform: rigid } = await readRegistration(join(folder, 'rigid_mr_t1.dcm'))
+  assert.ok(apart(transformPoint(deformable, x), transformPoint(transform, x)) < 1e-5)
+  assert.ok(apart(transformPoint(rigid, x), apply(transform.movingFromFixedMm, x)) < 1e-9)
+  const { movingFromFixedMm } = transform
+  assert.deepEqual(await saveDicomRegistration(folder, 'mr_t1', { movingFromFixedMm }, source, now), [
+    'rigid_mr_t1.dcm',
+  ])
+  assert.ok(!existsSync(join(folder, 'deformable_mr_t1.dcm')))
+})
+
+test('frames of reference that are unknown, or the same for both, make no object', () => {
+  assert.equal(sourceOfUids(uids('1', null), uids('2', '1.4.2'), 'p001'), undefined)
+  assert.equal(sourceOfUids(uids('1', '1.4'), uids('2', '1.4'), 'p001'), undefined)
 })
