@@ -9,6 +9,7 @@ export const phantomCommand = command({
   arguments: [],
   flags: [
     ['-n, --patients <n>', 'how many patients'],
+    ['-j, --jobs <n>', 'patients at a time (default 1)'],
     ['--output <dir>', 'folder that gets PHANTOM-001, PHANTOM-002 …'],
     ['--format <format>', 'dicom (default) or nifti'],
     ['--sequences <names...>', 'any of t1, t1gd, t1gdfs, t2, t2fs, t1gre (default: t1 t2)'],
@@ -19,6 +20,7 @@ export const phantomCommand = command({
   ],
   options: z.strictObject({
     patients: z.coerce.number().int().min(1).max(9999),
+    jobs: z.coerce.number().int().min(1).max(256).default(1),
     output: z.string(),
     format: z.enum(['dicom', 'nifti']).default('dicom'),
     sequences: z.array(z.enum(SEQUENCE_NAMES)).min(1).default(['t1', 't2']),

@@ -12,7 +12,7 @@ import type { Random } from '../random.ts'
 import { standardWater } from './spectrum.ts'
 import { detectorReading, MATERIALS, TRUE_PER_CM } from './spectrum.ts'
 
-/** Scanners correct for bone too, in part: this much of the error stays. */
+/** Scanners correct for bone too, in part: this much of the error stays. Nothing corrects for metal. */
 const UNCORRECTED = 0.45
 /** Noise of a ray of mean length, as its line integral's; e-fold growth with half the line integral (Poisson). */
 const RAY_NOISE = 0.0022
@@ -45,7 +45,8 @@ export function artefactsOf({ n, cellCm, hu }: Coarse, views: number, random: Ra
       const reading = detectorReading(water, bone, metal)
       const truth = TRUE_PER_CM[0] * water + TRUE_PER_CM[1] * bone + TRUE_PER_CM[2] * metal
       const noisier = Math.min(MOST_NOISE, Math.exp((reading.attenuation - meanReading) / 2))
-      wrong[bin] = UNCORRECTED * (reading.corrected - truth) + RAY_NOISE * noisier * random.normal()
+      const left = metal > 0.01 ? 1 : UNCORRECTED
+      wrong[bin] = left * (reading.corrected - truth) + RAY_NOISE * noisier * random.normal()
       spread[bin] = noisier * noisier
     }
     backProject(filter(wrong), n, angle, (Math.PI / views) * HU_PER_CM, error)

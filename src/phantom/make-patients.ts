@@ -1,21 +1,21 @@
-/** Several virtual patients, one after the other, each a folder that appears as it is made. */
+/** Several virtual patients, one after the other or side by side, each a folder that appears as it is made. */
 import { throwIfAborted } from '../errors.ts'
 import { listening } from '../progress.ts'
 import type { Report } from '../progress.ts'
 import { seedOf } from '../random.ts'
 import type { Kernel } from './ct.ts'
+import { phantomId } from './patient-id.ts'
 import { MOTIONS, PRESETS } from './presets.ts'
 import type { MotionName, Size } from './presets.ts'
 import { SEQUENCES } from './sequences.ts'
 import type { SequenceName } from './sequences.ts'
 import { virtualPatientInSteps } from './virtual-patient.ts'
 import type { PhantomSettings } from './virtual-patient.ts'
-import { phantomId } from './patient-id.ts'
+import { madeInWorker } from './worker-pool.ts'
 import { madeAlready, writeVirtualPatient } from './write.ts'
 import type { Format } from './write.ts'
 
-export type MakeOptions = {
-  readonly patients: number
+export type PatientOptions = {
   readonly output: string
   readonly format: Format
   readonly size: Size
@@ -28,6 +28,8 @@ export type MakeOptions = {
   /** Patient n of a seed is the same whatever the number of patients. */
   readonly seed: number
 }
+/** `jobs`: patients made at a time, each on a core of its own. */
+export type MakeOptions = PatientOptions & { readonly patients: number; readonly jobs: number }
 export type MadePatient = { id: string; folder: string; tumourSite: string }
 
 /**
@@ -36,27 +38,44 @@ export type MadePatient = { id: string; folder: string; tumourSite: string }
  * @throws machine.diskFull, machine.noPermission, interrupted
  */
 export async function makePatients(options: MakeOptions, report: Report, signal?: AbortSignal): Promise<MadePatient[]> {
-  const { output, format, patients } = options
-  const settings = settingsOf(options)
+  const { patients, jobs, ...each } = options
   const made: MadePatient[] = []
-  for (let n = 1; n <= patients; n++) {
-    throwIfAborted(signal, `Before ${phantomId(n)}`)
-    const seed = seedOf(options.seed, 'virtual patient', n)
-    const known = await madeAlready(output, n, { seed, format, ...settings })
-    if (known) report({ at: 'note', message: `${phantomId(n)}: was there already` })
-    made.push(known ?? (await makeAndWrite()))
-    report({ at: 'progress', task: 'Making virtual patients', done: n, of: patients, unit: 'patients' })
-
-    async function makeAndWrite(): Promise<MadePatient> {
-      const patient = await listening(virtualPatientInSteps(seed, settings), phantomId(n), signal)
-      const folder = await writeVirtualPatient(output, n, patient, format)
-      return { id: phantomId(n), folder, tumourSite: patient.traits.disease.tumour.site }
+  const waiting = Array.from({ length: patients }, (_, n) => n + 1)
+  let done = 0
+  const work = async (): Promise<void> => {
+    for (let n = waiting.shift(); n !== undefined; n = waiting.shift()) {
+      throwIfAborted(signal, `Before ${phantomId(n)}`)
+      made[n - 1] = await (jobs > 1 ? madeInWorker(each, n, report, signal) : makePatient(each, n, report, signal))
+      report({ at: 'progress', task: 'Making virtual patients', done: ++done, of: patients, unit: 'patients' })
     }
   }
+  const lanes = await Promise.allSettled(Array.from({ length: Math.min(jobs, patients) }, work))
+  const failed = lanes.find((lane) => lane.status === 'rejected')
+  if (failed) throw failed.reason
   return made
 }
 
-function settingsOf({ size, sequences, contrast, kernel, motion }: MakeOptions): PhantomSettings {
+/** Patient n alone. @throws as `makePatients` */
+export async function makePatient(
+  options: PatientOptions,
+  n: number,
+  report: Report,
+  signal?: AbortSignal,
+): Promise<MadePatient> {
+  const { output, format } = options
+  const settings = settingsOf(options)
+  const seed = seedOf(options.seed, 'virtual patient', n)
+  const known = await madeAlready(output, n, { seed, format, ...settings })
+  if (known) {
+    report({ at: 'note', message: `${phantomId(n)}: was there already` })
+    return known
+  }
+  const patient = await listening(virtualPatientInSteps(seed, settings), phantomId(n), signal)
+  const folder = await writeVirtualPatient(output, n, patient, format)
+  return { id: phantomId(n), folder, tumourSite: patient.traits.disease.tumour.site }
+}
+
+function settingsOf({ size, sequences, contrast, kernel, motion }: PatientOptions): PhantomSettings {
   const preset = PRESETS[size]
   return {
     ...preset,

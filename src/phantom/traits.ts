@@ -75,7 +75,7 @@ export function drawTraits(seed: number): Traits {
     fine: field('fine', [6, 6, 6]),
     fibre: field('fibre', [7, 7, 34]),
     lumps: field('lumps', [15, 15, 40]),
-    gyri: field('gyri', [25, 23, 25]),
+    gyri: field('gyri', [17, 16, 17]),
     folia: field('folia', [50, 50, 8]),
     cells: field('cells', [8, 8, 8]),
     random: (organ) => stream(seed, 'phantom', 'organ', organ),

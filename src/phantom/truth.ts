@@ -2,12 +2,17 @@
  * What is known of a virtual patient because it was made: where each point of the CT lies in the MR, and what is where.
  *
  * Files       truth.json: the transform as a formula, stage, structures. landmarks.csv: the same points in both images.
+ *             deformation.nii.gz: the whole displacement, MR point less CT point, every 6 mm of the CT's field of view, in
+ *             LPS mm (formats/nifti/vector-field.ts); between its voxels it is within 0.1 mm of the formula.
  * Frames      truth.json in LPS mm of each image; landmarks.csv in RAS mm, as registration's other test cases have them.
  */
 import { join } from 'node:path'
 import { writeFileAtomic, writeJson } from '../files.ts'
-import { voxelCount } from '../volume/index.ts'
-import type { Vec3 } from '../volume/index.ts'
+import { writeVectorField } from '../formats/index.ts'
+import { apply, deformation, gridWithSpacing, mmFromIndex, subtract, voxelCount } from '../volume/index.ts'
+import type { Deformation, Grid, Vec3 } from '../volume/index.ts'
+import { mrFromCt } from './pose.ts'
+import type { Misalignment } from './pose.ts'
 import type { VirtualPatient } from './virtual-patient.ts'
 
 export async function writeTruth(
@@ -17,7 +22,28 @@ export async function writeTruth(
   patient: VirtualPatient,
 ): Promise<void> {
   await writeFileAtomic(join(folder, 'landmarks.csv'), landmarksCsv(patient))
+  const { misalignment, ct } = patient
+  await writeVectorField(join(folder, 'deformation.nii.gz'), displacementField(misalignment, ct.grid))
   await writeJson(join(folder, 'truth.json'), truthOf(id, making, patient))
+}
+
+const FIELD_MM = 6
+
+/** d(x) = mr(x) − x at points of the CT. */
+export function displacementField(misalignment: Misalignment, ctGrid: Grid): Deformation {
+  const grid = gridWithSpacing(ctGrid, [FIELD_MM, FIELD_MM, FIELD_MM])
+  const [ni, nj, nk] = grid.size
+  const count = voxelCount(grid)
+  const vectors = new Float32Array(3 * count)
+  const [toMm, toMr] = [mmFromIndex(grid), mrFromCt(misalignment)]
+  for (let k = 0, n = 0; k < nk; k++)
+    for (let j = 0; j < nj; j++)
+      for (let i = 0; i < ni; i++, n++) {
+        const x = apply(toMm, [i, j, k])
+        const d = subtract(toMr(x), x)
+        for (let axis = 0; axis < 3; axis++) vectors[axis * count + n] = d[axis]!
+      }
+  return deformation(grid, vectors)
 }
 
 function landmarksCsv({ landmarks }: VirtualPatient): string {

@@ -114,6 +114,7 @@ test('another patient of the same name is refused before anything is computed, a
     format: 'nifti',
     size: 'small',
     sequences: ['t1'],
+    jobs: 1,
     contrast: false,
     kernel: 'soft',
     motion: 'small',
@@ -135,6 +136,7 @@ test('a request to stop ends before the next patient, with a typed error and no 
     format: 'dicom',
     size: 'small',
     sequences: ['t1'],
+    jobs: 1,
     contrast: false,
     kernel: 'soft',
     motion: 'small',
@@ -147,20 +149,23 @@ test('a request to stop ends before the next patient, with a typed error and no 
   assert.ok(!existsSync(join(folder, 'stopped')))
 })
 
-test('the same request again passes over a finished patient and leaves it untouched', async () => {
+test('threads give the same bytes; the same request again passes over a finished patient and leaves it untouched', async () => {
   const options = {
     patients: 1,
     output: join(folder, 'twice'),
     format: 'nifti',
     size: 'small',
     sequences: ['t1'],
+    jobs: 2,
     contrast: false,
     kernel: 'soft',
     motion: 'small',
     seed: 3,
   } as const
-  const made = await makePatients(options, silent)
+  const made = await makePatients(options, silent) // in a thread of its own, as for any number of jobs above one
   const before = hashes(options.output)
+  await makePatients({ ...options, jobs: 1, output: join(folder, 'alone') }, silent)
+  assert.deepEqual(hashes(join(folder, 'alone')), before, 'a patient made in a thread has other bytes')
   const writtenMs = () => statSync(join(options.output, 'PHANTOM-001/ct.nii.gz')).mtimeMs
   const firstMs = writtenMs()
   assert.deepEqual(await makePatients(options, silent), made)

@@ -5,7 +5,7 @@ import { ellipseDistance, tube } from '../sweeps.ts'
 import type { Traits } from '../traits.ts'
 import type { Add } from './organ.ts'
 
-const CORTEX_MM = 3.2
+const CORTEX_MM = 2.8
 
 export function addBrain(add: Add, traits: Traits, cavity: Shape): void {
   add('dura', cavity)
@@ -17,7 +17,7 @@ export function addBrain(add: Add, traits: Traits, cavity: Shape): void {
   addBrainstem(add)
 }
 
-/** Depth below the pial surface, which dips into the sulci: zero surfaces of a random field, down to 15 mm. */
+/** Depth below the pial surface, which dips into the sulci: zero surfaces of a random field, down to 18 mm. */
 function pialDepth(traits: Traits, cavity: Shape): Sdf {
   return (x, y, z) => {
     const depth = -cavity.sdf(x, y, z) - 2.4
@@ -25,8 +25,8 @@ function pialDepth(traits: Traits, cavity: Shape): Sdf {
     const middle = 0.9 * traits.coarse(7, y * 0.4, z * 0.4)
     const fissure = callosum > -20 && z > 20 ? Math.abs(x - middle) - 0.5 + Math.max(0, -callosum) : 30
     // Deep down no sulcus reaches; what is returned is no larger than the distance to the deepest one.
-    if (depth > 24) return Math.min(depth - 12, fissure)
-    const sulcus = Math.min(8, 5.5 * Math.abs(traits.gyri(x, y, z))) - 0.8 + Math.max(0, depth - 15)
+    if (depth > 27) return Math.min(depth - 15, fissure)
+    const sulcus = Math.min(8, 5.2 * Math.abs(traits.gyri(x, y, z))) - 0.55 + Math.max(0, depth - 18)
     return smoothMin(Math.min(depth, fissure), sulcus, 1)
   }
 }

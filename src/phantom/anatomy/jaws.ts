@@ -123,13 +123,13 @@ function addTeeth(add: Add, traits: Traits, row: readonly ArchPoint[], up: 1 | -
     ![...traits.metalTeeth.keys()].some((number) => every(number) && number >= firstNumber && number < firstNumber + 32)
   )
     return
-  const metal = union([tooth(2.1, true, restored('filling')), tooth(0.2, true, restored('crown'))])
+  const metal = union([tooth(1.1, true, restored('filling')), tooth(0, true, restored('crown'))])
   add('metal', metal, { structure: 'Teeth', depthMm: 3 })
   // Its field dephases what is beside it: a hole in the MR that is larger than the metal.
   const hole: Shape = {
     sdf: (x, y, z) => {
       const d = metal.sdf(x, y, z)
-      return d < 3 ? d - 2.9 : d // 3 is what a tooth without metal says
+      return d < 3 ? d - 2.2 : d // 3 is what a tooth without metal says
     },
     box: grown(metal, 3).box,
   }

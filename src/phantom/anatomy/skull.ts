@@ -32,7 +32,7 @@ export function addSkull(add: Add, traits: Traits, cavity: Shape): void {
       const d = cavity.sdf(x, y, z)
       if (d > 16 || d < -6) return Math.abs(d)
       const t = thickness(x, y, z)
-      return Math.abs(d - t / 2) - (t / 2 - 1.9)
+      return Math.abs(d - t / 2) - (t / 2 - 1.6)
     },
     box: outer.box,
   }
