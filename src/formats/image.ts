@@ -11,6 +11,7 @@ import type { DicomSeries, FoundSeries } from './dicom/series.ts'
 import { readDicomVolume, stackOf } from './dicom/volume.ts'
 import { readMetaImage, writeMetaImage } from './metaimage/metaimage.ts'
 import { readNifti, writeNifti } from './nifti/nifti.ts'
+import type { NiftiOptions } from './nifti/nifti.ts'
 import { readNrrd, writeNrrd } from './nrrd/nrrd.ts'
 
 export type ReadImage = {
@@ -40,11 +41,12 @@ export async function readImage(path: string, options: Resampling & { report?: R
 
 /**
  * @param options.description  what NIfTI has a field for, up to 79 bytes; nothing that names a patient
- * @throws input.unknownFormat  a name that ends otherwise; machine.diskFull, machine.noPermission
+ * @param options.signal       ends the writing of NIfTI and MetaImage; nothing is left then
+ * @throws input.unknownFormat  a name that ends otherwise; interrupted, machine.diskFull, machine.noPermission
  */
-export async function writeImage(path: string, volume: Volume, options: { description?: string } = {}): Promise<void> {
+export async function writeImage(path: string, volume: Volume, options: NiftiOptions = {}): Promise<void> {
   if (isNifti(path)) return writeNifti(path, volume, options)
-  if (/\.mha$/i.test(path)) return writeMetaImage(path, volume)
+  if (/\.mha$/i.test(path)) return writeMetaImage(path, volume, options)
   if (/\.nrrd$/i.test(path)) return writeNrrd(path, volume)
   throw refuse(
     'input.unknownFormat',

@@ -3,6 +3,8 @@
  *
  * Node runs on little-endian machines only; a big-endian file is swapped once, in place, when it is read.
  */
+import { basename } from 'node:path'
+import { throwIfAborted } from '../errors.ts'
 import type { VoxelArray } from '../volume/index.ts'
 
 export type ElementType = 'int8' | 'uint8' | 'int16' | 'uint16' | 'int32' | 'float32' | 'float64'
@@ -47,6 +49,18 @@ const CHUNK_BYTES = 2 ** 20
 export function* inPieces(values: VoxelArray): Generator<Uint8Array> {
   const bytes = bytesOf(values)
   for (let at = 0; at < bytes.length; at += CHUNK_BYTES) yield bytes.subarray(at, at + CHUNK_BYTES)
+}
+
+/** The same pieces, up to a request to stop. @throws interrupted */
+export async function* unlessAborted(
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+  path: string,
+): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    throwIfAborted(signal, `Writing ${basename(path)}`)
+    yield piece
+  }
 }
 
 function swapInPlace(bytes: Uint8Array<ArrayBuffer>, width: number): void {

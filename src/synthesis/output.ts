@@ -152,7 +152,7 @@ async function writeVolume(
   if (format !== 'dicom' || !image.dicom) {
     const description = `${spread ? `SD of ${synthesis.samples} samples of ` : ''}synthetic MR, larmor; not for diagnosis or dose`
     const file = `${spread ? 'smri_uncertainty' : 'smri'}.${format === 'mha' ? 'mha' : 'nii.gz'}`
-    await writeImage(join(folder, file), volume, { description })
+    await writeImage(join(folder, file), volume, { description, signal })
     return undefined
   }
   const { low, high } = mr.nominal

@@ -178,7 +178,7 @@ test('what only DICOM has is refused in other formats', async () => {
 
 test('interrupted while it writes, it leaves neither image nor uncertainty nor a temporary folder', async () => {
   const source = await dicomCt('late')
-  for (const format of ['dicom', 'nifti'] as const) {
+  for (const format of ['dicom', 'nifti', 'mha'] as const) {
     const stop = new AbortController()
     const report = (event: Event): void =>
       void (event.at === 'progress' && event.task === 'synthesis' && event.done === event.of && stop.abort())

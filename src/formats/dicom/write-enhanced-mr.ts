@@ -33,7 +33,7 @@ export async function writeEnhancedMr(path: string, made: SyntheticMr): Promise<
   if (await exists(path)) throw outputExists(path)
   const { grid, values } = made.mr
   const places = placesOn(made.source, grid, made.resampling ?? {})
-  throwIfAborted(made.signal, `Writing ${path}`)
+  throwIfAborted(made.signal, 'Writing the DICOM file')
   const pixels = bytesOf(storedUnsigned(values, 0, path))
   const seriesUid = seriesUidOf(made, pixels)
   const sopInstanceUid = newUid(seriesUid, 'enhanced')

@@ -51,7 +51,7 @@ export async function writeSyntheticMr(folder: string, made: SyntheticMr): Promi
   }))
   const perSlice = grid.size[0] * grid.size[1]
   const writeSlice = async (temporary: string, k: number): Promise<void> => {
-    throwIfAborted(made.signal, `Writing ${folder}`)
+    throwIfAborted(made.signal, 'Writing the DICOM series')
     const place = places[k]!
     const attributes: Attributes = {
       ...ofSeries,

@@ -15,7 +15,7 @@ import { dot, norm, volume, voxelCount } from '../../volume/index.ts'
 import type { Grid, Mat3, Vec3, Volume } from '../../volume/index.ts'
 import { gridProblem } from '../limits.ts'
 import { fieldOf, MAX_DEFLATE_RATIO, readStart, readVoxels } from '../voxel-stream.ts'
-import { bytesPerElement, elementsOf, elementTypeOf, inPieces } from '../voxels.ts'
+import { bytesPerElement, elementsOf, elementTypeOf, inPieces, unlessAborted } from '../voxels.ts'
 import type { ElementType } from '../voxels.ts'
 
 const TYPES: Record<string, ElementType> = {
@@ -53,13 +53,17 @@ export async function readMetaImage(path: string): Promise<Volume> {
 }
 
 /** Writes a volume atomically, zlib-compressed, with its own element type. */
-export async function writeMetaImage(path: string, { grid, values }: Volume): Promise<void> {
+export async function writeMetaImage(
+  path: string,
+  { grid, values }: Volume,
+  options: { signal?: AbortSignal | undefined } = {},
+): Promise<void> {
   const type = elementTypeOf(values)
   const metaType = Object.keys(TYPES).find((name) => TYPES[name] === type)
   // The header says how long the packed bytes are, so they are made first; they are a third of the volume or so.
   const packed: Uint8Array[] = []
   const deflate = Readable.from(inPieces(values), { objectMode: false }).pipe(createDeflate({ level: 1 }))
-  for await (const chunk of deflate as AsyncIterable<Uint8Array>) packed.push(chunk)
+  for await (const chunk of unlessAborted(deflate, options.signal, path)) packed.push(chunk)
   const text = [
     'ObjectType = Image',
     'NDims = 3',

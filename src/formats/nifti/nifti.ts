@@ -12,7 +12,7 @@ import { writeChunksAtomic } from '../../files.ts'
 import { volume } from '../../volume/index.ts'
 import type { Volume, VoxelArray } from '../../volume/index.ts'
 import { isZlibError, MAX_DEFLATE_RATIO, readStart } from '../voxel-stream.ts'
-import { elementsOf, elementTypeOf, inPieces, rescaled } from '../voxels.ts'
+import { elementsOf, elementTypeOf, inPieces, rescaled, unlessAborted } from '../voxels.ts'
 import { encodeHeader, HEADER_BYTES, headerBytes, parseHeader } from './header.ts'
 import type { NiftiHeader } from './header.ts'
 
@@ -104,25 +104,31 @@ async function firstLook(path: string): Promise<{ fileBytes: number; gzipped: bo
   return { fileBytes: start.size, gzipped: start.head[0] === 0x1f && start.head[1] === 0x8b }
 }
 
+export type NiftiOptions = { description?: string; signal?: AbortSignal | undefined }
+
 /**
  * Writes a volume atomically, with its own element type, sform and qform; compressed where `path` ends in .gz.
  * @param options.description  a free text of up to 79 bytes; nothing that names a patient
+ * @throws interrupted, machine.diskFull, machine.noPermission
  */
-export async function writeNifti(path: string, source: Volume, options: { description?: string } = {}): Promise<void> {
-  await writeEncoded(
-    path,
-    encodeHeader(source.grid, elementTypeOf(source.values), options.description ?? ''),
-    source.values,
-  )
+export async function writeNifti(path: string, source: Volume, options: NiftiOptions = {}): Promise<void> {
+  const header = encodeHeader(source.grid, elementTypeOf(source.values), options.description ?? '')
+  await writeEncoded(path, header, source.values, options.signal)
 }
 
 /** A header that is ready, and the values after it; compressed where `path` ends in .gz. */
-export async function writeEncoded(path: string, header: Uint8Array, values: VoxelArray): Promise<void> {
+export async function writeEncoded(
+  path: string,
+  header: Uint8Array,
+  values: VoxelArray,
+  signal?: AbortSignal,
+): Promise<void> {
   const pieces = fileOf(header, values)
-  if (!path.endsWith('.gz')) return writeChunksAtomic(path, pieces)
+  if (!path.endsWith('.gz')) return writeChunksAtomic(path, unlessAborted(pieces, signal, path))
   // Level 1: the higher ones cost twice the time for a tenth less.
   const gzip = createGzip({ level: 1, chunkSize: CHUNK_BYTES })
-  await writeChunksAtomic(path, Readable.from(pieces, { objectMode: false }).pipe(gzip))
+  const packed = Readable.from(pieces, { objectMode: false }).pipe(gzip)
+  await writeChunksAtomic(path, unlessAborted(packed, signal, path))
 }
 
 function* fileOf(header: Uint8Array, values: VoxelArray): Generator<Uint8Array> {
