@@ -71,6 +71,19 @@ describe.skipIf(!set)('dicom_transfer_syntaxes (skipped where ../shared/data is 
     assert.equal(await lossy('JPEG2000LosslessOnly_1.2.840.10008.1.2.4.90.dcm'), false)
   })
 
+  // The same CT slice in each syntax: what compresses without loss gives the very pixels of the uncompressed file.
+  const lossless = files.filter(([, path]) =>
+    /ct_ge_all_syntaxes\/(LittleEndian|BigEndian|Deflated|RLE|JPEGProcess14|JPEGLSLossless|JPEG2000LosslessOnly)/.test(
+      path,
+    ),
+  )
+  test('files compressed without loss decode identically to their uncompressed twin', async () => {
+    const twin = hashOf(await storedFrames(join(set!, LITTLE_ENDIAN_TWIN)))
+    assert.ok(lossless.length >= 9, `${lossless.length} files`)
+    for (const [name, path] of [...lossless, ['htj2k', join(set!, 'htj2k', 'CT_GE_htj2k_lossless.dcm')] as const])
+      assert.equal(hashOf(await storedFrames(path)), twin, name)
+  })
+
   // Decoders fill what a cut stream lacks with zeros or with the last value; that would be a wrong image.
   const oneOfEach = files.filter(([name]) =>
     /LosslessOnly|JPEGLSLossless|Process14_|Process1_1|RLELossless|CT_GE_htj2k_lossless/.test(name),

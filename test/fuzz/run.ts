@@ -5,7 +5,7 @@
  * A find is kept under .cache/fuzz/<seed>-<number>/ and comes again with `--seed <seed> --only <number>`.
  */
 import { spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -15,8 +15,10 @@ import type { Line } from './worker.ts'
 
 /** Anonymous memory that the process may reserve: 2 GiB of use, and what Node reserves for its stacks and never touches. */
 const MEMORY_KIB = 3 * 2 ** 20
-/** Without a line for so long, the process hangs: the limit of two seconds is of processor time, this one is of the clock. */
-const SILENT_MS = 30_000
+/** Without a line for so long, the process is looked at: it hangs if it has computed all the while, or does nothing at all. */
+const SILENT_MS = 20_000
+const HUNG_CPU_MS = 10_000
+const HUNG_MS = 300_000
 /** So that what an earlier mutant left in memory is not laid to a later one. */
 const PER_PROCESS = 1000
 
@@ -68,28 +70,32 @@ async function runFrom(from: number, to: number): Promise<number> {
     env: { ...process.env, TMPDIR: base, NODE_NO_WARNINGS: '1' },
   })
   let [done, hung, complaint] = [from - 1, false, '']
-  const stop = (): void => {
+  let [spokeAt, cpuThen] = [performance.now(), cpuMsOf(child.pid!)]
+  const timer = setInterval(() => {
+    const silentMs = performance.now() - spokeAt
+    // By its processor time, since a busy machine may leave it none for a while.
+    if (silentMs < SILENT_MS || (cpuMsOf(child.pid!) - cpuThen < HUNG_CPU_MS && silentMs < HUNG_MS)) return
     hung = true
     child.kill('SIGKILL')
-  }
-  let timer = setTimeout(stop, SILENT_MS)
+  }, 1000)
   child.stderr.on('data', (data: Buffer) => (complaint = `${complaint}${data.toString()}`.slice(-4000)))
   const ended = new Promise<number | string>((resolve) =>
     child.on('close', (code, signal) => resolve(code ?? signal ?? '?')),
   )
   for await (const text of createInterface({ input: child.stdout })) {
-    clearTimeout(timer)
-    timer = setTimeout(stop, SILENT_MS)
+    ;[spokeAt, cpuThen] = [performance.now(), cpuMsOf(child.pid!)]
     const line = JSON.parse(text) as Line
     done = line.number
     note(line)
   }
   const end = await ended
-  clearTimeout(timer)
+  clearInterval(timer)
   if (done === to) return to + 1
   if (!hung && done < from && child.exitCode === 1 && !existsSync(join(base, 'a')))
     throw new Error(`the readers do not start: ${complaint}`)
-  const finding = hung ? `no end within ${SILENT_MS / 1000} s` : `the process ended with ${end}: ${complaint}`
+  const finding = hung
+    ? `no end within ${HUNG_CPU_MS / 1000} s of processor time`
+    : `the process ended with ${end}: ${complaint}`
   const input = join(base, 'a', 'b', 'c', 'd', 'in')
   if (existsSync(input)) cpSync(input, join(base, 'found', `${seed}-${done + 1}`), { recursive: true })
   find(done + 1, 'see its files', finding)
@@ -124,6 +130,16 @@ function report(): void {
   console.log(`refused: ${kinds.join(', ')}`)
   if (finds.length > 0) console.log(`files of the finds: ${kept}`)
   process.exitCode = finds.length > 0 ? 1 : 0
+}
+
+/** Linux: user and system time of a process are fields 14 and 15 of its stat, in hundredths of a second. */
+function cpuMsOf(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
+    return 10 * (Number(fields[11]) + Number(fields[12]))
+  } catch {
+    return 0 // it has just ended
+  }
 }
 
 function seconds(): number {

@@ -80,7 +80,9 @@ export async function findSeries(sources: readonly string[], report: Report): Pr
       if (file && sopClassOf(file) === SOP_CLASS.rtStructureSet) structureSets.push(file)
     } catch (error) {
       if (!(error instanceof LarmorError)) throw error
-      refused.push(error.fault)
+      // A list of files that is damaged takes no slice with it.
+      if (isMediaDirectory(path)) passOver('DICOMDIR')
+      else refused.push(error.fault)
     }
     report({ at: 'progress', task: 'Reading headers', done: n + 1, of: paths.length, unit: 'files' })
   }
