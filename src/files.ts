@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto'
 import { createReadStream, readFileSync } from 'node:fs'
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { LarmorError } from './errors.ts'
 import type { z } from 'zod'
@@ -156,6 +156,24 @@ export async function sha256OfFile(path: string): Promise<string> {
   const hash = createHash('sha256')
   for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array)
   return hash.digest('hex')
+}
+
+/**
+ * The rule of every command that makes something new: it never writes over what is there. Those that go on with their
+ * own work (import, register, plan, train --resume, phantom) pass over what is finished instead.
+ * @throws usage.outputExists  the folder is there and not empty
+ */
+export async function refuseFilled(folder: string): Promise<void> {
+  const inside = await readdir(folder).catch(() => [])
+  if (inside.length === 0) return
+  throw new LarmorError({
+    kind: 'usage.outputExists',
+    message: 'The output folder is in use.',
+    where: folder,
+    found: `${inside.length} files or folders in it`,
+    expected: 'a folder that is empty or not there',
+    fix: 'Choose another output folder, or move this one away.',
+  })
 }
 
 /** The version in package.json: one place says it. */

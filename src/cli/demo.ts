@@ -3,6 +3,7 @@
  *
  * A step whose result is there is passed over, so that an interrupted demo goes on where it stopped.
  */
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { exists, readJson } from '../files.ts'
@@ -71,6 +72,8 @@ export const demoCommand = command({
           await step(synthesizeCommand, { ct: [join(cohort, 'patients', id, 'ct.nii.gz')], model, output, mode })
     }
     const plan = join(store, 'plan.json')
+    // Scored again each time, since the result is shown: what an earlier demo left would be refused.
+    await rm(at('scores'), { recursive: true, force: true })
     const scored = await step(evaluateCommand, { cohort, prediction: predictions, plan, output: at('scores') })
 
     const report = join(at('scores'), 'report.html')

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { LarmorError } from '../errors.ts'
 import { cohortCases, defaultRange, evaluateCases, huTableBaseline, jsonSafe, pairCase } from '../evaluation/index.ts'
 import type { CohortOptions, Evaluation, EvaluationCase, RangeChoice } from '../evaluation/index.ts'
-import { version } from '../files.ts'
+import { refuseFilled, version } from '../files.ts'
 import { readPlan, splitOf } from '../plan/index.ts'
 import type { Plan } from '../plan/index.ts'
 import { meanMetrics, summaryText, writeReport } from '../report/index.ts'
@@ -56,7 +56,7 @@ export const evaluateCommand = command({
       'take intensities as they are, with this data range; default: each image to [0, 1] by its own scale',
     ],
     ['--test-range <lo,hi>', 'black and white of the test image, where no JSON beside it says so'],
-    ['--output <dir>', 'where evaluation.json, slices.csv and report.html go'],
+    ['--output <dir>', 'where evaluation.json, slices.csv and report.html go: a folder that is empty or not there'],
   ],
   options,
 
@@ -99,11 +99,12 @@ function knownFrom(plan: Plan): Pick<CohortOptions, 'baseline' | 'splitOf'> {
 
 async function evaluate(
   cases: EvaluationCase[],
-  { range, testRange, plan }: Options,
+  { range, testRange, plan, output }: Options,
   context: Context,
 ): Promise<Evaluation> {
   if (range && testRange) throw wrong('--range and --test-range', '--range alone: it leaves both images as they are')
   if (range && plan) throw wrong('--range and --plan', '--plan alone: its baseline has a scale of its own')
+  if (output !== undefined) await refuseFilled(output)
   const { seed, report, signal } = context
   const choice: RangeChoice = range ? { kind: 'as-is', ...range } : defaultRange
   const created = new Date().toISOString()

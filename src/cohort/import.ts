@@ -171,6 +171,6 @@ function nothingThere(sources: readonly string[], passedOver: Record<string, num
     where: sources.join(', '),
     found: seen.join(', ') || 'no files',
     expected: 'DICOM series, or folders with ct.nii.gz and mr.nii.gz',
-    fix: 'Check the path; NIfTI files are known by their names (ct, ct_contrast, mr, mr_<sequence>).',
+    fix: 'Check the path; files that are no DICOM are known by their names (ct, ct_contrast, mr, mr_<sequence>), or by rules: docs/import.md.',
   })
 }

@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { evaluateCommand } from '../../src/cli/evaluate.ts'
 import type { Outcome } from '../../src/cli/command.ts'
 import { LarmorError } from '../../src/errors.ts'
@@ -219,6 +219,7 @@ describe('a cohort of three, of whom one has no prediction and one is excluded',
     await writeNifti(at('theirs', 'p002.nii.gz'), mr(14, 90))
     await writeNifti(at('ours', 'p004.nii.gz'), mr(15, 20))
   })
+  beforeEach(() => rm(at('scores'), { recursive: true, force: true }))
   const given = () => ({
     cohort: at('cohort'),
     prediction: [`ours=${at('ours')}`, `theirs=${at('theirs')}`],
@@ -254,12 +255,19 @@ describe('a cohort of three, of whom one has no prediction and one is excluded',
     expect(outcome.json['refused']).toMatchObject([{ id: 'p002', kind: 'input.notFound' }])
     expect(await readFile(at('scores', 'report.html'), 'utf8')).toContain('Not scored')
   })
+  test('never writes over a folder that holds something, and reads no image before it says so', async () => {
+    await mkdir(at('scores'))
+    await writeFile(at('scores', 'notes.txt'), 'mine')
+    expect(await kindOf({ ...given(), prediction: [`ours=${at('ours')}`] })).toBe('usage.outputExists')
+    expect(await readdir(at('scores'))).toEqual(['notes.txt'])
+  })
   test('needs predictions of its patients, an output, and one reference each', async () => {
     expect(await kindOf({ ...given(), prediction: [`none=${at('pair')}`] })).toBe('cohort.noPatient')
     expect(await kindOf({ cohort: at('cohort'), prediction: [`a=${at('ours')}`] })).toBe('usage.wrong')
     await writeNifti(at('cohort', 'patients', 'p001', 'registration', 'mr_t2.nii.gz'), mr(1, 5))
     const two = await larmor({ ...given(), prediction: [`ours=${at('ours')}`] })
     expect(two.json['refused']).toMatchObject([{ id: 'p001', kind: 'usage.wrong' }])
-    expect((await larmor({ ...given(), prediction: [`ours=${at('ours')}`], role: 'mr_t1' })).exitCode).toBe(0)
+    const one = { ...given(), output: at('scores', 'one'), prediction: [`ours=${at('ours')}`], role: 'mr_t1' }
+    expect((await larmor(one)).exitCode).toBe(0)
   })
 })

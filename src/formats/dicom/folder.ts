@@ -1,8 +1,7 @@
 /** Folders that appear whole or not at all: written under a temporary name beside the target, then renamed. */
-import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { LarmorError } from '../../errors.ts'
-import { asDiskFault } from '../../files.ts'
+import { asDiskFault, refuseFilled } from '../../files.ts'
 
 /**
  * Calls `write` with an empty temporary folder and renames that to `folder` when it is done.
@@ -35,18 +34,4 @@ export async function writeTogether(count: number, write: (index: number) => Pro
     const written = await Promise.allSettled(Array.from({ length: last - first }, (_, n) => write(first + n)))
     for (const one of written) if (one.status === 'rejected') throw one.reason
   }
-}
-
-/** @throws usage.outputExists  the folder is there and not empty */
-export async function refuseFilled(folder: string): Promise<void> {
-  const inside = await readdir(folder).catch(() => [])
-  if (inside.length === 0) return
-  throw new LarmorError({
-    kind: 'usage.outputExists',
-    message: 'The output folder is in use.',
-    where: folder,
-    found: `${inside.length} files or folders in it`,
-    expected: 'a folder that is empty or not there',
-    fix: 'Choose another output folder, or move this one away.',
-  })
 }
