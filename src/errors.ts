@@ -26,6 +26,7 @@ export const FAULTS = {
   'input.missingAttribute': { exit: 3, http: 422 },
   'input.badValue': { exit: 3, http: 422 },
   'input.noReferencedImage': { exit: 3, http: 422 },
+  'input.wrongFrame': { exit: 3, http: 422 },
 
   'geometry.missingSlice': { exit: 3, http: 422 },
   'geometry.duplicateSlice': { exit: 3, http: 422 },

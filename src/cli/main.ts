@@ -20,6 +20,7 @@ const commands: Record<string, () => Promise<Command>> = {
   convert: async () => (await import('./convert.ts')).convertCommand,
   cohort: async () => (await import('./cohort.ts')).cohortCommand,
   register: async () => (await import('./register.ts')).registerCommand,
+  warp: async () => (await import('./warp.ts')).warpCommand,
   plan: async () => (await import('./plan.ts')).planCommand,
   train: async () => (await import('./train.ts')).trainCommand,
   runs: async () => (await import('./runs.ts')).runsCommand,

@@ -10,3 +10,8 @@ export { affineOfRows, imageRecord, registrationRecord, registrationSchema } fro
 export type { ImageRecord, RegistrationRecord } from './record.ts'
 export type { AlignOptions } from './rigid.ts'
 export { readSavedTransform, saveField } from './save-field.ts'
+export { saveDicomRegistration, sourceOfSeries, sourceOfUids } from './save-field-dicom.ts'
+export type { RegistrationSource, SeriesUids } from './save-field-dicom.ts'
+export { warpFiles } from './warp.ts'
+export type { Warped } from './warp.ts'
+export { openTransform } from './warp-transform.ts'

@@ -1,0 +1,85 @@
+/** A saved registration of any form that larmor reads, as the map that brings one side onto the other. */
+import { stat } from 'node:fs/promises'
+import { LarmorError } from '../errors.ts'
+import { isNifti, readRegistration, readVectorField } from '../formats/index.ts'
+import type { Transform, Vec3 } from '../volume/index.ts'
+import { identityAffine, invertPoints, invertTransform, transformPoints } from '../volume/index.ts'
+import { readSavedTransform } from './save-field.ts'
+
+export type SavedTransform = {
+  /** fixed → moving, as it was saved. */
+  readonly transform: Transform
+  /** Where the object says them: a DICOM registration does. */
+  readonly fixedFrameUid?: string | undefined
+  readonly movingFrameUid?: string | undefined
+}
+
+/**
+ * @param path  a registration's folder or registration.json; a displacement field (.nii, .nii.gz); or a DICOM object
+ * @param choice.role          which image of a registration.json
+ * @param choice.movingFrameUid  which source of a DICOM object
+ * @throws input.notFound, and what the readers of each form throw
+ */
+export async function openTransform(
+  path: string,
+  choice: { readonly role?: string | undefined; readonly movingFrameUid?: string | undefined },
+): Promise<SavedTransform> {
+  const info = await stat(path).catch((cause: unknown) => {
+    throw notThere(path, cause)
+  })
+  if (info.isDirectory() || path.endsWith('.json')) return { transform: await readSavedTransform(path, choice.role) }
+  if (isNifti(path)) {
+    return { transform: { movingFromFixedMm: identityAffine, deformation: await readVectorField(path) } }
+  }
+  const read = await readRegistration(path, choice.movingFrameUid)
+  return {
+    transform: read.transform,
+    fixedFrameUid: read.fixedFrameOfReferenceUid,
+    movingFrameUid: read.movingFrameOfReferenceUid,
+  }
+}
+
+/** One way of bringing things over: from the moving image onto the fixed one, or from the fixed one onto the moving one. */
+export type Way = {
+  /** For images and masks: where a point of the target lies in the source. */
+  readonly sourceFromTarget: Transform
+  /** For points: where points of the source lie in the target; undefined where the deformation leaves no way. */
+  readonly carry: (pointsMm: readonly Vec3[]) => (Vec3 | undefined)[]
+  /** Frames of reference, where they are known. */
+  readonly sourceFrameUid: string | undefined
+  readonly targetFrameUid: string | undefined
+  /** Share of the voxels of an inverted field for which there is no way; 0 where nothing was inverted. */
+  readonly unsolvedShare: number
+}
+
+/** Points are solved one by one in either direction, so that they do not suffer from the grid of an inverse field. */
+export function wayOf({ transform, fixedFrameUid, movingFrameUid }: SavedTransform, inverse: boolean): Way {
+  if (inverse) {
+    const { transform: sourceFromTarget, unsolvedShare } = invertTransform(transform)
+    const carry = (points: readonly Vec3[]): Vec3[] => transformPoints(transform, points)
+    return { sourceFromTarget, carry, sourceFrameUid: fixedFrameUid, targetFrameUid: movingFrameUid, unsolvedShare }
+  }
+  const carry = (points: readonly Vec3[]): (Vec3 | undefined)[] =>
+    invertPoints(transform, points, { toleranceMm: 1e-4 }).map(({ pointMm, solved }) => (solved ? pointMm : undefined))
+  return {
+    sourceFromTarget: transform,
+    carry,
+    sourceFrameUid: movingFrameUid,
+    targetFrameUid: fixedFrameUid,
+    unsolvedShare: 0,
+  }
+}
+
+function notThere(where: string, cause: unknown): LarmorError {
+  return new LarmorError(
+    {
+      kind: 'input.notFound',
+      message: 'The registration is not there.',
+      where,
+      found: 'nothing that can be read',
+      expected: "a registration's folder, its registration.json, a displacement field or a DICOM registration",
+      fix: 'Check the path.',
+    },
+    cause,
+  )
+}
