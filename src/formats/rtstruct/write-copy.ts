@@ -54,7 +54,6 @@ export async function writeStructureSetCopy(path: string, copy: StructureSetCopy
   const original = requiredText(file.dataSet, 'SOPInstanceUID', file.path)
   const seriesUid = newUid('structure set copy', original, made.seriesUid)
   const sopInstanceUid = newUid(seriesUid, 'instance')
-  const references = new Map(made.slices.flatMap((slice) => slice.sources.map((source) => [keyOf(source), slice])))
   const elements = readRaw(await dataSetBytes(file), file.transferSyntaxUid, file.path)
   const { referenced, unmatched } = withReferences(elements, {
     sourceSeriesUid: copy.source.seriesUid,
@@ -62,7 +61,7 @@ export async function writeStructureSetCopy(path: string, copy: StructureSetCopy
     studyUid: copy.source.studyUid,
     seriesUid: made.seriesUid,
     images: made.slices,
-    imageOf: (reference) => references.get(keyOf(reference)),
+    inPlaceOf: (uid, frame) => madeOf(made, uid, frame),
   })
   const own = rawFrom(ownAttributes(copy, original, { seriesUid, sopInstanceUid }))
   const contributed = [
@@ -71,7 +70,12 @@ export async function writeStructureSetCopy(path: string, copy: StructureSetCopy
       larmorAsEquipment('Made this copy: references changed from the CT to the synthetic MR, contours as they were'),
     ),
   ]
-  const all = eachOnce([...rawFrom(ifAbsent(copy)), ...referenced, ...own, sequence('ContributingEquipmentSequence', contributed)])
+  const all = eachOnce([
+    ...rawFrom(ifAbsent(copy)),
+    ...referenced,
+    ...own,
+    sequence('ContributingEquipmentSequence', contributed),
+  ])
   const kept = all.filter(({ tag }) => !LEFT_OUT.has(tag) && (tag & 0xffff) !== 0)
   await writeChunksAtomic(path, encodeRawFile(kept, file.transferSyntaxUid, SOP_CLASS.rtStructureSet, sopInstanceUid))
   return { sopInstanceUid, seriesUid, unmatched }
@@ -129,8 +133,17 @@ function labelOf({ dataSet }: DicomFile): string {
   return `${label.slice(0, LABEL_CHARACTERS - ' copy'.length).trim()} copy`
 }
 
-function keyOf({ sopInstanceUid, frame }: Pick<Reference, 'sopInstanceUid' | 'frame'>): string {
-  return `${sopInstanceUid} ${frame ?? 1}`
+/**
+ * What was made of an image of the CT, or of a frame of it. Without a frame an instance of many is meant as a whole: so are,
+ * then, all images that were made of it, or the one file that they are frames of.
+ */
+function madeOf({ slices }: WrittenSeries, uid: string, frame: number | undefined): Reference[] {
+  const own = slices.filter(({ sources }) =>
+    sources.some((source) => source.sopInstanceUid === uid && (frame === undefined || (source.frame ?? 1) === frame)),
+  )
+  const [first] = own
+  if (!first || own.length === 1 || own.some((slice) => slice.sopInstanceUid !== first.sopInstanceUid)) return own
+  return [{ sopClassUid: first.sopClassUid, sopInstanceUid: first.sopInstanceUid }]
 }
 
 /** It has been read before, so it is whole, and of a size that was found sane. */

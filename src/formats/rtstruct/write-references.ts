@@ -18,8 +18,11 @@ export type NewReferences = {
   /** The new series, and all its images. */
   seriesUid: string
   images: readonly Reference[]
-  /** The new image in place of one of the CT; undefined where it is none of the CT. */
-  imageOf(reference: Pick<Reference, 'sopInstanceUid' | 'frame'>): Reference | undefined
+  /**
+   * The new images in place of one of the CT (a frame of it; without a frame the instance as a whole); none where it is
+   * not of the CT.
+   */
+  inPlaceOf(sopInstanceUid: string, frame: number | undefined): readonly Reference[]
 }
 
 /** Retired, and what every planning system still writes here: the study as an object (PS3.3 C.8.8.5, "Detached Study"). */
@@ -33,13 +36,15 @@ export function withReferences(dataSet: RawItem, to: NewReferences): { reference
   let unmatched = 0
   const contour = (item: RawItem): RawItem =>
     eachItem(item, 'ContourImageSequence', (image) => {
-      const frame = uidOf(image, 'ReferencedFrameNumber')
-      const sopInstanceUid = uidOf(image, 'ReferencedSOPInstanceUID') ?? ''
-      const found = to.imageOf({ sopInstanceUid, ...(frame === undefined ? {} : { frame: Number(frame) }) })
-      if (!found) unmatched++
-      return found ? rawFrom(referenceItem(found)) : image
+      const sopInstanceUid = textOf(image, 'ReferencedSOPInstanceUID') ?? ''
+      const frames = textOf(image, 'ReferencedFrameNumber')?.split('\\').map(Number) ?? [undefined]
+      const found = frames.flatMap((frame) => to.inPlaceOf(sopInstanceUid, frame))
+      if (found.length === 0) unmatched++
+      return found.length === 0 ? [image] : found.map((one) => rawFrom(referenceItem(one)))
     })
-  const drawn = eachItem(dataSet, 'ROIContourSequence', (roi) => eachItem(roi, 'ContourSequence', contour))
+  const drawn = eachItem(dataSet, 'ROIContourSequence', (roi) => [
+    eachItem(roi, 'ContourSequence', (item) => [contour(item)]),
+  ])
   const frames = itemsIn(dataSet, 'ReferencedFrameOfReferenceSequence')
   return { referenced: [...drawn, sequence('ReferencedFrameOfReferenceSequence', framesTo(frames, to))], unmatched }
 }
@@ -47,18 +52,19 @@ export function withReferences(dataSet: RawItem, to: NewReferences): { reference
 /** The series that the set was drawn on becomes the new one, with all its images; another one beside it stays. */
 function framesTo(frames: readonly RawItem[], to: NewReferences): RawItem[] {
   let found = false
+  const turnedSeries = (series: RawItem): RawItem[] => {
+    if (textOf(series, 'SeriesInstanceUID') !== to.sourceSeriesUid) return [series]
+    found = true
+    return [rawFrom(seriesItem(to))]
+  }
   const turned = frames.map((frame) =>
-    eachItem(frame, 'RTReferencedStudySequence', (study) =>
-      eachItem(study, 'RTReferencedSeriesSequence', (series) => {
-        if (uidOf(series, 'SeriesInstanceUID') !== to.sourceSeriesUid) return series
-        found = true
-        return rawFrom(seriesItem(to))
-      }),
-    ),
+    eachItem(frame, 'RTReferencedStudySequence', (study) => [
+      eachItem(study, 'RTReferencedSeriesSequence', turnedSeries),
+    ]),
   )
   if (found) return turned
   // It named no series, or another one: the new one is added, under its frame of reference.
-  const others = turned.filter((frame) => uidOf(frame, 'FrameOfReferenceUID') !== to.frameOfReferenceUid)
+  const others = turned.filter((frame) => textOf(frame, 'FrameOfReferenceUID') !== to.frameOfReferenceUid)
   const own = turned.find((frame) => !others.includes(frame)) ?? rawFrom(frameOfReference(to))
   const studies = [...itemsIn(own, 'RTReferencedStudySequence'), rawFrom(studyItem(to))]
   return [...others, [...own, sequence('RTReferencedStudySequence', studies)]]
@@ -80,10 +86,10 @@ function seriesItem({ seriesUid, images }: NewReferences): Attributes {
   return { SeriesInstanceUID: seriesUid, ContourImageSequence: images.map(referenceItem) }
 }
 
-/** The elements of an item with each item of one of its sequences changed. */
-function eachItem(item: RawItem, name: TagName, change: (inside: RawItem) => RawItem): RawItem {
+/** The elements of an item, where each item of one of its sequences has become others. */
+function eachItem(item: RawItem, name: TagName, change: (inside: RawItem) => RawItem[]): RawItem {
   return item.map((element) =>
-    element.tag === TAGS[name][0] && element.items ? { ...element, items: element.items.map(change) } : element,
+    element.tag === TAGS[name][0] && element.items ? { ...element, items: element.items.flatMap(change) } : element,
   )
 }
 
@@ -91,7 +97,7 @@ function itemsIn(item: RawItem, name: TagName): readonly RawItem[] {
   return item.find(({ tag }) => tag === TAGS[name][0])?.items ?? []
 }
 
-function uidOf(item: RawItem, name: TagName): string | undefined {
+function textOf(item: RawItem, name: TagName): string | undefined {
   const element = item.find(({ tag }) => tag === TAGS[name][0])
   return (
     element &&
