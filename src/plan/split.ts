@@ -28,7 +28,7 @@ const SLICE_WARNING =
  * @throws cohort.incomplete    the test list names a patient that cannot be used
  */
 export function splitPatients(ids: readonly string[], wishes: SplitWishes, seed: number): Split {
-  checkWishes(wishes)
+  checkWishes(wishes, ids)
   if (wishes.trainSlices) {
     const [train, validation] = [[...ids], [...ids]]
     return { by: 'slice', train, validation, test: [], trainSlices: wishes.trainSlices, warning: SLICE_WARNING }
@@ -56,8 +56,6 @@ function testers(ids: readonly string[], { test, testList }: SplitWishes, seed: 
     const [tests, all] = [test ?? Math.round(ids.length / 6), shuffled(ids)]
     return [all.slice(0, tests), all.slice(tests)]
   }
-  const unusable = testList.filter((id) => !ids.includes(id))
-  if (unusable.length > 0) throw notUsable(unusable)
   return [[...testList], shuffled(ids.filter((id) => !testList.includes(id)))]
 }
 
@@ -71,7 +69,13 @@ function validators(rest: number, { validation, folds, fold }: SplitWishes): { f
   return { from: bound(fold - 1), to: bound(fold) }
 }
 
-function checkWishes({ trainSlices, validation, test, testList, folds, fold }: SplitWishes): void {
+/**
+ * What can be said of the wishes before anybody is looked at.
+ * @param ids  those who may be used
+ * @throws config.refused, cohort.incomplete  as `splitPatients`
+ */
+export function checkWishes(wishes: SplitWishes, ids: readonly string[]): void {
+  const { trainSlices, validation, test, testList, folds, fold } = wishes
   if (trainSlices && [validation, test, testList, folds].some((one) => one !== undefined))
     throw conflicting('--split-slices', '--validation, --test, --test-list or --folds beside it')
   if (test !== undefined && testList !== undefined) throw conflicting('--test-list', '--test beside it')
@@ -80,6 +84,8 @@ function checkWishes({ trainSlices, validation, test, testList, folds, fold }: S
     throw conflicting('--folds and --fold', fold === undefined ? '--folds alone' : '--fold alone')
   if (folds !== undefined && fold !== undefined && fold > folds)
     throw conflicting('--folds and --fold', `fold ${fold} of ${folds}`)
+  const unusable = (testList ?? []).filter((id) => !ids.includes(id))
+  if (unusable.length > 0) throw notUsable(unusable)
 }
 
 /**
