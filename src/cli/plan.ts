@@ -26,6 +26,7 @@ export const planCommand = command({
     ['--slice-size <pixels>', 'a multiple of 32 (default: 192 to 256, by the widest body)'],
     ['--spacing <mm>', 'pixel size (default: the widest body fits the slice)'],
     ['--neighbours <n>', 'CT slices seen on each side (default 1)'],
+    ['-j, --jobs <n>', 'patients at a time (default 1)'],
     ['--preview', 'also write preview.html: what each augmentation makes of four slices'],
     ['--plan <file>', 'an edited plan.json to use as it is, in place of all the above'],
   ],
@@ -42,6 +43,7 @@ export const planCommand = command({
     sliceSize: count.min(32).optional(),
     spacing: z.coerce.number().positive().optional(),
     neighbours: count.min(0).max(4).optional(),
+    jobs: count.min(1).max(256).default(1),
     preview: z.boolean().default(false),
     plan: z.string().optional(),
   }),
@@ -55,7 +57,7 @@ export const planCommand = command({
     const plan = edited
       ? await readPlan(edited)
       : await makePlan(cohort, { ...wishes, testList, trainSlices, spacingMm, seed, report, signal })
-    const manifest = await buildStore(cohort, plan, output, { report, signal })
+    const manifest = await buildStore(cohort, plan, output, { report, signal, jobs: wishes.jobs })
     const { json, text } = describeStore(output, plan, manifest)
     const page = preview ? await writePreview(output, seed) : undefined
     return {

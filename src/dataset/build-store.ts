@@ -6,15 +6,17 @@
  */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { LarmorError, throwIfAborted } from '../errors.ts'
+import { LarmorError } from '../errors.ts'
 import { exists, sha256OfFile, writeJson } from '../files.ts'
-import { planSha256, readPair, readPlan, sourceHashes, writePlan, type Plan } from '../plan/index.ts'
-import { listening, type Report } from '../progress.ts'
+import { planSha256, readPlan, sourceHashes, writePlan, type Plan } from '../plan/index.ts'
+import type { Report } from '../progress.ts'
 import { readSafetensors, tensor, writeSafetensors, type Tensor } from '../tensor/index.ts'
 import { MANIFEST, patientFile, PLAN, type Manifest, type StoredFile } from './manifest.ts'
-import { cutSlices, type PatientSlices } from './slices.ts'
+import { overCases, type Work } from '../workers.ts'
+import { cutPatient, type CutTask, type PatientSlices } from './slices.ts'
 
-export type BuildOptions = { report: Report; signal?: AbortSignal | undefined }
+/** `jobs`: patients at a time, from two on each in a worker thread. */
+export type BuildOptions = { report: Report; signal?: AbortSignal | undefined; jobs?: number | undefined }
 
 /**
  * @returns the manifest, as written
@@ -26,17 +28,28 @@ export async function buildStore(
   cohortDir: string,
   plan: Plan,
   storeDir: string,
-  { report, signal }: BuildOptions,
+  { report, signal, jobs }: BuildOptions,
 ): Promise<Manifest> {
   await claimFolder(storeDir, plan)
   const ids = [...new Set([...plan.split.train, ...plan.split.validation, ...plan.split.test])].sort()
+  const made = new Map<string, Record<string, string>>()
+  for (const id of ids) made.set(id, await sourcesOf(cohortDir, plan, id))
+  const missing: CutTask[] = []
+  for (const id of ids)
+    if (!(await isMadeFrom(join(storeDir, patientFile(id)), made.get(id)!))) missing.push({ cohortDir, plan, id })
+
+  let done = ids.length - missing.length
+  const tell = (): void => report({ at: 'progress', task: 'writing slices', done, of: ids.length, unit: 'patients' })
+  tell()
+  await overCases(WORK, missing, { jobs, signal }, ({ id }, slices) => {
+    // The plan has seen this cohort: a patient that can no longer be cut has changed since.
+    if (slices instanceof LarmorError) throw slices
+    writeSlices(join(storeDir, patientFile(id)), slices, made.get(id)!)
+    done++
+    tell()
+  })
   const patients: StoredFile[] = []
-  for (const [n, id] of ids.entries()) {
-    throwIfAborted(signal, 'Writing the slice store')
-    report({ at: 'progress', task: 'writing slices', done: n, of: ids.length, unit: 'patients' })
-    patients.push(await storePatient(cohortDir, plan, storeDir, id, signal))
-  }
-  report({ at: 'progress', task: 'writing slices', done: ids.length, of: ids.length, unit: 'patients' })
+  for (const id of ids) patients.push(await storedFile(storeDir, id))
   for (const part of ['train', 'validation'] as const) checkUsable(plan, patients, part)
   const manifest: Manifest = { schema: 'larmor/store@1', planSha256: planSha256(plan), patients }
   await writeJson(join(storeDir, MANIFEST), manifest)
@@ -58,22 +71,21 @@ async function claimFolder(storeDir: string, plan: Plan): Promise<void> {
   })
 }
 
-async function storePatient(
-  cohortDir: string,
-  plan: Plan,
-  storeDir: string,
-  id: string,
-  signal: AbortSignal | undefined,
-): Promise<StoredFile> {
+/** What a patient's file must have been made from, as its header says it. */
+async function sourcesOf(cohortDir: string, plan: Plan, id: string): Promise<Record<string, string>> {
+  const sources = await sourceHashes(cohortDir, id, plan.target)
+  return { schema: 'larmor/slices@1', patient: id, plan: planSha256(plan), ...sources }
+}
+
+const WORK: Work<CutTask, PatientSlices> = {
+  name: 'Writing the slice store',
+  here: cutPatient,
+  module: new URL('cut-worker.ts', import.meta.url),
+}
+
+async function storedFile(storeDir: string, id: string): Promise<StoredFile> {
   const file = patientFile(id)
   const path = join(storeDir, file)
-  const sources = await sourceHashes(cohortDir, id, plan.target)
-  const made = { schema: 'larmor/slices@1', patient: id, plan: planSha256(plan), ...sources }
-  if (!(await isMadeFrom(path, made))) {
-    const pair = await readPair(cohortDir, id, plan.target, signal)
-    const slices = await listening(cutSlices(pair, plan), `Cutting slices of ${id}`, signal)
-    writeSlices(path, slices, made)
-  }
   const { usable, unusable } = countsOf(path)
   const { size: bytes } = await stat(path)
   return { id, file, bytes, sha256: await sha256OfFile(path), slices: usable.length, usable: sum(usable), unusable }

@@ -5,8 +5,8 @@
  * MR is the mapped value [−1, 1] times 32767 as int16; outside the body −1. An int16 step is 1/65534 of the scale,
  * far below any scanner's noise.
  */
-import type { Steps } from '../progress.ts'
-import type { Pair, Plan } from '../plan/index.ts'
+import { readPair, type Pair, type Plan } from '../plan/index.ts'
+import { listening, type Steps } from '../progress.ts'
 import { apply, identityAffine, mapMr, mmFromIndex, mrScaleOf } from '../volume/index.ts'
 import { resampleLinear, resampleNearest, sliceFrame } from '../volume/index.ts'
 import type { Grid } from '../volume/index.ts'
@@ -26,6 +26,15 @@ export type PatientSlices = {
   /** Centre of each slice's first pixel, LPS mm: [slices, 3]. */
   readonly positionsMm: Float64Array<ArrayBuffer>
   readonly unusable: Record<string, number>
+}
+
+/** Plain data, so that it can go to a worker. */
+export type CutTask = { readonly cohortDir: string; readonly plan: Plan; readonly id: string }
+
+/** One patient of a cohort as slices. @throws what readPair throws; input.badValue */
+export async function cutPatient({ cohortDir, plan, id }: CutTask, signal?: AbortSignal): Promise<PatientSlices> {
+  const pair = await readPair(cohortDir, id, plan.target, signal)
+  return listening(cutSlices(pair, plan), `Cutting slices of ${id}`, signal)
 }
 
 /** @throws input.badValue  the MR is constant inside the body */

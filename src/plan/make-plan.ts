@@ -1,24 +1,21 @@
 /** From a cohort to a plan: look at every patient, leave out what cannot be used, decide, write nothing. */
 import { readdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { linksOf, openCohort } from '../cohort/index.ts'
-import type { Links, Patient } from '../cohort/index.ts'
-import { FAULTS, LarmorError, throwIfAborted } from '../errors.ts'
-import { pause, type Report } from '../progress.ts'
+import { openCohort } from '../cohort/index.ts'
+import { LarmorError } from '../errors.ts'
 import { chooseFrame, type FrameWishes } from './frame-choice.ts'
 import { huToMrTable } from './hu-to-mr.ts'
-import { pairFiles, readPair, sourceHashes } from './pair.ts'
+import { pairFiles } from './pair.ts'
 import type { Plan } from './plan.ts'
-import { checkNoLeak, splitPatients, type SplitWishes } from './split.ts'
-import { surveyPair, type Survey } from './survey.ts'
+import { checkNoLeak, checkWishes, splitPatients, type SplitWishes } from './split.ts'
+import { surveyCohort, type SurveyOptions } from './survey-cohort.ts'
 
 export type PlanOptions = FrameWishes &
-  SplitWishes & {
+  SplitWishes &
+  SurveyOptions & {
     target?: string | undefined
     neighbours?: number | undefined
     seed: number
-    report: Report
-    signal?: AbortSignal | undefined
   }
 
 /**
@@ -38,15 +35,18 @@ const USABLE = { bodyCm2: 10, mrShare: 0.5 } as const
  * @throws plan.tooFewPatients, plan.leak, config.refused
  */
 export async function makePlan(cohortDir: string, options: PlanOptions): Promise<Plan> {
-  const { seed, report, signal } = options
+  const { seed } = options
   const cohort = await openCohort(cohortDir)
   const patients = cohort.patients.filter(({ excluded }) => excluded === null)
-  const target = await chooseTarget(
+  const ids = patients.map(({ id }) => id)
+  checkWishes(options, ids)
+  const target = await chooseTarget(cohortDir, ids, options.target)
+  const { surveys, links, leftOut } = await surveyCohort(
     cohortDir,
-    patients.map(({ id }) => id),
-    options.target,
+    patients,
+    { target, mappings: { ct: CT_MAPPING, mr: MR_MAPPING } },
+    options,
   )
-  const { surveys, links, leftOut } = await surveyAll(cohortDir, patients, target, report, signal)
 
   const fingerprints = surveys.map(({ fingerprint }) => fingerprint)
   const split = splitPatients(
@@ -75,38 +75,6 @@ export async function makePlan(cohortDir: string, options: PlanOptions): Promise
     leftOut,
     fingerprint: { patients: fingerprints },
   }
-}
-
-type Surveyed = { surveys: Survey[]; links: Map<string, Links>; leftOut: Plan['leftOut'] }
-
-/** One of the three places that catch: one patient is refused, not all. */
-async function surveyAll(
-  cohortDir: string,
-  patients: readonly Patient[],
-  target: Plan['target'],
-  report: Report,
-  signal: AbortSignal | undefined,
-): Promise<Surveyed> {
-  const found: Surveyed = { surveys: [], links: new Map(), leftOut: [] }
-  for (const [n, patient] of patients.entries()) {
-    const { id } = patient
-    throwIfAborted(signal, 'Looking at the patients')
-    report({ at: 'progress', task: 'looking at patients', done: n, of: patients.length, unit: 'patients' })
-    try {
-      const { images, studies } = await linksOf(cohortDir, patient)
-      const pair = await readPair(cohortDir, id, target, signal)
-      await pause(`Reading ${id}`, signal)
-      found.surveys.push(surveyPair(id, pair, { ct: CT_MAPPING, mr: MR_MAPPING }))
-      const { ct, mr } = await sourceHashes(cohortDir, id, target)
-      found.links.set(id, { images: [...images, ct, mr], studies })
-    } catch (error) {
-      if (!(error instanceof LarmorError) || FAULTS[error.fault.kind].exit !== 3) throw error
-      report({ at: 'case.refused', caseId: id, fault: error.fault })
-      found.leftOut.push({ id, kind: error.fault.kind, reason: error.message })
-    }
-  }
-  report({ at: 'progress', task: 'looking at patients', done: patients.length, of: patients.length, unit: 'patients' })
-  return found
 }
 
 /** The MR sequence that all patients have; where several could be meant, the person who plans must say which. */

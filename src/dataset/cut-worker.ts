@@ -1,0 +1,9 @@
+/** Cuts patients into slices in a worker thread: see buildStore. */
+import { serve } from '../workers.ts'
+import { cutPatient, type CutTask } from './slices.ts'
+
+serve(async (task: CutTask) => {
+  const result = await cutPatient(task)
+  const { ct, mr, body, mask, usable, positionsMm } = result
+  return { result, transfer: [ct, mr, body, mask, usable, positionsMm].map(({ buffer }) => buffer) }
+})

@@ -1,0 +1,30 @@
+/** One patient of a cohort, read and looked at. */
+import { linksOf, type Links, type Patient } from '../cohort/index.ts'
+import { pause } from '../progress.ts'
+import type { CtMapping, MrMapping } from '../volume/index.ts'
+import { readPair, sourceHashes } from './pair.ts'
+import { surveyPair, type Survey } from './survey.ts'
+
+/** Plain data, so that it can go to a worker. */
+export type SurveyTask = {
+  readonly cohortDir: string
+  readonly patient: Patient
+  readonly target: string
+  readonly mappings: { readonly ct: CtMapping; readonly mr: MrMapping }
+}
+/** `links`: what the patient's images are known by, with the hashes of the CT and MR that were read. */
+export type SurveyedPatient = { readonly survey: Survey; readonly links: Links }
+
+/** @throws what readPair and surveyPair throw */
+export async function surveyPatient(
+  { cohortDir, patient, target, mappings }: SurveyTask,
+  signal?: AbortSignal,
+): Promise<SurveyedPatient> {
+  const { id } = patient
+  const { images, studies } = await linksOf(cohortDir, patient)
+  const pair = await readPair(cohortDir, id, target, signal)
+  await pause(`Reading ${id}`, signal)
+  const survey = surveyPair(id, pair, mappings)
+  const { ct, mr } = await sourceHashes(cohortDir, id, target)
+  return { survey, links: { images: [...images, ct, mr], studies } }
+}
