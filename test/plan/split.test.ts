@@ -127,7 +127,11 @@ test('one study whose patient was renamed between two exports is one study, de-i
   }))
   await importSources([join(root, 'first')], cohort, { report: silent })
   const other = join(root, 'other')
-  await importSources([join(root, 'second')], other, { report: silent, deidentify: true })
+  await importSources([join(root, 'second')], other, {
+    report: silent,
+    deidentify: true,
+    key: `${cohort}.key.json`,
+  })
   const [a] = (await openCohort(cohort)).patients
   const [b] = (await openCohort(other)).patients
   const links = new Map([
