@@ -5,8 +5,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, test } from 'vitest'
-import { findSeries, writeEnhancedMr, writeStructureSetCopy, writeSyntheticMr } from '../../src/formats/index.ts'
+import {
+  findSeries,
+  patientAndStudyOf,
+  registeredSeriesOf,
+  writeEnhancedMr,
+  writeRegistration,
+  writeStructureSetCopy,
+  writeSyntheticMr,
+} from '../../src/formats/index.ts'
 import { silent } from '../../src/progress.ts'
+import { identityAffine, voxelCount } from '../../src/volume/index.ts'
 import { rawWithDcmjs } from './second-reader.ts'
 import { ctOn, ctSeries, madeOf, structuresOn, turned } from './synthetic-made.ts'
 
@@ -34,8 +43,8 @@ function tagsIn(path: string): string[] {
   return Object.keys(rawWithDcmjs(readFileSync(path))).map((tag) => tag.toLowerCase())
 }
 
-function assertAsStated(path: string, section: string): void {
-  const [common, own] = [stated('8.1.1'), stated(section)]
+function assertAsStated(path: string, section: string, of = '8.1.1'): void {
+  const [common, own] = [stated(of), stated(section)]
   const found = tagsIn(path)
   for (const tag of found)
     assert.ok(common.all.has(tag) || own.all.has(tag), `${tag} is written, and not in ${section}`)
@@ -57,6 +66,27 @@ test('a synthetic MR, its uncertainty and its enhanced form have the attributes 
     await writeEnhancedMr(join(root, `${name}.dcm`), made)
     assertAsStated(join(root, name, `${name}-0001.dcm`), '8.1.2')
     assertAsStated(join(root, `${name}.dcm`), '8.1.3')
+  }
+})
+
+test('a registration has the attributes of its table and no others', async () => {
+  const [ct, mr] = [
+    await ctSeries(join(root, 'fixed'), ctOn(turned)),
+    await ctSeries(join(root, 'moving'), ctOn(turned)),
+  ]
+  const vectors = new Float32Array(3 * voxelCount(turned))
+  for (const deformation of [undefined, { grid: turned, vectors }]) {
+    const path = join(root, `${deformation ? 'deformable' : 'rigid'}.dcm`)
+    await writeRegistration(path, {
+      transform: { movingFromFixedMm: identityAffine, ...(deformation ? { deformation } : {}) },
+      fixed: registeredSeriesOf(ct),
+      moving: registeredSeriesOf(mr),
+      patientAndStudy: patientAndStudyOf(ct),
+      description: 'mr_t1 onto CT',
+      createdAt: new Date(),
+    })
+    assertAsStated(path, '8.1.6', '8.1.6')
+    assert.ok(tagsIn(path).includes(deformation ? '00640002' : '00700308'))
   }
 })
 
