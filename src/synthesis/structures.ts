@@ -26,15 +26,15 @@ export async function openStructureSets(path: string, report: Report): Promise<S
 /**
  * Those that were drawn on this CT.
  * @param only  there is no other CT that they could belong to
- * @throws input.noReferencedImage  one belongs to another CT, and this is the only one
+ * @throws input.noReferencedImage  none belongs to this CT, and it is the only one
  * @throws input.unsupported        the CT's slices were resampled to other places: a contour would lie between them
  */
 export function drawnOn(
   { series, gapsFilled, only }: { series: DicomSeries; gapsFilled: boolean; only: boolean },
   sets: readonly StructureSetFile[],
 ): StructureSetFile[] {
-  const own = sets.filter((file) => only || belongs(file, series))
-  for (const file of own) imageOf(readStructureSet(file), [series])
+  const own = sets.filter((file) => belongs(file, series))
+  if (only && own.length === 0 && sets[0]) imageOf(readStructureSet(sets[0]), [series])
   if (own.length > 0 && gapsFilled)
     throw new LarmorError({
       kind: 'input.unsupported',

@@ -86,7 +86,7 @@ test('every voxel of a CT, an MR and a synthetic MR comes back, within 1e-4 mm o
 })
 
 test('a volume whose k axis runs against its normal keeps every voxel at its millimetre', async () => {
-  const left: Grid = { ...grid, direction: [grid.direction[0], grid.direction[1], [0, 0, -1]] }
+  const left: typeof grid = { ...grid, direction: [grid.direction[0], grid.direction[1], [0, 0, -1]] }
   await writeDicomSeries(at('left'), { ...plain('CT'), volume: volume(left, ct.values) })
   const read = (await readImage(at('left'))).volume
   const perSlice = grid.size[0] * grid.size[1]

@@ -1,6 +1,6 @@
 /** What `larmor synthesize` leaves beside the image: uncertainty, multi-frame files, structure sets; in every format. */
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -167,6 +167,15 @@ test('a set that belongs to none of the CTs is said; alone with one CT it ends t
   const both = await run([here, await dicomCt('third')], { rtstruct, mode: 'single', samples: undefined })
   assert.deepEqual([both.done.length, both.refused.map((each) => each.fault.kind)], [2, ['input.noReferencedImage']])
   await assert.rejects(run([here], { rtstruct: here }), fault('input.empty'))
+
+  mkdirSync(join(root, 'mixed'))
+  cpSync(rtstruct, join(root, 'mixed', 'other.dcm'))
+  await structuresOn(join(root, 'mixed', 'own.dcm'), (await findSeries([here], silent)).series[0]!)
+  const mixed = await run([here], { rtstruct: join(root, 'mixed'), mode: 'single', samples: undefined })
+  assert.deepEqual(
+    [mixed.done[0]!.structures, mixed.refused.map((each) => each.fault.kind)],
+    [1, ['input.noReferencedImage']],
+  )
 })
 
 test('what only DICOM has is refused in other formats', async () => {
