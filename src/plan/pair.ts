@@ -127,6 +127,15 @@ function bad(patientId: string, what: string, found: string, expected: string): 
 
 /** Registration writes its record always, but the MR only where the result is fit for training. */
 async function missing(patientId: string, path: string): Promise<LarmorError> {
+  if (path.endsWith('ct.nii.gz'))
+    return new LarmorError({
+      kind: 'cohort.incomplete',
+      message: 'A patient has no planning CT.',
+      where: `Patient ${patientId}`,
+      found: `no ${path}`,
+      expected: 'a CT of the role ct; one after contrast agent (ct_contrast) does not stand in for it',
+      fix: 'Import it with a rule that makes it the planning CT, as in { role: ct, modality: CT } (docs/import.md); or exclude this patient.',
+    })
   const rejected = await exists(join(dirname(path), 'registration.json'))
   return new LarmorError({
     kind: rejected ? 'registration.failed' : 'cohort.incomplete',

@@ -19,7 +19,7 @@ afterAll(() => rmSync(root, { recursive: true }))
 // Every text that a hospital writes into a header and that could lead to a person, each with a mark of its own.
 const MARKED: MadeElement[] = [
   [0x00080020, 'DA', '19991231'],
-  [0x00080030, 'TM', '235958'],
+  [0x00080030, 'TM', '235958.125000'],
   [0x00080050, 'SH', 'MARKACC'],
   [0x00080080, 'LO', 'MARKHOSPITAL'],
   [0x00080090, 'PN', 'MARKREFERRER'],
@@ -65,7 +65,7 @@ test('no original identifier, text, date or UID is in any byte of the cohort', a
   const [one] = await imported(cohort)
   assert.deepEqual([one!.images.map(({ role }) => role), one!.structures], [['ct_contrast', 'mr_t1gd'], ['structure']])
   const bytes = bytesUnder(cohort)
-  for (const original of ['MARK', '19991231', '235958', '19420101', '1.77.', '"9.8.13"', '"4.5.6"', 'ID-13'])
+  for (const original of ['MARK', '19991231', '235958.125', '19420101', '1.77.', '"9.8.13"', '"4.5.6"', 'ID-13'])
     assert.ok(!bytes.includes(original), original)
   assert.equal(sidecar(cohort, 'mr_t1gd').contrastAgent, 'named')
 })

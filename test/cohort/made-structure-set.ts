@@ -65,7 +65,8 @@ function contoursItem({ type = 'CLOSED_PLANAR', contours }: MadeRegion, n: numbe
   ])
 }
 
-function item(elements: MadeElement[]): Buffer {
+/** An item of a sequence, with its own elements. */
+export function item(elements: MadeElement[]): Buffer {
   const body = Buffer.concat(elements.map((one) => elementBytes(one, 'explicit')))
   return Buffer.concat([uint(0xfffe, 2), uint(0xe000, 2), uint(body.length, 4), body])
 }

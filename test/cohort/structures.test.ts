@@ -169,7 +169,7 @@ test('with deidentify neither a UID nor a name of a structure that is free text 
     ['Parotid_L', 'structure', 'PTV_7000', 'structure_2'],
   )
   const text = readFileSync(join(cohort, 'cohort.json'), 'utf8')
-  for (const original of ['2.2.2', 'Doe', '1942']) assert.ok(!text.includes(original), original)
+  for (const original of ['"2.2.2"', 'Doe', '19420101']) assert.ok(!text.includes(original), original)
   assert.deepEqual(
     (await run(source, cohort)).cases.map(({ status }) => status),
     ['known'],

@@ -1,5 +1,6 @@
 /** How an image was made, for the sidecar and for choosing among series; nothing here says whose it is. */
 import { numbersIfAny, textOf, textsOf } from './attributes.ts'
+import { itemsOf } from './frame.ts'
 import type { DataSet } from './parse.ts'
 import { transferSyntax } from './syntax.ts'
 import type { TagName } from './tags.ts'
@@ -36,11 +37,11 @@ export function acquisitionOf(dataSet: DataSet, transferSyntaxUid: string): Acqu
     sliceThicknessMm: numberOrNothing(dataSet, 'SliceThickness'),
     kvp: numberOrNothing(dataSet, 'KVP'),
     kernel: textOf(dataSet, 'ConvolutionKernel'),
-    contrastAgent: textOf(dataSet, 'ContrastBolusAgent'),
-    scanningSequence: textsOf(dataSet, 'ScanningSequence'),
+    contrastAgent: contrastAgentOf(dataSet),
+    scanningSequence: scanningSequenceOf(dataSet),
     sequenceVariant: textsOf(dataSet, 'SequenceVariant'),
-    scanOptions: textsOf(dataSet, 'ScanOptions'),
-    sequenceName: textOf(dataSet, 'SequenceName'),
+    scanOptions: scanOptionsOf(dataSet),
+    sequenceName: textOf(dataSet, 'SequenceName') ?? textOf(dataSet, 'PulseSequenceName'),
     repetitionTimeMs: numberOrNothing(dataSet, 'RepetitionTime'),
     echoTimeMs: numberOrNothing(dataSet, 'EchoTime') ?? numberOrNothing(dataSet, 'EffectiveEchoTime'),
     inversionTimeMs: numberOrNothing(dataSet, 'InversionTime'),
@@ -48,6 +49,30 @@ export function acquisitionOf(dataSet: DataSet, transferSyntaxUid: string): Acqu
     fieldStrengthT: numberOrNothing(dataSet, 'MagneticFieldStrength'),
     lossyCompression: transferSyntax(transferSyntaxUid).lossy || textOf(dataSet, 'LossyImageCompression') === '01',
   }
+}
+
+/** An enhanced image names it by a code (PS3.3 C.7.6.4b); an agent without a name is one all the same. */
+function contrastAgentOf(dataSet: DataSet): string | undefined {
+  const named = textOf(dataSet, 'ContrastBolusAgent')
+  const [coded] = itemsOf(dataSet, 'ContrastBolusAgentSequence')
+  return named ?? (coded && (textOf(coded, 'CodeMeaning') ?? 'coded'))
+}
+
+/** In the words of a classic image: an enhanced one says SPIN, GRADIENT or BOTH (PS3.3 C.8.13.4). */
+function scanningSequenceOf(dataSet: DataSet): string[] {
+  const classic = textsOf(dataSet, 'ScanningSequence')
+  if (classic.length > 0) return classic
+  const enhanced = textOf(dataSet, 'EchoPulseSequence')
+  return [
+    ...(enhanced === 'SPIN' || enhanced === 'BOTH' ? ['SE'] : []),
+    ...(enhanced === 'GRADIENT' || enhanced === 'BOTH' ? ['GR'] : []),
+  ]
+}
+
+/** FS also where an enhanced image says that fat was suppressed (PS3.3 C.8.13.5.6, the MR Modifier macro). */
+function scanOptionsOf(dataSet: DataSet): string[] {
+  const suppressed = textOf(dataSet, 'SpectrallySelectedSuppression')?.includes('FAT') === true
+  return [...textsOf(dataSet, 'ScanOptions'), ...(suppressed ? ['FS'] : [])]
 }
 
 /** These describe, they do not place or scale a voxel: what cannot be read is unknown, and no reason to refuse. */

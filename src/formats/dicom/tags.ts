@@ -131,6 +131,7 @@ export const TAGS = {
   DeidentificationMethodCodeSequence: [0x0012_0064, 'SQ'],
 
   ContrastBolusAgent: [0x0018_0010, 'LO'],
+  ContrastBolusAgentSequence: [0x0018_0012, 'SQ'],
   BodyPartExamined: [0x0018_0015, 'CS'],
   ScanningSequence: [0x0018_0020, 'CS'],
   SequenceVariant: [0x0018_0021, 'CS'],
@@ -155,6 +156,9 @@ export const TAGS = {
   FlipAngle: [0x0018_1314, 'DS'],
   PatientPosition: [0x0018_5100, 'CS'],
   ContentQualification: [0x0018_9004, 'CS'],
+  PulseSequenceName: [0x0018_9005, 'SH'],
+  EchoPulseSequence: [0x0018_9008, 'CS'],
+  SpectrallySelectedSuppression: [0x0018_9025, 'CS'],
   EffectiveEchoTime: [0x0018_9082, 'FD'],
   DiffusionBValue: [0x0018_9087, 'FD'],
   DiffusionGradientOrientation: [0x0018_9089, 'FD'],
