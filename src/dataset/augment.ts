@@ -67,6 +67,7 @@ export function augmentedBatch(
         augmented(readSample(store, ref, device), store, how, { seed, index: position + n, device }),
       ),
       store.plan.ct,
+      device,
     ),
   )
 }
@@ -90,9 +91,17 @@ function augmented(sample: Sample, { plan }: Store, how: Augmentation, own: Own)
   return result
 }
 
-function mirrored({ ctHu, ctBody, mr, body, mask }: Sample): Sample {
+function mirrored(sample: Sample): Sample {
+  const { ctHu, ctBody, mr, body, mask } = sample
   const mirror = (t: Tensor): Tensor => flip(t, [2])
-  return { ctHu: mirror(ctHu), ctBody: mirror(ctBody), mr: mirror(mr), body: mirror(body), mask: mirror(mask) }
+  return {
+    ...sample,
+    ctHu: mirror(ctHu),
+    ctBody: mirror(ctBody),
+    mr: mirror(mr),
+    body: mirror(body),
+    mask: mirror(mask),
+  }
 }
 
 function noisy(sample: Sample, sdHu: number, { seed, index, device }: Own): Sample {

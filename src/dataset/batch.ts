@@ -8,11 +8,14 @@ import { clamp, indexSelect, mul, scope, stack, sub, tensor, to, type Tensor } f
 import type { SliceRef, Store, StoredPatient } from './open-store.ts'
 import { MR_STEPS } from './slices.ts'
 
-/** `ct` [N, 2 · neighbours + 1, h, w] and `mr` [N, 1, h, w] in [−1, 1]; `body` and `mask` [N, 1, h, w], 0 or 1. All float32. */
-export type Batch = { ct: Tensor; mr: Tensor; body: Tensor; mask: Tensor }
+/**
+ * `ct` [N, 2 · neighbours + 1, h, w] and `mr` [N, 1, h, w] in [−1, 1]; `body` and `mask` [N, 1, h, w], 0 or 1;
+ * `weight` [N, 1, 1, 1]: how much each slice counts in training. All float32.
+ */
+export type Batch = { ct: Tensor; mr: Tensor; body: Tensor; mask: Tensor; weight: Tensor }
 
 /** One slice before mapping: `ctHu` and `ctBody` [C, h, w] with its neighbours, the others [1, h, w]; float32. */
-export type Sample = { ctHu: Tensor; ctBody: Tensor; mr: Tensor; body: Tensor; mask: Tensor }
+export type Sample = { ctHu: Tensor; ctBody: Tensor; mr: Tensor; body: Tensor; mask: Tensor; weight: number }
 
 /** The slices as they are. The caller frees the tensors, or calls it inside a scope. */
 export function readBatch(store: Store, refs: readonly SliceRef[], device = 'cpu'): Batch {
@@ -20,6 +23,7 @@ export function readBatch(store: Store, refs: readonly SliceRef[], device = 'cpu
     stacked(
       refs.map((ref) => readSample(store, ref, device)),
       store.plan.ct,
+      device,
     ),
   )
 }
@@ -33,7 +37,7 @@ export function readSample(
   const stored = patients.get(patient)!
   const last = stored.usable.length - 1
   const around = Array.from({ length: 2 * neighbours + 1 }, (_, n) => Math.min(last, Math.max(0, k + n - neighbours)))
-  const pick = (of: keyof Omit<StoredPatient, 'usable'>, slices: readonly number[]): Tensor =>
+  const pick = (of: keyof Omit<StoredPatient, 'usable' | 'weight'>, slices: readonly number[]): Tensor =>
     to(to(indexSelect(stored[of], 0, tensor(slices, [slices.length], 'int64')), { device }), { dtype: 'float32' })
   return {
     ctHu: pick('ct', around),
@@ -41,17 +45,24 @@ export function readSample(
     mr: mul(pick('mr', [k]), 1 / MR_STEPS),
     body: pick('body', [k]),
     mask: pick('mask', [k]),
+    weight: stored.weight,
   }
 }
 
 /** Samples of one size side by side, CT mapped to [−1, 1] and clipped. */
-export function stacked(samples: readonly Sample[], { lowHu, highHu }: CtMapping): Batch {
-  const together = (of: keyof Sample): Tensor =>
+export function stacked(samples: readonly Sample[], { lowHu, highHu }: CtMapping, device: string): Batch {
+  const together = (of: keyof Omit<Sample, 'weight'>): Tensor =>
     stack(
       samples.map((sample) => sample[of]),
       0,
     )
+  const weight = tensor(
+    samples.map((sample) => sample.weight),
+    [samples.length, 1, 1, 1],
+    'float32',
+    device,
+  )
   const factor = 2 / (highHu - lowHu)
   const unclipped = mul(sub(together('ctHu'), (lowHu + highHu) / 2), factor)
-  return { ct: clamp(unclipped, -1, 1), mr: together('mr'), body: together('body'), mask: together('mask') }
+  return { ct: clamp(unclipped, -1, 1), mr: together('mr'), body: together('body'), mask: together('mask'), weight }
 }

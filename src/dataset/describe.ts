@@ -2,6 +2,9 @@
 import type { Plan } from '../plan/index.ts'
 import type { Manifest } from './manifest.ts'
 
+/** Below this a person should know who counts less. */
+const DOUBTFUL = 0.75
+
 export function describeStore(
   dir: string,
   plan: Plan,
@@ -12,13 +15,15 @@ export function describeStore(
   const unusable: Record<string, number> = {}
   for (const patient of patients)
     for (const [reason, count] of Object.entries(patient.unusable)) unusable[reason] = (unusable[reason] ?? 0) + count
-  const { split, sliceSize, spacingMm, target, leftOut } = plan
+  const { split, sliceSize, spacingMm, target, leftOut, fingerprint } = plan
+  const doubtful = fingerprint.patients.filter(({ weight }) => weight < DOUBTFUL)
   const lines = [
     `${patients.length} patients, ${usable} usable slices of ${slices} (${sliceSize.join(' × ')} pixels of ${spacingMm[0]} mm), target ${target}.`,
     ...Object.entries(unusable).map(([reason, count]) => `  not used: ${count} slices with ${reason}`),
     split.by === 'slice'
       ? `Split by ${split.trainSlices} slices. ${split.warning}`
       : `Split: ${split.train.length} train, ${split.validation.length} validation, ${split.test.length} test.`,
+    ...doubtful.map(({ id, weight }) => `  counts ${weight} in training: ${id}, by its registration`),
     ...leftOut.map(({ id, reason }) => `  left out: ${id}: ${reason}`),
     `Store: ${dir}`,
   ]

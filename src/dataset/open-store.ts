@@ -7,8 +7,11 @@ import { planSha256, readPlan, splitOf, type Plan, type SplitName } from '../pla
 import { readSafetensors, type Tensor } from '../tensor/index.ts'
 import { MANIFEST, ManifestSchema, PLAN, type Manifest, type StoredFile } from './manifest.ts'
 
-/** One patient's slices, all [slices, h, w]: `ct` int16 HU, `mr` int16, `body` and `mask` uint8 (see slices.ts). */
-export type StoredPatient = { ct: Tensor; mr: Tensor; body: Tensor; mask: Tensor; usable: Uint8Array }
+/**
+ * One patient's slices, all [slices, h, w]: `ct` int16 HU, `mr` int16, `body` and `mask` uint8 (see slices.ts); and how much
+ * they count in training, from the plan.
+ */
+export type StoredPatient = { ct: Tensor; mr: Tensor; body: Tensor; mask: Tensor; usable: Uint8Array; weight: number }
 
 /** Closed by whoever opened it. */
 export type Store = {
@@ -38,7 +41,10 @@ export async function openStore(dir: string): Promise<Store> {
   for (const file of manifest.patients) await checkFile(dir, file)
 
   const patients = new Map<string, StoredPatient>()
-  for (const { id, file } of manifest.patients) patients.set(id, mapPatient(join(dir, file)))
+  for (const { id, file } of manifest.patients) {
+    const weight = plan.fingerprint.patients.find((patient) => patient.id === id)?.weight ?? 1
+    patients.set(id, mapPatient(join(dir, file), weight))
+  }
   const close = (): void => {
     for (const { ct, mr, body, mask } of patients.values()) for (const t of [ct, mr, body, mask]) t.dispose()
   }
@@ -63,7 +69,7 @@ async function checkFile(dir: string, { file, bytes, sha256 }: StoredFile): Prom
   if (found !== sha256) throw damaged(path, `content with hash ${found.slice(0, 12)}`, `hash ${sha256.slice(0, 12)}`)
 }
 
-function mapPatient(path: string): StoredPatient {
+function mapPatient(path: string, weight: number): StoredPatient {
   const { tensors } = readSafetensors(path)
   const take = (name: string): Tensor => {
     const found = tensors.get(name)
@@ -73,7 +79,7 @@ function mapPatient(path: string): StoredPatient {
   const usable = take('usable').values('uint8')
   take('usable').dispose()
   take('positionsMm').dispose()
-  return { ct: take('ct'), mr: take('mr'), body: take('body'), mask: take('mask'), usable }
+  return { ct: take('ct'), mr: take('mr'), body: take('body'), mask: take('mask'), usable, weight }
 }
 
 function damaged(where: string, found: string, expected: string): LarmorError {

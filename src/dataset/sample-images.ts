@@ -40,6 +40,7 @@ export function fromImages(
   const ctHu = add(image(sub(sample.ctHu, outsideHu)), outsideHu)
   const mr = clamp(sub(image(add(sample.mr, 1)), 1), -1, 1)
   return {
+    ...sample,
     ctHu: where(greater(ctBody, 0), ctHu, fullLike(ctHu, outsideHu)),
     ctBody,
     mr: where(greater(body, 0), mr, fullLike(mr, -1)),

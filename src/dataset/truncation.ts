@@ -22,6 +22,7 @@ export function truncated(sample: Sample, random: Random, scene: Scene): Sample 
   const cut = (t: Tensor, outside: number): Tensor => where(inside, t, fullLike(t, outside))
   const shut = (t: Tensor): Tensor => mul(t, to(inside, { dtype: 'float32' }))
   return {
+    ...sample,
     ctHu: cut(sample.ctHu, scene.outsideHu),
     ctBody: shut(sample.ctBody),
     mr: cut(sample.mr, -1),

@@ -23,6 +23,8 @@ const PatientFingerprint = z.strictObject({
   bodyHu: z.tuple([z.number(), z.number(), z.number()]),
   /** The scanner values that become −1 and 1. */
   mrScale: z.strictObject({ low: z.number(), high: z.number() }),
+  /** How much its slices count in training beside the others': from its registration's own figures, or a person's choice. */
+  weight: z.number().min(0).max(1),
 })
 export type PatientFingerprint = z.infer<typeof PatientFingerprint>
 

@@ -1,8 +1,10 @@
 /** One patient of a cohort, read and looked at. */
+import { dirname } from 'node:path'
 import { linksOf, type Links, type Patient } from '../cohort/index.ts'
 import { pause } from '../progress.ts'
 import type { CtMapping, MrMapping } from '../volume/index.ts'
-import { readPair, sourceHashes } from './pair.ts'
+import { pairFiles, readPair, sourceHashes } from './pair.ts'
+import { pairWeight } from './pair-weight.ts'
 import { surveyPair, type Survey } from './survey.ts'
 
 /** Plain data, so that it can go to a worker. */
@@ -24,7 +26,8 @@ export async function surveyPatient(
   const { images, studies } = await linksOf(cohortDir, patient)
   const pair = await readPair(cohortDir, id, target, signal)
   await pause(`Reading ${id}`, signal)
-  const survey = surveyPair(id, pair, mappings)
+  const weight = await pairWeight(dirname(pairFiles(cohortDir, id, target).mr), target)
+  const survey = surveyPair(id, pair, weight, mappings)
   const { ct, mr } = await sourceHashes(cohortDir, id, target)
   return { survey, links: { images: [...images, ct, mr], studies } }
 }

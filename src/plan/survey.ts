@@ -13,7 +13,7 @@ export type Survey = { fingerprint: PatientFingerprint; huSums: HuSums }
  * @throws plan.noUsableSlices  the MR covers less than a tenth of the body
  * @throws input.badValue       the MR is constant inside the body
  */
-export function surveyPair(id: string, pair: Pair, mappings: { ct: CtMapping; mr: MrMapping }): Survey {
+export function surveyPair(id: string, pair: Pair, weight: number, mappings: { ct: CtMapping; mr: MrMapping }): Survey {
   const { ct, mr, body, inside } = pair
   const mrCoverage = countVoxels(inside) / countVoxels(body)
   if (mrCoverage < LEAST_COVERAGE) throw notCovered(id, mrCoverage)
@@ -30,6 +30,7 @@ export function surveyPair(id: string, pair: Pair, mappings: { ct: CtMapping; mr
       mrCoverage: rounded(mrCoverage),
       bodyHu: [percentileHu(bodyHu, 0.5), percentileHu(bodyHu, 50), percentileHu(bodyHu, 99.5)],
       mrScale,
+      weight,
     },
     huSums: huSums(ct, mr, inside, mappings.ct, mrScale),
   }

@@ -36,9 +36,12 @@ export type Restored = { tensors: StageTensors; counters: Record<string, number>
 /** How much air outside the body weighs beside the body: enough to keep networks quiet there, where −1 is known. */
 const AIR_WEIGHT = 0.1
 
-/** [N, 1, h, w]: 1 in the body where the MR has data, a tenth in the air around it, 0 in the body where it has none. */
-export function lossWeight({ body, mask }: Batch): Tensor {
-  return noGrad(() => scope(() => add(mask, mul(sub(1, body), AIR_WEIGHT))))
+/**
+ * [N, 1, h, w]: the slice's weight in the body where the MR has data, a tenth of it in the air around, 0 in the body where
+ * the MR has none.
+ */
+export function lossWeight({ body, mask, weight }: Batch): Tensor {
+  return noGrad(() => scope(() => mul(add(mask, mul(sub(1, body), AIR_WEIGHT)), weight)))
 }
 
 /** Values [N · h · w] of an image tensor, clipped to [−1, 1], −1 outside the body. */

@@ -42,6 +42,7 @@ function head(neighbours = 0): Store {
     body: tensor(body, shape, 'uint8'),
     mask: tensor(body, shape, 'uint8'),
     usable: new Uint8Array(slices).fill(1),
+    weight: 0.5,
   }
   const plan = { ct: ctMapping, neighbours, spacingMm } as unknown as Plan
   return { dir: '', plan, manifest: undefined as never, patients: new Map([['p001', stored]]), close() {} }

@@ -28,6 +28,7 @@ function pairedStore(neighbours: number): Store {
     body: tensor(ones, shape, 'uint8'),
     mask: tensor(ones, shape, 'uint8'),
     usable: new Uint8Array(slices).fill(1),
+    weight: 0.5,
   }
   const plan = { ct: ctMapping, neighbours, spacingMm: [2, 2] } as unknown as Plan
   return { dir: '', plan, manifest: undefined as never, patients: new Map([['p001', stored]]), close() {} }
@@ -50,6 +51,13 @@ test('a batch holds the mapped slices, with the edge slice in place of a neighbo
     const expected = mapCt(stored.slice(k * h * w, (k + 1) * h * w), ctMapping)
     expected.forEach((value, n) => assert.ok(Math.abs(ct[channel * h * w + n]! - value) < 1e-6))
   }
+})
+
+test('every slice brings the weight of its patient', () => {
+  const store = pairedStore(0)
+  const refs = [0, 1].map((k) => ({ patient: 'p001', k }))
+  const { weight } = readBatch(store, refs)
+  assert.deepEqual([weight.shape, ...weight.values('float32')], [[2, 1, 1, 1], 0.5, 0.5])
 })
 
 test('flips and jitter move CT and MR together', () => {
@@ -122,7 +130,7 @@ test('every slice comes once an epoch, in another order each, whatever the batch
   assert.deepEqual(inThrees.slice(0, 14), epochs.flat())
 })
 
-test('batches leave no tensor behind but their own four', () => {
+test('batches leave no tensor behind but their own five', () => {
   const store = pairedStore(1)
   const before = liveTensors()
   const batch = augmentedBatch(
@@ -131,6 +139,6 @@ test('batches leave no tensor behind but their own four', () => {
     { ...noAugmentation, flip: true, jitter: true, noiseHu: 9, shiftHu: 9, contrastShare: 1, metalShare: 1, bendMm: 2 },
     { seed: 1, position: 0 },
   )
-  assert.equal(liveTensors(), before + 4)
+  assert.equal(liveTensors(), before + 5)
   for (const t of Object.values(batch)) t.dispose()
 })

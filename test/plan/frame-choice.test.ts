@@ -12,6 +12,7 @@ const patient = (pixelMm: number, bodyExtentMm: [number, number]): PatientFinger
   mrCoverage: 1,
   bodyHu: [-900, 20, 900],
   mrScale: { low: 0, high: 1 },
+  weight: 1,
 })
 
 test('shoulders of 480 mm at 0.98 mm fit 256 pixels, since more would cost time with the square', () => {
