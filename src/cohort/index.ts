@@ -1,6 +1,10 @@
 /** What other rooms use of cohort/. */
 export { excludePatient, openCohort, patientImage } from './cohort.ts'
 export type { Cohort, Patient, PatientImage, PatientStructure, Role } from './cohort.ts'
+export { exportCohort } from './export.ts'
+export type { ExportResult } from './export.ts'
+export type { ExportOptions } from './export-patient.ts'
+export { exportTable } from './export-table.ts'
 export { linksOf } from './known.ts'
 export type { Links } from './known.ts'
 export { importSources } from './import.ts'

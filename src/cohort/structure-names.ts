@@ -1,5 +1,7 @@
 /** Names of structures: as a file name, and without what may name a person. */
 
+import { cleanedDescriptor } from '../formats/index.ts'
+
 /** File systems take 255 bytes. */
 const MAX_NAME = 80
 
@@ -16,7 +18,8 @@ export function fileNameOf(name: string): string {
 
 /**
  * What names of structures are made of, after the nomenclature of AAPM Task Group 263 and what hospitals write: with
- * --deidentify a name is kept if all its words are among these, since it is free text in which anything may stand.
+ * --deidentify a name is kept if all its words are among these or those of the trade, since it is free text in which
+ * anything may stand. One word left out of a name would be another structure, so none is.
  */
 const WORDS = new Set(
   (
@@ -26,6 +29,7 @@ const WORDS = new Set(
     'eyes face glnd gland glottic glottis gtv gtvn gtvp heart high hippocampus hot hypopharynx inferior inner int ' +
     'intermediate itv jaw joint kidney l lacrimal larynx left lens lip lips liver low lung lungs lymph mandible mask ' +
     'mastoid maxilla med metal mid middle mm mucosa muscle musc n nasopharynx neck nerve node nodes nose oar oars oesophagus ' +
+    'hirnstamm hyoid involved links lt mandibula medulla oculus orbit parotis rechts rt tonsil tonsils csf ' +
     'optic oral oralcavity oropharynx p palate parotid parotids pharynx pituitary pharynxconst post ' +
     'primary prv ptv ptvn ptvp r rectum retina right ring sg sib skin skull spinal spinalcanal spinalcord canal stomach ' +
     'sternum sub sublingual submand submandibular sup superior supraglottic support temporal tmj thyroid tissue tongue ' +
@@ -41,6 +45,6 @@ export function shownName(name: string): string {
     .toLowerCase()
     .split(/[^\p{L}\p{N}]+|(?<=\p{L})(?=\p{N})|(?<=\p{N})(?=\p{L})/u)
     .filter((word) => word !== '')
-  const known = words.every((word) => WORDS.has(word) || /^\d{1,4}$/.test(word))
+  const known = words.every((word) => WORDS.has(word) || /^\d{1,4}$/.test(word) || cleanedDescriptor(word) !== '')
   return known && words.length > 0 ? name : 'structure'
 }

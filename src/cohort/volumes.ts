@@ -19,6 +19,8 @@ const SAME_GRID_MM = 0.05
 
 /** Rounded; what is below −1024 (outside the reconstruction) becomes −1024. @throws input.badValue  not a number, or too large */
 export function asCt({ grid, values }: Volume, where: string): CtVolume {
+  // DICOM comes as HU already, and another pass over a large CT takes as long as reading it did.
+  if (values instanceof Int16Array && !values.some((value) => value < LOWEST_HU)) return volume(grid, values)
   const hu = new Int16Array(values.length)
   for (let n = 0; n < hu.length; n++) {
     const rounded = Math.round(values[n]!)
