@@ -10,6 +10,7 @@ import {
   bodyMask,
   boundingBox,
   gridWithSpacing,
+  indexFromMm,
   identityAffine,
   mmFromIndex,
   orientToLps,
@@ -27,7 +28,7 @@ export type Figure = {
 }
 
 const TILE_MM = 24
-const CT_WINDOW_HU = [-200, 300] as const
+export const CT_WINDOW_HU = [-200, 300] as const
 /** Skin and bone: where these are crossed in the CT, the MR should show an edge. */
 const EDGES = [
   { hu: -300, colour: [0, 255, 255] },
@@ -56,15 +57,19 @@ export function registrationFigures(ct: Volume, mr: MrVolume, valid: Mask): Figu
   })
 }
 
-/** Planes through the middle of the body: rows run down the picture, so their axis points away from what is at the top. */
-function planesThrough(body: Mask): { name: string; grid: Grid }[] {
+/**
+ * Planes through the body, 1 mm a pixel: rows run down the picture, so their axis points away from what is at the top.
+ * @param throughMm  LPS; where left out, the middle of the body
+ */
+export function planesThrough(body: Mask, throughMm?: Vec3): { name: string; grid: Grid }[] {
   const { grid } = body
   const toMm = mmFromIndex(grid)
   const box = boundingBox(body) ?? { first: [0, 0, 0], last: [grid.size[0] - 1, grid.size[1] - 1, grid.size[2] - 1] }
   const [i, j, k] = grid.direction
   const down: Vec3 = [-k[0], -k[1], -k[2]]
   const extent = (axis: 0 | 1 | 2): number => Math.ceil((box.last[axis] - box.first[axis] + 4) * grid.spacingMm[axis])
-  const middle = box.first.map((first, axis) => (first + box.last[axis]!) / 2) as unknown as Vec3
+  const centre = box.first.map((first, axis) => (first + box.last[axis]!) / 2) as unknown as Vec3
+  const middle = throughMm ? apply(indexFromMm(grid), throughMm) : centre
   const [low, high] = [box.first.map((n) => n - 2), box.last.map((n) => n + 2)] as unknown as [Vec3, Vec3]
   const plane = (name: string, size: [number, number], corner: Vec3, direction: Grid['direction']) => ({
     name,
@@ -77,20 +82,20 @@ function planesThrough(body: Mask): { name: string; grid: Grid }[] {
   ]
 }
 
-function greys(values: Float32Array, [low, high]: readonly [number, number]): Uint8Array {
+export function greys(values: Float32Array, [low, high]: readonly [number, number]): Uint8Array {
   return Uint8Array.from(values, (value) => Math.min(255, Math.max(0, (255 * (value - low)) / (high - low))))
 }
 
-function coloured(grey: Uint8Array): Uint8Array {
+export function coloured(grey: Uint8Array): Uint8Array {
   return Uint8Array.from({ length: 3 * grey.length }, (_, n) => grey[Math.floor(n / 3)]!)
 }
 
-function isTile(at: number, width: number): boolean {
+export function isTile(at: number, width: number): boolean {
   return (Math.floor((at % width) / TILE_MM) + Math.floor(Math.floor(at / width) / TILE_MM)) % 2 === 1
 }
 
 /** Colours a pixel where its CT value and that of its right or lower neighbour lie on two sides of a threshold. */
-function withEdges(pixels: Uint8Array, hu: Float32Array, width: number): Uint8Array {
+export function withEdges(pixels: Uint8Array, hu: Float32Array, width: number): Uint8Array {
   for (let at = 0; at < hu.length; at++)
     for (const { hu: threshold, colour } of EDGES) {
       const isAbove = hu[at]! > threshold
