@@ -109,8 +109,8 @@ function runLengths(pixels: number): Uint8Array {
 /** Tables without end before the scan of a lossless JPEG. */
 export function manyTables(): Files {
   const segment = Buffer.concat([
-    Buffer.from([0xff, 0xc4, 0xff, 0xf7]),
-    ...Array.from({ length: 3855 }, (_, n) => Buffer.concat([Buffer.from([n & 255]), Buffer.alloc(16)])),
+    Buffer.from([0xff, 0xc4, 0xff, 0xf0]),
+    ...Array.from({ length: 3854 }, (_, n) => Buffer.concat([Buffer.from([n & 255]), Buffer.alloc(16)])),
   ])
   const frame = [0xff, 0xc3, 0, 11, 16, 0, 2, 0, 4, 1, 1, 0x11, 0]
   const stream = Buffer.concat([
