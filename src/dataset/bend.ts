@@ -2,7 +2,6 @@
 import type { Random } from '../random.ts'
 import { add, aten, contiguous, gridSample, narrow, permute, squeeze, tensor } from '../tensor/index.ts'
 import { unsqueeze, type Tensor } from '../tensor/index.ts'
-import type { Augmentation } from './augment.ts'
 import type { Sample } from './batch.ts'
 import { fromImages, type Scene } from './sample-images.ts'
 
@@ -10,6 +9,9 @@ import { fromImages, type Scene } from './sample-images.ts'
 const JITTER = 286 / 256
 /** Cubic steps of this size bend necks and cheeks, but no single vessel. */
 const CONTROL_MM = 32
+
+/** At most so far; `bendMm` is the SD at the control points. */
+export type Bend = { turnDegrees: number; sizeShare: number; bendMm: number }
 
 /** Images by bicubic interpolation as the reference, masks by the nearest pixel so that they stay 0 or 1. */
 export function jittered(sample: Sample, random: Random, outsideHu: number): Sample {
@@ -26,7 +28,7 @@ export function jittered(sample: Sample, random: Random, outsideHu: number): Sam
 /** Turned, resized and bent about the middle of the slice. What comes in from outside is air. */
 export function bent(
   sample: Sample,
-  { turnDegrees, sizeShare, bendMm }: Pick<Augmentation, 'turnDegrees' | 'sizeShare' | 'bendMm'>,
+  { turnDegrees, sizeShare, bendMm }: Bend,
   random: Random,
   { spacingMm, outsideHu, device }: Scene,
 ): Sample {
