@@ -86,7 +86,7 @@ type Locate = (i: number, j: number, k: number, out: [number, number, number]) =
  * The map on a lattice, linear between: a wave 90 mm long and 3 mm high is met to 0.05 mm with nodes 5 mm apart,
  * and it is evaluated once for several voxels, at the nodes that are asked for.
  */
-function latticeMap(grid: Grid, map: PointMap): Locate {
+export function latticeMap(grid: Grid, map: PointMap): Locate {
   const step = grid.spacingMm.map((mm) => Math.max(1, Math.floor(5 / mm))) as unknown as Vec3
   const nodes = grid.size.map((n, axis) => Math.ceil((n - 1) / step[axis]!) + 2) as unknown as Vec3
   const { linear, offset } = mmFromIndex(grid)

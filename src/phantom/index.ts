@@ -13,3 +13,5 @@ export type { Landmark, PhantomSettings, VirtualPatient } from './virtual-patien
 export { phantomId } from './patient-id.ts'
 export { writeVirtualPatient } from './write.ts'
 export type { Format } from './write.ts'
+export { makeFromCt } from './from-ct/make-from-ct.ts'
+export type { FromCtOptions, MadeFromCt } from './from-ct/make-from-ct.ts'

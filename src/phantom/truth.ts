@@ -13,7 +13,7 @@ import { apply, deformation, gridWithSpacing, mmFromIndex, subtract, voxelCount 
 import type { Deformation, Grid, Vec3 } from '../volume/index.ts'
 import { mrFromCt } from './pose.ts'
 import type { Misalignment } from './pose.ts'
-import type { VirtualPatient } from './virtual-patient.ts'
+import type { Landmark, VirtualPatient } from './virtual-patient.ts'
 
 export async function writeTruth(
   folder: string,
@@ -21,10 +21,19 @@ export async function writeTruth(
   making: Record<string, unknown>,
   patient: VirtualPatient,
 ): Promise<void> {
-  await writeFileAtomic(join(folder, 'landmarks.csv'), landmarksCsv(patient))
-  const { misalignment, ct } = patient
-  await writeVectorField(join(folder, 'deformation.nii.gz'), displacementField(misalignment, ct.grid))
+  await writeCorrespondence(folder, patient.misalignment, patient.ct.grid, patient.landmarks)
   await writeJson(join(folder, 'truth.json'), truthOf(id, making, patient))
+}
+
+/** landmarks.csv and deformation.nii.gz. */
+export async function writeCorrespondence(
+  folder: string,
+  misalignment: Misalignment,
+  ctGrid: Grid,
+  landmarks: readonly Landmark[],
+): Promise<void> {
+  await writeFileAtomic(join(folder, 'landmarks.csv'), landmarksCsv(landmarks))
+  await writeVectorField(join(folder, 'deformation.nii.gz'), displacementField(misalignment, ctGrid))
 }
 
 const FIELD_MM = 6
@@ -46,14 +55,14 @@ export function displacementField(misalignment: Misalignment, ctGrid: Grid): Def
   return deformation(grid, vectors)
 }
 
-function landmarksCsv({ landmarks }: VirtualPatient): string {
+function landmarksCsv(landmarks: readonly Landmark[]): string {
   const ras = ([x, y, z]: Vec3): string => [-x, -y, z].map((mm) => mm.toFixed(3)).join(',')
   const lines = landmarks.map(({ ctMm, mrMm }) => `${ras(ctMm)},${ras(mrMm)}\n`)
   return `fixed_x,fixed_y,fixed_z,moving_x,moving_y,moving_z\n${lines.join('')}`
 }
 
 function truthOf(id: string, making: Record<string, unknown>, patient: VirtualPatient): unknown {
-  const { traits, misalignment, landmarks, structures, contrast } = patient
+  const { traits, landmarks, structures, contrast } = patient
   const { disease } = traits
   const volumes = volumesCm3(patient)
   return {
@@ -62,18 +71,7 @@ function truthOf(id: string, making: Record<string, unknown>, patient: VirtualPa
     seed: traits.seed,
     making,
     frames: 'LPS millimetres of the CT and of the MR',
-    mrFromCt: {
-      formula: 'mr = linear · (ct + d) + offset; d = Σ waves + Σ motions',
-      waveFormula: 'amplitudeMm · sin(radiansPerMm · ct + phase)',
-      motionFormula:
-        'w · ((R − 1)(ct − pivotMm) + shiftMm); R turns by radians about x; w = Π over axes of s((ct − lowMm)/softMm) · s((highMm − ct)/softMm), s(t) = 1/(1 + exp(−t)), null is unbounded',
-      rigid: {
-        linearColumns: misalignment.rigidMrFromCt.linear,
-        offsetMm: misalignment.rigidMrFromCt.offset,
-      },
-      waves: misalignment.waves,
-      motions: misalignment.motions,
-    },
+    mrFromCt: transformOf(patient.misalignment),
     contrastFromCt: contrast
       ? { linearColumns: contrast.contrastFromCt.linear, offsetMm: contrast.contrastFromCt.offset }
       : null,
@@ -82,6 +80,22 @@ function truthOf(id: string, making: Record<string, unknown>, patient: VirtualPa
     nodes: { stage: disease.nodalStage, involved: disease.nodes },
     metalTeeth: [...traits.metalTeeth.values()],
     structures: structures.map((name, n) => ({ name, label: n + 1, volumeCm3: volumes[n + 1]! })),
+  }
+}
+
+/** mr = rigid(ct + d(ct)) as numbers, with the formula that they belong to. */
+export function transformOf(misalignment: Misalignment): unknown {
+  return {
+    formula: 'mr = linear · (ct + d) + offset; d = Σ waves + Σ motions',
+    waveFormula: 'amplitudeMm · sin(radiansPerMm · ct + phase)',
+    motionFormula:
+      'w · ((R − 1)(ct − pivotMm) + shiftMm); R turns by radians about x; w = Π over axes of s((ct − lowMm)/softMm) · s((highMm − ct)/softMm), s(t) = 1/(1 + exp(−t)), null is unbounded',
+    rigid: {
+      linearColumns: misalignment.rigidMrFromCt.linear,
+      offsetMm: misalignment.rigidMrFromCt.offset,
+    },
+    waves: misalignment.waves,
+    motions: misalignment.motions,
   }
 }
 

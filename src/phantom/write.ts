@@ -31,15 +31,29 @@ export async function writeVirtualPatient(
   patient: VirtualPatient,
   format: Format,
 ): Promise<string> {
-  const folder = join(output, phantomId(number))
-  await refuseExisting(folder)
-  const temporary = join(output, `.${phantomId(number)}.tmp-${process.pid}`)
-  try {
+  return writeWhole(output, number, async (temporary) => {
     await (format === 'dicom' ? writeDicom(temporary, number, patient) : writeNiftis(temporary, patient))
     const beside = format === 'dicom' ? join(temporary, 'truth') : temporary
     await writeNifti(join(beside, 'labels.nii.gz'), patient.labels, { description: 'PHANTOM labels' })
     const making = makingOf({ seed: patient.traits.seed, format, ...patient.settings })
     await writeTruth(join(temporary, 'truth'), phantomId(number), making, patient)
+  })
+}
+
+/**
+ * `<output>/PHANTOM-NNN`, which appears when `write` has filled it.
+ * @throws usage.outputExists, machine.diskFull, machine.noPermission, and what `write` throws
+ */
+export async function writeWhole(
+  output: string,
+  number: number,
+  write: (temporary: string) => Promise<void>,
+): Promise<string> {
+  const folder = join(output, phantomId(number))
+  await refuseExisting(folder)
+  const temporary = join(output, `.${phantomId(number)}.tmp-${process.pid}`)
+  try {
+    await write(temporary)
     await rename(temporary, folder)
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => {}) // the first error is the one to tell
