@@ -43,8 +43,10 @@ export const FACE = {
   smoothingMm: 6,
   /** Lips and lids stand out from the reference or lie in it; the lens begins about 8 mm behind the lids. */
   depthMm: 7,
-  /** A nose of 28 mm and the depth behind it: what reaches deeper is a gap in a cropped image, not a face. */
+  /** A nose of 28 mm and the depth behind it; below its tip nothing stands out so far. */
   mostMm: 35,
+  mostBelowTipMm: 10,
+  belowTipMm: 45,
   /** Skin and eyelids are 1 to 3 mm thick; what of a mask touches them counts as body. */
   skinMm: 5,
   /** From the nose to the chin it is more, in a child too. */
@@ -53,8 +55,8 @@ export const FACE = {
   leastNoseMm: 8,
   /** From the upper part of the nose to the brow it is 35 to 50 mm. */
   aboveNoseMm: 75,
-  /** From there to below the chin 80 to 120 mm; where a short neck hides the chin, the cut ends here. */
-  mostBelowNoseMm: 130,
+  /** From there to the edge of the chin 70 to 100 mm; where a short neck hides the chin, the cut ends here. */
+  mostBelowNoseMm: 110,
   /** Lips and chin recede less behind the front of the face, the neck below them more. */
   recedingMm: 30,
   /** The ear canal lies about 95 mm behind the brow, the front of the parotid 50 to 60 mm behind the chin. */
@@ -100,7 +102,11 @@ export function* findFaceInSteps(ct: Volume): Steps<Face> {
 }
 
 /** Air where the face was: −1000 HU in a CT, 0 in an MR on the same grid. */
-export function withoutFace<A extends VoxelArray>({ grid, values }: Volume<A>, { cut }: Face, air: number): Volume<A> {
+export function withoutFace<A extends VoxelArray>(
+  { grid, values }: Volume<A>,
+  { cut }: Pick<Face, 'cut'>,
+  air: number,
+): Volume<A> {
   const out = sameKind(values, values.length)
   for (let at = 0; at < out.length; at++) out[at] = cut.values[at] === 1 ? air : values[at]!
   return volume(grid, out)
@@ -118,7 +124,7 @@ function reliefOf({ grid, values }: Mask): Relief {
   return { size: [ni, nk], spacingMm: [grid.spacingMm[0], grid.spacingMm[2]], depthMm }
 }
 
-type Rows = { first: number; last: number }
+type Rows = { first: number; last: number; nose: number }
 
 /** The rows (slices) of the face, from the nose: the height that the opening took away, near the middle of a head. */
 function faceRows(skin: Relief, opened: Relief): Rows {
@@ -145,7 +151,7 @@ function faceRows(skin: Relief, opened: Relief): Rows {
   const limitMm = frontOf(frontMm.slice(Math.max(0, nose - rows(FACE.leastHeightMm / 2)), last + 1)) + FACE.recedingMm
   let first = nose
   while (first > lowest && frontMm[first - 1]! <= limitMm && isOfHead(skin, first - 1)) first--
-  return { first, last }
+  return { first, last, nose }
 }
 
 function isOfHead(skin: Relief, k: number): boolean {
@@ -163,20 +169,22 @@ function extentOf({ size, depthMm }: Relief, k: number): { left: number; right: 
 }
 
 /** Where the cut lies in each column; −Infinity where nothing is cut. */
-function cutReliefOf(skin: Relief, opened: Relief, { first, last }: Rows): Relief {
+function cutReliefOf(skin: Relief, opened: Relief, { first, last, nose }: Rows): Relief {
   const [ni, nk] = skin.size
   const closed = discMaximum(discMinimum(opened, FACE.hollowRadiusMm), FACE.hollowRadiusMm)
   const reference = smoothed(closed, FACE.smoothingMm)
   const depthMm = new Float64Array(ni * nk).fill(-Infinity)
   const frontOfRow = (k: number): number => smallest(opened.depthMm.subarray(k * ni, (k + 1) * ni))
   const frontMm = frontOf(Array.from({ length: last - first + 1 }, (_, n) => frontOfRow(first + n)))
-  for (let k = first; k <= last; k++)
+  for (let k = first; k <= last; k++) {
+    const mostMm = (nose - k) * skin.spacingMm[1] > FACE.belowTipMm ? FACE.mostBelowTipMm : FACE.mostMm
     for (let i = 0; i < ni; i++) {
       const at = i + ni * k
       if (opened.depthMm[at]! - frontMm > FACE.reachMm) continue
       const wantedMm = Math.max(skin.depthMm[at]! + FACE.skinMm, reference.depthMm[at]! + FACE.depthMm)
-      depthMm[at] = Math.min(wantedMm, skin.depthMm[at]! + FACE.mostMm)
+      depthMm[at] = Math.min(wantedMm, skin.depthMm[at]! + mostMm)
     }
+  }
   return { ...skin, depthMm }
 }
 
