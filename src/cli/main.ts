@@ -16,6 +16,7 @@ import { optionFault, usageFault } from './usage.ts'
 const commands: Record<string, () => Promise<Command>> = {
   doctor: async () => (await import('./doctor.ts')).doctorCommand,
   import: async () => (await import('./import.ts')).importCommand,
+  'cohort-export': async () => (await import('./cohort-export.ts')).cohortExportCommand,
   deidentify: async () => (await import('./deidentify.ts')).deidentifyCommand,
   convert: async () => (await import('./convert.ts')).convertCommand,
   cohort: async () => (await import('./cohort.ts')).cohortCommand,

@@ -2,7 +2,7 @@
 export { convertSources } from './convert.ts'
 export type { Converted, ConvertedMask, ConvertedVolume } from './convert.ts'
 export { convertTable } from './convert-table.ts'
-export { deidentifySources } from './dicom/deidentify/deidentify.ts'
+export { deidentifySources, refuseKeyInside } from './dicom/deidentify/deidentify.ts'
 export type { Deidentified } from './dicom/deidentify/deidentify.ts'
 export { deidentifiedTable } from './dicom/deidentify/report-table.ts'
 export { openSecret, pseudonymFor, uidFor } from './dicom/deidentify/secret.ts'
