@@ -12,6 +12,10 @@ export const importCommand = command({
     ['--cohort <dir>', 'the cohort, made if it is not there'],
     ['--dry-run', 'only show what would be imported, and why'],
     ['--rules <file>', 'YAML rules that say which series is the planning CT, the contrast CT, the MR: docs/import.md'],
+    [
+      '--patient <id>',
+      'the patient of the cohort whose images these are, where their study does not tell (another day)',
+    ],
     ['--correct-tilt', 'resample series of a tilted gantry to an orthogonal grid; else they are refused'],
     ['--fill-gaps', 'resample unevenly spaced slices to even ones; else they are refused'],
     ['--deidentify', 'replace UIDs and leave out free texts in the sidecars, too'],
@@ -25,6 +29,7 @@ export const importCommand = command({
     cohort: z.string(),
     dryRun: z.boolean().default(false),
     rules: z.string().optional(),
+    patient: z.string().optional(),
     correctTilt: z.boolean().default(false),
     fillGaps: z.boolean().default(false),
     deidentify: z.boolean().default(false),

@@ -88,7 +88,12 @@ export function patientImage(cohortDir: string, patient: Patient, role: Role): s
 export async function excludePatient(cohortDir: string, id: string, reason: string | null): Promise<Cohort> {
   await openCohort(cohortDir) // a folder that is no cohort does not become one
   return changeCohort(cohortDir, (cohort) => {
-    if (!cohort.patients.some((patient) => patient.id === id)) throw noPatient(cohortDir, id, cohort)
+    if (!cohort.patients.some((patient) => patient.id === id))
+      throw noPatient(
+        cohortDir,
+        id,
+        cohort.patients.map((patient) => patient.id),
+      )
     const excluded = reason === null ? null : { reason }
     const patients = cohort.patients.map((patient) => (patient.id === id ? { ...patient, excluded } : patient))
     return { ...cohort, patients }
@@ -111,13 +116,12 @@ export function cohortFile(cohortDir: string): string {
   return join(cohortDir, 'cohort.json')
 }
 
-function noPatient(cohortDir: string, id: string, { patients }: Cohort): LarmorError {
-  const ids = patients.map((patient) => patient.id)
+export function noPatient(cohortDir: string, id: string, ids: readonly string[]): LarmorError {
   return new LarmorError({
     kind: 'cohort.noPatient',
     message: 'There is no such patient.',
     where: cohortDir,
-    found: ids.length === 0 ? 'no patients' : `${ids[0]} to ${ids.at(-1)}`,
+    found: ids.length < 2 ? (ids[0] ?? 'no patients') : `${ids[0]} to ${ids.at(-1)}`,
     expected: id,
     fix: `Run: larmor cohort ${cohortDir}, which lists them.`,
   })

@@ -11,6 +11,7 @@ import type { Fault } from '../errors.ts'
 import { asDiskFault } from '../files.ts'
 import type { Resampling } from '../formats/index.ts'
 import type { Report } from '../progress.ts'
+import { noPatient } from './cohort.ts'
 import type { Role } from './cohort.ts'
 import { freshOf, knownImages, patientOf } from './known.ts'
 import type { Known } from './known.ts'
@@ -53,13 +54,16 @@ export type ImportOptions = {
   deidentify?: boolean
   /** The key file for `deidentify`; by default the cohort's. */
   key?: string | undefined
+  /** The patient of the cohort whose images these are, where their study does not tell: a later day, another scanner. */
+  patient?: string | undefined
   /** The path of a file of import rules, which come before ours. */
   rules?: string | undefined
 } & Resampling
 
 /**
- * @throws input.notFound, input.empty (no CT or MR in the sources), config.refused (the rules), cohort.busy, json.refused, machine.diskFull,
- *         machine.noPermission, interrupted (what was finished is kept). Refusals of single cases are in the result.
+ * @throws input.notFound, input.empty (no CT or MR in the sources), config.refused (the rules), cohort.noPatient and
+ *         input.severalPatients (`patient`), cohort.busy, json.refused, machine.diskFull, machine.noPermission,
+ *         interrupted (what was finished is kept). Refusals of single cases are in the result.
  */
 export async function importSources(
   sources: readonly string[],
@@ -78,6 +82,7 @@ export async function importSources(
   for (const fault of found.refused) report({ at: 'case.refused', caseId: fault.where, fault })
   const hide = await openPseudonyms(cohortDir, deidentify && !dryRun, options.key)
   const known = await knownImages(cohortDir, hide)
+  if (options.patient !== undefined) checkPatient(options.patient, found.cases.length, cohortDir, known)
   const cases: ImportedCase[] = []
   for (const [n, one] of found.cases.entries()) {
     throwIfAborted(signal, `Importing into ${cohortDir}`)
@@ -92,7 +97,7 @@ export async function importSources(
 
 /** The one loop's catch: a case that is refused does not stop the others. */
 async function importCase(one: Case, cohortDir: string, known: Known, options: ImportOptions): Promise<ImportedCase> {
-  const patientId = patientOf(one, known)
+  const patientId = patientOf(one, known) ?? options.patient
   const done: ImportedCase = {
     id: null,
     status: 'refused',
@@ -102,9 +107,10 @@ async function importCase(one: Case, cohortDir: string, known: Known, options: I
     leftOut: [...one.leftOut],
     refused: [...one.refused],
   }
-  const fresh = freshOf(one, patientId, known)
+  const { fresh, taken } = freshOf(one, patientId, known)
+  done.refused.push(...taken)
   if (fresh.images.length + fresh.structures.length === 0 && one.images.length + one.structures.length > 0)
-    return { ...done, id: patientId ?? null, status: 'known' }
+    return { ...done, ...nothingNew(patientId) }
   if (one.images.length === 0 && patientId === undefined && one.refused.length === 0)
     return { ...done, refused: [noImage(one)] }
   // Which CT is meant decides everything else.
@@ -124,6 +130,20 @@ async function importCase(one: Case, cohortDir: string, known: Known, options: I
   }
 }
 let folders = 0
+
+/** Several patients cannot be one; and who is named must be there. */
+function checkPatient(id: string, cases: number, cohortDir: string, { patients }: Known): void {
+  if (!patients.has(id)) throw noPatient(cohortDir, id, [...patients.keys()])
+  if (cases <= 1) return
+  throw new LarmorError({
+    kind: 'input.severalPatients',
+    message: 'The sources hold several patients.',
+    where: `--patient ${id}`,
+    found: `${cases} patients`,
+    expected: 'one',
+    fix: 'Give the folder of that patient alone.',
+  })
+}
 
 function hasCt({ images }: Case): boolean {
   return images.some(({ role }) => role === 'ct')

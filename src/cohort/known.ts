@@ -1,12 +1,14 @@
 /** Who and what the cohort has already, by what an image, a study or a structure set is known by. */
 import { join } from 'node:path'
+import { LarmorError } from '../errors.ts'
+import type { Fault } from '../errors.ts'
 import { exists, readJson } from '../files.ts'
 import { cohortFile, emptyCohort, openCohort } from './cohort.ts'
-import type { Cohort, Patient } from './cohort.ts'
+import type { Cohort, Patient, Role } from './cohort.ts'
 import { openPseudonyms } from './pseudonyms.ts'
 import type { Pseudonyms } from './pseudonyms.ts'
 import { identitiesOf, Sidecar, studiesOf } from './sidecar.ts'
-import type { Case } from './sources.ts'
+import type { Candidate, Case } from './sources.ts'
 import type { StructureSource } from './structures.ts'
 
 /** Each map leads to the patient's id, `patients` from there to the entry. */
@@ -41,12 +43,31 @@ export function patientOf({ images, structures }: Case, known: Known): string | 
   return [...byImage, ...byStudy, ...bySet].find((id) => id !== undefined)
 }
 
-/** The part of a case that the cohort does not have yet. */
-export function freshOf(one: Case, patientId: string | undefined, known: Known): Case {
+/**
+ * The part of a case that the cohort does not have yet; and what is refused because the patient has another image in
+ * that role already.
+ */
+export function freshOf(one: Case, patientId: string | undefined, known: Known): { fresh: Case; taken: Fault[] } {
   const images = one.images.filter(({ source }) => !identitiesOf(source, known.hide).some((id) => known.images.has(id)))
   const patient = patientId === undefined ? undefined : known.patients.get(patientId)
-  if (!patient) return { ...one, images }
-  return { ...one, images, structures: one.structures.filter((structure) => !isKnown(structure, patient, known.hide)) }
+  if (!patient) return { fresh: { ...one, images }, taken: [] }
+  const isTaken = ({ role }: Candidate): boolean => patient.images.some((image) => image.role === role)
+  const structures = one.structures.filter((structure) => !isKnown(structure, patient, known.hide))
+  return {
+    fresh: { ...one, images: images.filter((image) => !isTaken(image)), structures },
+    taken: images.filter(isTaken).map(({ role, from }) => roleTaken(patient.id, role, from).fault),
+  }
+}
+
+export function roleTaken(id: string, role: Role, from: string): LarmorError {
+  return new LarmorError({
+    kind: 'input.severalSeries',
+    message: `The patient has another series as ${role} already.`,
+    where: `Patient ${id}`,
+    found: from,
+    expected: `one ${role}`,
+    fix: `Give it another role, or none, by a rule (docs/import.md), as in { role: none, words: … }; or import into another cohort.`,
+  })
 }
 
 /** A set by its UID, a file by its content; what an earlier version took, by its name. */

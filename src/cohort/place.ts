@@ -4,11 +4,10 @@
  */
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { LarmorError } from '../errors.ts'
 import { changeCohort } from './cohort.ts'
-import type { Cohort, Patient, PatientImage, PatientStructure, Role } from './cohort.ts'
+import type { Cohort, Patient, PatientImage, PatientStructure } from './cohort.ts'
 import { isAlive } from './lock.ts'
-import { knownImages } from './known.ts'
+import { knownImages, roleTaken } from './known.ts'
 import type { Known } from './known.ts'
 import { identitiesOf, studiesOf } from './sidecar.ts'
 import type { Sidecar } from './sidecar.ts'
@@ -88,7 +87,8 @@ function entryOf(id: string, made: Made, before: Patient | undefined): Patient {
 /** Adds files to a patient who is there; nothing of theirs is replaced. */
 async function moveInto(folder: string, target: string, patient: Patient, made: Made): Promise<void> {
   for (const { image } of made.images) {
-    if (patient.images.some(({ role }) => role === image.role)) throw roleTaken(patient.id, image.role)
+    if (patient.images.some(({ role }) => role === image.role))
+      throw roleTaken(patient.id, image.role, 'a second candidate')
   }
   await mkdir(join(target, 'structures'), { recursive: true })
   for (const { stem } of made.images)
@@ -112,15 +112,4 @@ export async function removeLeftovers(cohortDir: string): Promise<void> {
     const pid = /^\.import-(\d+)-\d+$/.exec(name)?.[1]
     if (pid !== undefined && !isAlive(Number(pid))) await rm(join(patients, name), { recursive: true, force: true })
   }
-}
-
-function roleTaken(id: string, role: Role): LarmorError {
-  return new LarmorError({
-    kind: 'input.severalSeries',
-    message: `The patient has another series as ${role} already.`,
-    where: `Patient ${id}`,
-    found: 'a second candidate',
-    expected: 'one',
-    fix: 'Leave one of the two out, or import into another cohort.',
-  })
 }

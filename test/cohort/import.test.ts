@@ -123,6 +123,39 @@ test('importing again skips who is there, adds what is new and touches nothing e
   )
 })
 
+test('an MR of another study is a patient of its own, unless it is said whose it is', async () => {
+  const cohort = folder()
+  await run([writeSeries(folder(), 4, () => ({ series: '1.8.1' }))], cohort)
+  const change = changed([0x0020000d, 'UI', '9.9.9'], [0x0008103e, 'LO', 'T1 tse'])
+  const later = writeSeries(folder(), 3, () => ({ series: '1.8.2', modality: 'MR', change }))
+  const [alone] = (await run([later], cohort, { dryRun: true })).cases
+  assert.deepEqual([alone!.id, alone!.status], [null, 'planned'])
+  assert.equal((await faultOf(run([later], cohort, { patient: 'p007' }))).kind, 'cohort.noPatient')
+  const two = [later, exportOf('Roe^Richard')]
+  assert.equal((await faultOf(run(two, cohort, { patient: 'p001' }))).kind, 'input.severalPatients')
+  const [said] = (await run([later], cohort, { patient: 'p001' })).cases
+  assert.deepEqual([said!.id, said!.status], ['p001', 'added'])
+  const { patients } = await openCohort(cohort)
+  assert.deepEqual(
+    patients.map(({ images }) => images.map(({ role }) => role)),
+    [['ct', 'mr_t1']],
+  )
+})
+
+test('a second image for a role that the patient has is refused alone; a new role beside it comes in', async () => {
+  const [source, cohort] = [folder(), folder()]
+  exportOf('Doe^Jane', 'T1', join(source, 'x'))
+  await run([source], cohort)
+  writeSeries(join(source, 'x', 'c'), 3, () => mrSlice('Doe^Jane', '1.8.8', 'T1 again'))
+  writeSeries(join(source, 'x', 'd'), 3, () => mrSlice('Doe^Jane', '1.8.9', 'T2'))
+  rmSync(join(source, 'x', 'b'), { recursive: true })
+  const [one] = (await run([source], cohort)).cases
+  assert.deepEqual(
+    [one!.status, one!.images.map(({ role }) => role), one!.refused.map(({ kind, found }) => [kind, found])],
+    ['added', ['mr_t2'], [['input.severalSeries', 'Series 7 "T1 again" (MR, 3 images)']]],
+  )
+})
+
 test('an interrupted import keeps the finished patients and goes on where it stopped', async () => {
   const [source, cohort] = [folder(), folder()]
   for (const name of ['A^One', 'B^Two2', 'C^Three']) exportOf(name, 'T1', join(source, name.length.toString()))
