@@ -57,18 +57,23 @@ export function refusals({ cases, refused }: ImportResult): (Fault & { id: strin
   return [...refused.map((fault) => ({ id: null, ...fault })), ...ofCases]
 }
 
-/** A line a patient: images, structures, how far the registration is, and why it is left out. */
-export function cohortTable({ patients }: Cohort, states: readonly PatientState[]): string {
+/** What a plan does with each patient, by id: 'train', or why it leaves the patient out. */
+type Parts = Readonly<Record<string, string>>
+
+/** A line a patient: images, structures, how far the registration is, the part in a plan, and why it is left out. */
+export function cohortTable({ patients }: Cohort, states: readonly PatientState[], parts?: Parts): string {
   const rows = patients.map((patient, n) => [
     patient.id,
     patient.images.map(({ role }) => role).join(', '),
     counted(patient.structures.length, 'structure'),
     registeredCell(states[n]!),
+    ...(parts ? [parts[patient.id] ?? 'not in the plan'] : []),
     patient.excluded ? `excluded: ${patient.excluded.reason}` : '',
   ])
   const inUse = patients.flatMap(({ excluded }, n) => (excluded === null ? [states[n]!] : []))
   const ready = inUse.filter(({ waitsFor }) => waitsFor === null).length
-  const head = rows.length > 0 ? [['patient', 'images', 'structures', 'registered', '']] : []
+  const head =
+    rows.length > 0 ? [['patient', 'images', 'structures', 'registered', ...(parts ? ['plan'] : []), '']] : []
   const last = `${patients.length} ${patients.length === 1 ? 'patient' : 'patients'}, ${inUse.length} of them in use, ${ready} ready to plan`
   return [...inColumns([...head, ...rows]), last].join('\n')
 }

@@ -2,7 +2,7 @@
 import type { Links } from '../cohort/index.ts'
 import { LarmorError } from '../errors.ts'
 import { stream } from '../random.ts'
-import type { Split } from './plan.ts'
+import type { Plan, Split } from './plan.ts'
 
 export type SplitWishes = {
   validation?: number | undefined
@@ -108,6 +108,15 @@ export function checkNoLeak(split: Split, links: ReadonlyMap<string, Links>): vo
           if (!first) seen.set(key, { id, part })
         }
     }
+}
+
+/** What a plan does with each patient: the part of the split, or why it leaves the patient out. */
+export function partsOf({ split, leftOut }: Pick<Plan, 'split' | 'leftOut'>): Record<string, string> {
+  const half = split.by === 'slice' ? `every second slice, ${split.trainSlices}` : undefined
+  const named = (['train', 'validation', 'test'] as const).flatMap((part) =>
+    split[part].map((id): [string, string] => [id, half ?? part]),
+  )
+  return Object.fromEntries([...named, ...leftOut.map(({ id, kind }): [string, string] => [id, `left out: ${kind}`])])
 }
 
 type Seen = { id: string; part: string }

@@ -7,7 +7,7 @@ import { assert as check, constantFrom, integer, property, record } from 'fast-c
 import { afterAll, test } from 'vitest'
 import { importSources, linksOf, openCohort } from '../../src/cohort/index.ts'
 import { LarmorError } from '../../src/errors.ts'
-import { checkNoLeak, splitPatients } from '../../src/plan/split.ts'
+import { checkNoLeak, partsOf, splitPatients } from '../../src/plan/split.ts'
 import type { SplitWishes } from '../../src/plan/split.ts'
 import { readTestList } from '../../src/plan/split-list.ts'
 import { silent } from '../../src/progress.ts'
@@ -140,4 +140,14 @@ test('one study whose patient was renamed between two exports is one study, de-i
     ['p003', { images: [], studies: [] }],
   ])
   assert.throws(() => checkNoLeak(split, links), /same study/)
+})
+
+test('a plan says for each patient its part, or why it leaves it out', () => {
+  const leftOut = [{ id: 'p004', kind: 'registration.failed', reason: 'far off' }]
+  assert.deepEqual(partsOf({ split, leftOut }), {
+    p001: 'train',
+    p002: 'test',
+    p003: 'validation',
+    p004: 'left out: registration.failed',
+  })
 })
