@@ -10,7 +10,7 @@ import type { Role } from './cohort.ts'
 import { fits } from './roles.ts'
 import type { Beside } from './roles.ts'
 import type { Conditions } from './rules.ts'
-import type { Candidate } from './sources.ts'
+import type { Candidate } from './case.ts'
 
 export type Chosen = { images: Candidate[]; undecided: Role[]; leftOut: string[]; refused: Fault[] }
 

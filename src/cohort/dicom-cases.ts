@@ -10,7 +10,7 @@ import { roleOf } from './roles.ts'
 import type { Beside } from './roles.ts'
 import type { Rules } from './rules.ts'
 import { dicomSourceOf } from './sidecar.ts'
-import type { Candidate, Case } from './sources.ts'
+import type { Candidate, Case } from './case.ts'
 
 type Sets = { sets: StructureSet[]; refused: Fault[] }
 

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { throwIfAborted } from '../errors.ts'
 import { exists, readJson, sha256OfFile, writeJson } from '../files.ts'
-import { readNifti, writeNifti } from '../formats/index.ts'
+import { readNifti, readVectorField, writeNifti, writeVectorField } from '../formats/index.ts'
 import { listening } from '../progress.ts'
 import type { Report } from '../progress.ts'
 import {
@@ -73,6 +73,7 @@ const Registration = z.looseObject({
       verdict: z.string(),
       file: z.string().nullable(),
       movingFromFixedMm: z.array(z.array(z.number()).length(4)).length(4),
+      deformation: z.looseObject({ file: z.string().nullable() }).nullable().default(null),
     }),
   ),
 })
@@ -223,8 +224,10 @@ async function copyRegistration(copying: Copying): Promise<void> {
   if (!registration) return
   const [from, to] = [join(cohortDir, 'patients', patient.id, 'registration'), join(folder, 'registration')]
   const kept = registration.images.filter(({ role }) => made.images.includes(role))
-  for (const { role, file } of kept) {
+  for (const { role, file, deformation } of kept) {
     if (file === null) continue
+    const field = `deformation_${role}.nii.gz`
+    if (deformation?.file) await writeVectorField(join(to, field), await readVectorField(join(from, field)))
     const name = `${role}.nii.gz`
     const image = await readNifti(join(from, name))
     const face = [...faces.values()].find(({ cut }) => gridDistanceMm(cut.grid, image.grid) <= SAME_GRID_MM)

@@ -12,7 +12,7 @@ import { isMetaImage, isNifti, isVolumeFile, readImage } from '../formats/index.
 import { onePerRole } from './choose.ts'
 import type { Role } from './cohort.ts'
 import type { Rules } from './rules.ts'
-import type { Candidate, Case } from './sources.ts'
+import type { Candidate, Case } from './case.ts'
 import { isRefusal } from './structures.ts'
 
 /** Folders beside the images that hold structures: larmor's own, and TotalSegmentator's. */

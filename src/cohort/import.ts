@@ -12,35 +12,16 @@ import { asDiskFault } from '../files.ts'
 import type { Resampling } from '../formats/index.ts'
 import type { Report } from '../progress.ts'
 import { noPatient } from './cohort.ts'
-import type { Role } from './cohort.ts'
 import { freshOf, knownImages, patientOf } from './known.ts'
 import type { Known } from './known.ts'
 import { place, removeLeftovers } from './place.ts'
 import { openPseudonyms } from './pseudonyms.ts'
 import { defaultRules, readRules } from './rules.ts'
 import { findCases } from './sources.ts'
-import type { Case } from './sources.ts'
+import type { Case, ImportedCase } from './case.ts'
 import { isRefusal } from './structures.ts'
 import { writeCase } from './write-case.ts'
 
-export type ImportedCase = {
-  /** The patient's name in the cohort; null where nothing was imported. */
-  id: string | null
-  /** new: a patient; added: images of a patient who was there; known: nothing new; planned: with --dry-run. */
-  status: 'new' | 'added' | 'known' | 'planned' | 'refused'
-  where: string
-  images: {
-    role: Role
-    from: string
-    why: string
-    plane: 'axial' | 'coronal' | 'sagittal' | null
-    size: readonly number[]
-    spacingMm: readonly number[]
-  }[]
-  structures: string[]
-  leftOut: string[]
-  refused: Fault[]
-}
 export type ImportResult = {
   cases: ImportedCase[]
   /** Files that could not be read and belong to no case. */

@@ -8,7 +8,7 @@ import type { Cohort, Patient, Role } from './cohort.ts'
 import { openPseudonyms } from './pseudonyms.ts'
 import type { Pseudonyms } from './pseudonyms.ts'
 import { identitiesOf, Sidecar, studiesOf } from './sidecar.ts'
-import type { Candidate, Case } from './sources.ts'
+import type { Candidate, Case } from './case.ts'
 import type { StructureSource } from './structures.ts'
 
 /** Each map leads to the patient's id, `patients` from there to the entry. */

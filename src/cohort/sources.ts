@@ -1,39 +1,12 @@
 /** What the sources of an import hold, as one case a patient, each image with its role and the reason for it. */
 import type { Fault } from '../errors.ts'
 import { findSeries, isVolumeFile } from '../formats/index.ts'
-import type { DicomSeries, Resampling } from '../formats/index.ts'
 import type { Report } from '../progress.ts'
-import type { Volume } from '../volume/index.ts'
-import type { Role } from './cohort.ts'
+import type { Case } from './case.ts'
 import { dicomCases } from './dicom-cases.ts'
 import { fileCase, imageFolders } from './file-cases.ts'
 import type { Rules } from './rules.ts'
-import type { ImageSource } from './sidecar.ts'
-import type { StructureSource } from './structures.ts'
 
-export type Candidate = {
-  role: Role
-  why: string
-  /** Of the rule that gave the role: lower goes before higher. */
-  rank: number
-  /** What a person sees: 'Series 8 "CT" (CT, 103 images)' or 'ct.nii.gz'. */
-  from: string
-  source: ImageSource
-  /** Where the source is DICOM. */
-  series?: DicomSeries
-  read(allow: Resampling): Promise<{ volume: Volume; resampled: ('tilt' | 'gaps')[] }>
-}
-export type Case = {
-  /** The folder that the case lies in. */
-  where: string
-  images: Candidate[]
-  structures: StructureSource[]
-  /** Series and files that were left out, with the reason. */
-  leftOut: string[]
-  /** Roles with several candidates, each of which is refused before anything is read. */
-  undecided: Role[]
-  refused: Fault[]
-}
 export type FoundCases = { cases: Case[]; refused: Fault[]; passedOver: ReadonlyMap<string, number> }
 
 /** @throws input.notFound  a source that is not there */

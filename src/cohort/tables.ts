@@ -1,7 +1,8 @@
 /** What a person reads of an import and of a cohort: plain text in columns. */
 import type { Fault } from '../errors.ts'
 import type { Cohort } from './cohort.ts'
-import type { ImportedCase, ImportResult } from './import.ts'
+import type { ImportedCase } from './case.ts'
+import type { ImportResult } from './import.ts'
 import type { PatientState } from './states.ts'
 
 /** Each image with what was chosen and why; what was left out; what was refused; and a last line that sums up. */

@@ -190,6 +190,8 @@ test.each<[role: string, modality: string, description: string, acquisition: Par
   ['mr_stir', 'MR', 'T2 STIR cor', {}],
   ['mr_t2star', 'MR', 'T2* gre', {}],
   ['mr_dwi', 'MR', 'ep2d_diff_b1000', {}],
+  ['mr_dwi', 'MR', 'dti_tra_dir16', {}],
+  ['mr_mr', 'MR', 'EPI_asc', { scanOptions: ['FS'] }],
   ['mr_pd', 'MR', 'PD tse', {}],
   ['mr_t1', 'MR', 'Neck', spinEcho(600, 12)],
   ['mr_t2', 'MR', 'Neck', spinEcho(4500, 90)],
