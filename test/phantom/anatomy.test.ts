@@ -1,10 +1,12 @@
 /**
  * Sizes and places against real ones: Nikolov et al. 2018 (arXiv:1809.04430), 35 planning CTs outlined by an
- * oncologist, as numbers in ../shared/data/headneck-oar-stats (CC BY 4.0).
+ * oncologist, as numbers in ../shared/data/headneck-oar-stats (CC BY 4.0), and the clinical outlines of 29 patients of
+ * OpenKBP (Babier et al. 2021) in ../shared/data/openkbp (MIT).
  */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
+import { readNifti } from '../../src/formats/index.ts'
 import { buildAnatomy } from '../../src/phantom/anatomy/index.ts'
 import { drawTraits } from '../../src/phantom/traits.ts'
 import { axialGrid, paintCt } from '../../src/phantom/virtual-patient.ts'
@@ -107,3 +109,76 @@ test('every patient has all that a planner contours, and a tumour, within the sc
   for (const patient of patients)
     for (const organ of wanted) expect(patient.get(organ)?.volumeCm3, organ).toBeGreaterThan(0.3)
 })
+
+const openkbp = sharedData('openkbp')
+/** OpenKBP's labels, by our names. */
+const OAR_LABELS: Record<string, number> = {
+  'Spinal-Cord': 2,
+  'Parotid-Rt': 3,
+  'Parotid-Lt': 4,
+  Esophagus: 5,
+  Larynx: 6,
+  Mandible: 7,
+}
+
+/** Volume, and middle in mm from the mandible's (half the patients have no brainstem outlined as ours is). */
+async function measureReal(name: string): Promise<Map<string, Measured>> {
+  const { grid, values } = await readNifti(join(openkbp!, name, 'oars.nii.gz'))
+  const [x, y, z] = grid.spacingMm
+  const sums = Array.from({ length: 8 }, () => ({ n: 0, x: 0, y: 0, z: 0, low: Infinity, high: -Infinity }))
+  for (let v = 0; v < values.length; v++) {
+    if (values[v] === 0) continue
+    const sum = sums[values[v]!]!
+    const k = Math.floor(v / (grid.size[0] * grid.size[1]))
+    sum.n++
+    sum.x += (v % grid.size[0]) * x
+    sum.y += (Math.floor(v / grid.size[0]) % grid.size[1]) * y
+    sum.z += k * z
+    sum.low = Math.min(sum.low, k)
+    sum.high = Math.max(sum.high, k)
+  }
+  const found = Object.entries(OAR_LABELS).filter(([, label]) => sums[label]!.n > 0)
+  return new Map(
+    found.map(([organ, label]) => {
+      const s = sums[label]!
+      const centreMm = [s.x / s.n, s.y / s.n, s.z / s.n]
+      return [organ, { volumeCm3: (s.n * x * y * z) / 1000, centreMm, heightMm: (s.high - s.low + 1) * z }]
+    }),
+  )
+}
+
+test.skipIf(openkbp === undefined)(
+  'parotids, cord, mandible, larynx and oesophagus are as large and where they are in OpenKBP’s patients',
+  { timeout: 120_000 },
+  async () => {
+    const names = readdirSync(openkbp!).filter((name) => name.startsWith('pt_'))
+    const found = await Promise.all(names.map(measureReal))
+    for (const organ of Object.keys(OAR_LABELS)) {
+      // Oesophagus and cord go on below the scans, each ended elsewhere: their cross-section can be compared.
+      const long = organ === 'Esophagus' || organ === 'Spinal-Cord'
+      const size = (one: Measured): number => (long ? (1000 * one.volumeCm3) / one.heightMm : one.volumeCm3)
+      const [ours, theirs] = [patients, found].map((all) => all.flatMap((one) => one.get(organ) ?? []).map(size))
+      compare(`${organ}, ${long ? 'mm²' : 'cm³'}`, ours!, theirs!)
+      if (organ === 'Mandible') continue
+      for (const axis of long ? [0, 1] : [0, 1, 2]) {
+        const [a, b] = [patients, found].map((all) =>
+          all.flatMap((one) => {
+            const [here, mandible] = [one.get(organ), one.get('Mandible')]
+            return here && mandible ? here.centreMm[axis]! - mandible.centreMm[axis]! : []
+          }),
+        )
+        compare(`${organ} from the mandible, ${'xyz'[axis]} mm`, a!, b!)
+      }
+    }
+  },
+)
+
+/** Prints both; our mean must lie among the real patients, and within 2.5 of their standard deviations. */
+function compare(what: string, ours: readonly number[], theirs: readonly number[]): void {
+  const words = (of: readonly number[]): string => `${meanOf(of).toFixed(1)} ± ${sdOf(of).toFixed(1)} (n ${of.length})`
+  const row = `${what}: ours ${words(ours)}, OpenKBP ${words(theirs)}`
+  console.log(row)
+  expect(meanOf(ours), row).toBeGreaterThan(Math.min(...theirs))
+  expect(meanOf(ours), row).toBeLessThan(Math.max(...theirs))
+  expect(Math.abs(meanOf(ours) - meanOf(theirs)), row).toBeLessThan(2.5 * sdOf(theirs))
+}

@@ -120,9 +120,9 @@ export function addPharynxAndLarynx(add: Add): void {
   const posteriorSpace = column([
     { z: -98, x: 0, y: -28, rx: 15, ry: 4 },
     { z: -125, x: 0, y: -30, rx: 13, ry: 4 },
-    { z: -140, x: 0, y: -27, rx: 9, ry: 4.5 },
-    { z: -165, x: -2, y: -19, rx: 8, ry: 4.8 },
-    { z: -235, x: -4, y: 6, rx: 8, ry: 5 },
+    { z: -140, x: 1, y: -27, rx: 9, ry: 4.5 },
+    { z: -165, x: 3, y: -19, rx: 8, ry: 4.8 }, // left of the trachea
+    { z: -235, x: 7, y: 6, rx: 8, ry: 5 },
   ])
   add('muscle', posteriorSpace, { structure: 'Esophagus' })
   add('mucosa', grown(posteriorSpace, -2.4), { structure: 'Esophagus' })
