@@ -55,6 +55,23 @@ test('stored values keep their sign and drop what is above the bits stored', asy
   assert.deepEqual(await read(1), [-1, -1, -2048, -2048, 2047, 1, 1, 0])
 })
 
+// PS3.5 section 8.1.1: words of two pixels, the second one in the byte that comes first where the order is big-endian.
+test('eight-bit pixels are in order whatever their words are', async () => {
+  const eight: MadeElement[] = [
+    [0x00280100, 'US', [8]],
+    [0x00280101, 'US', [8]],
+    [0x00280102, 'US', [7]],
+  ]
+  const read = (vr: string, encoding: Encoding, bytes: number[]) => {
+    const pixels: MadeElement = [0x7fe00010, vr, Uint8Array.from(bytes)]
+    const change = Object.fromEntries([...eight, pixels].map((element) => [element[0], element]))
+    return pixelsOf(written(fileBytes(sliceElements({ change }), encoding)))
+  }
+  assert.deepEqual(await read('OW', 'big', [2, 1, 4, 3, 6, 5, 8, 7]), [1, 2, 3, 4, 5, 6, 7, 8])
+  assert.deepEqual(await read('OB', 'big', [1, 2, 3, 4, 5, 6, 7, 8]), [1, 2, 3, 4, 5, 6, 7, 8])
+  assert.deepEqual(await read('OW', 'explicit', [1, 2, 3, 4, 5, 6, 7, 8]), [1, 2, 3, 4, 5, 6, 7, 8])
+})
+
 test('a file that is cut anywhere is refused or is no DICOM, and never read', async () => {
   const whole = fileBytes(sliceElements())
   for (let cut = 0; cut < whole.length; cut++) {

@@ -70,6 +70,18 @@ test('MR keeps its own scale as float32, rescaled slice by slice where the file 
   )
 })
 
+test('MR pixels outside the image are 0', async () => {
+  const pixels = [0x8000, 1, 2, 3, 4, 5, 0x8000, 7]
+  const change = changed(
+    [0x00280103, 'US', [1]],
+    [0x00280120, 'SS', [0x8000]],
+    [0x00281052, 'DS', '5'],
+    [0x00281053, 'DS', '2'],
+  )
+  const { volume } = await readImage(writeSeries(folder(), 2, () => ({ modality: 'MR', pixels, change })))
+  assert.deepEqual([...volume.values.subarray(0, 8)], [0, 7, 9, 11, 13, 15, 0, 19])
+})
+
 test('a missing slice is refused with the gap and where it is', async () => {
   const path = writeSeries(folder(), 6, (k) => ({ position: `-10\\-20\\${30 + 2.5 * (k < 3 ? k : k + 1)}` }))
   const fault = await faultOf(readImage(path))

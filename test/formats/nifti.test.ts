@@ -94,6 +94,11 @@ test('a file whose two orientations disagree is refused, as is one with neither'
     'input.missingAttribute',
   )
   assert.equal(await kindAfter((v) => v.setFloat32(284, 0.4, true)), 'geometry.sheared')
+  const flipped = (v: DataView): void => {
+    v.setFloat32(80, -v.getFloat32(80, true), true)
+    v.setInt16(254, 0, true) // no sform
+  }
+  assert.equal(await kindAfter(flipped), 'input.badValue')
   assert.equal(await kindAfter((v) => v.setFloat32(280, Number.NaN, true)), 'input.badValue')
 })
 

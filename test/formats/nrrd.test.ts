@@ -101,6 +101,7 @@ test('what cannot be read is refused by kind', async () => {
   assert.equal(await kindOf({ 'space directions': undefined, spacings: '1 1 1' }), 'input.missingAttribute')
   assert.equal(await kindOf({ 'space directions': '(1,0,0) (0,NaN,0) (0,0,1)' }), 'input.missingAttribute')
   assert.equal(await kindOf({ 'space directions': '(1,0,0) (0,1,0) (0,0.5,1)' }), 'geometry.sheared')
+  assert.equal(await kindOf({ endian: undefined }), 'input.missingAttribute')
   assert.equal(await kindOf({ 'byte skip': '-1' }), 'input.unsupported')
   assert.equal(await kindOf({ 'data file': '../v.raw' }), 'input.badValue')
   assert.equal(await kindOf({ 'data file': 'nowhere.raw' }), 'input.notFound')

@@ -23,7 +23,7 @@ export type ParsedFile = {
   transferSyntaxUid: string
   dataSet: DataSet
   /** Where the pixel data begin; `length` is undefined where they are encapsulated (compressed). */
-  pixelData: { offset: number; length: number | undefined } | undefined
+  pixelData: { offset: number; length: number | undefined; vr: string } | undefined
 }
 
 /** Real objects nest fewer than 10 deep; 10,000 levels have crashed readers (the stack is about 10,000 calls). */
@@ -127,10 +127,10 @@ function dataSetOf({ littleEndian, charset }: Walk, elements: ReadonlyMap<number
   return { littleEndian, charset: sets.map((set) => set.replace(/\0/g, '').trim()), elements }
 }
 
-function pixelsAt({ total, where }: Walk, { length, at }: ElementHeader): ParsedFile['pixelData'] {
-  if (length === UNDEFINED_LENGTH) return { offset: at, length: undefined }
+function pixelsAt({ total, where }: Walk, { vr, length, at }: ElementHeader): ParsedFile['pixelData'] {
+  if (length === UNDEFINED_LENGTH) return { offset: at, length: undefined, vr }
   if (at + length > total) throw truncated(where, 'The pixel data', total - at, length)
-  return { offset: at, length }
+  return { offset: at, length, vr }
 }
 
 /** Puts the element at `at` into `into` if it is a known one; returns where the next one begins. */

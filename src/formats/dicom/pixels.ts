@@ -34,7 +34,9 @@ async function framesIn(
     return (index) => frames[index]!
   }
   const frameBytes = rows * columns * (stored.bitsAllocated / 8)
-  return (index) => bytes.subarray(index * frameBytes, (index + 1) * frameBytes)
+  const paired = stored.bitsAllocated === 8 && !stored.littleEndian && file.pixelData?.vr === 'OW'
+  const inOrder = paired ? unpaired(bytes) : bytes
+  return (index) => inOrder.subarray(index * frameBytes, (index + 1) * frameBytes)
 }
 
 async function storedOf(bytes: Uint8Array, { rows, columns, stored, frame }: FramePixels): Promise<Stored> {
@@ -58,6 +60,13 @@ export function storedValues(words: Uint8Array | Uint16Array, count: number, for
   for (let n = 0; n < count; n++)
     stored[n] = signed ? (words[n]! << unused) >> unused : (words[n]! << unused) >>> unused
   return stored
+}
+
+/** PS3.5 section 8.1.1: big-endian words (OW) of two pixels hold the second one first. */
+function unpaired(bytes: Uint8Array): Uint8Array {
+  const whole = bytes.slice(0, bytes.length - (bytes.length % 2))
+  Buffer.from(whole.buffer).swap16()
+  return whole
 }
 
 /** Without a copy where the bytes are little endian and begin at an even place in memory. */

@@ -16,8 +16,12 @@ import type { Slice } from './slice.ts'
 /** Air: what lies outside the reconstruction circle is set to this, and nothing is darker. */
 const CT_LOWEST_HU = -1024
 
+/** No signal: what MR pixels outside the image are set to. */
+const MR_NO_SIGNAL = 0
+
 /**
- * CT: round(stored · slope + intercept) HU; padding and everything below −1024 become −1024. MR: the rescaled values.
+ * CT: round(stored · slope + intercept) HU; padding and everything below −1024 become −1024. MR: the rescaled values,
+ * padding 0.
  * @param allow  what may be resampled (see `resample-stack.ts`); nothing, if it is not given
  * @throws what `readSlice` and `gridFromSlices` throw; input.wrongModality; the fault of a damaged file of the series
  * @throws input.badValue  a CT value above what int16 holds
@@ -34,7 +38,7 @@ export async function readDicomVolume(series: DicomSeries, allow: Resampling = {
     else fillRescaled(part, stored, slice)
   })
   if (stack.resampled.length > 0) {
-    const outside = values instanceof Int16Array ? CT_LOWEST_HU : 0
+    const outside = values instanceof Int16Array ? CT_LOWEST_HU : MR_NO_SIGNAL
     const { grid, values: resampled } = resampleStack(stack, values, outside)
     return values instanceof Int16Array ? volume(grid, rounded(resampled)) : volume(grid, resampled)
   }
@@ -80,6 +84,10 @@ function fillHu(hu: Int16Array, stored: Stored, { slope, intercept, padding, fra
   }
 }
 
-function fillRescaled(values: Float32Array, stored: Stored, { slope, intercept }: Slice): void {
-  for (let n = 0; n < values.length; n++) values[n] = stored[n]! * slope + intercept
+function fillRescaled(values: Float32Array, stored: Stored, { slope, intercept, padding }: Slice): void {
+  const [first, last] = padding ?? [1, 0]
+  for (let n = 0; n < values.length; n++) {
+    const value = stored[n]!
+    values[n] = value >= first && value <= last ? MR_NO_SIGNAL : value * slope + intercept
+  }
 }

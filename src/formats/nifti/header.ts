@@ -183,7 +183,9 @@ function gridOf(fields: Fields, size: Vec3, where: string): Grid {
   if (unit === undefined) throw refuse(where, 'input.badValue', `spatial unit ${fields.unit & 7}`, 'm, mm or µm')
   const { qformCode, sformCode } = fields
   const sform = sformCode > 0 ? gridFromRas(sformOf(fields.sform, unit), size) : undefined
-  const qform = qformCode > 0 ? gridFromRas(affineFromQform(qformFrom(fields, unit)), size) : undefined
+  // nifti1.h: pixdim is positive; what a negative one means differs from reader to reader.
+  const positive = fields.pixdim.slice(1).every((mm) => mm > 0)
+  const qform = qformCode > 0 && positive ? gridFromRas(affineFromQform(qformFrom(fields, unit)), size) : undefined
   if (sformCode <= 0 && qformCode <= 0) {
     throw refuse(where, 'input.missingAttribute', 'neither sform nor qform', 'one that says where the voxels are')
   }

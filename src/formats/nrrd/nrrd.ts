@@ -58,7 +58,7 @@ export async function readNrrd(path: string): Promise<Volume> {
   if (problem) throw refuse(path, problem.kind, problem.found, problem.expected)
   refuseSkips(header, path)
   const bytes = await voxelBytes(header, voxelCount(grid) * bytesPerElement(type), path)
-  return volume(grid, elementsOf(bytes, type, header.fields.get('endian')?.toLowerCase() !== 'big'))
+  return volume(grid, elementsOf(bytes, type, isLittle(header, type, path)))
 }
 
 /** Writes a volume atomically, attached and gzipped, in LPS, with its own element type. */
@@ -86,6 +86,14 @@ export async function writeNrrd(path: string, { grid, values }: Volume): Promise
 async function* chunks(text: string, packed: AsyncIterable<Uint8Array>): AsyncGenerator<string | Uint8Array> {
   yield text
   yield* packed
+}
+
+/** Only single bytes have no order. */
+function isLittle({ fields }: Header, type: ElementType, path: string): boolean {
+  const endian = fields.get('endian')?.toLowerCase()
+  if (endian === 'little' || bytesPerElement(type) === 1) return true
+  if (endian === 'big') return false
+  throw refuse(path, 'input.missingAttribute', `endian ${endian ?? 'not given'}`, 'little or big')
 }
 
 /** Behind the header, or in the file beside it that the header names. */
