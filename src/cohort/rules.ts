@@ -128,7 +128,7 @@ export function parseRules(text: string, path: string): Rules {
 }
 
 /** The marks that every file may use. */
-const OURS = { gd: true, fs: true }
+const OURS = { gre: true, gd: true, fs: true }
 
 /** 'mr_t1{gd}{fs}' has gd and fs. */
 export function marksOf(role: string): string[] {
