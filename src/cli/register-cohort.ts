@@ -18,11 +18,13 @@ import type { Context, Outcome } from './command.ts'
 
 type Done = { id: string; record: RegistrationRecord; alreadyDone: boolean }
 type Refused = { id: string; fault: Fault }
+export type HowToRegister = { readonly rigidOnly: boolean; readonly affine: boolean; readonly backward: boolean }
+const USUALLY: HowToRegister = { rigidOnly: false, affine: false, backward: true }
 
 /** @param only  these patients; undefined: all that are not excluded */
 export async function registerCohort(
   cohortDir: string,
-  { jobs, only }: { jobs: number; only: readonly string[] | undefined },
+  { jobs, only, how }: { jobs: number; only: readonly string[] | undefined; how: HowToRegister },
   context: Context,
 ): Promise<Outcome> {
   const { patients } = await openCohort(cohortDir)
@@ -43,7 +45,9 @@ export async function registerCohort(
       throwIfAborted(context.signal, 'registering the cohort')
       tell()
       const outcome =
-        jobs > 1 ? await inOwnProcess(cohortDir, id, jobs, context) : await registerOrRefuse(cohortDir, id, context)
+        jobs > 1
+          ? await inOwnProcess(cohortDir, id, jobs, how, context)
+          : await registerOrRefuse(cohortDir, id, how, context)
       if ('fault' in outcome) {
         refused.push(outcome)
         context.report({ at: 'case.refused', caseId: id, fault: outcome.fault })
@@ -75,6 +79,7 @@ export async function registerPatient(
   cohortDir: string,
   patientId: string,
   context: Pick<Context, 'report' | 'signal' | 'seed' | 'device'>,
+  how = USUALLY,
 ): Promise<{ record: RegistrationRecord; alreadyDone: boolean }> {
   const { patients } = await openCohort(cohortDir)
   const patient = patients.find(({ id }) => id === patientId)
@@ -88,13 +93,18 @@ export async function registerPatient(
       fix: `Run: larmor cohort ${cohortDir}, which lists them.`,
     })
   }
-  return registerImages(pathsOf(cohortDir, patient), { ...context, savePicture })
+  return registerImages(pathsOf(cohortDir, patient), { ...context, ...how, savePicture })
 }
 
 /** The one catch: an input that is refused does not keep the others waiting; what the machine lacks would stop them too. */
-async function registerOrRefuse(cohortDir: string, id: string, context: Context): Promise<Done | Refused> {
+async function registerOrRefuse(
+  cohortDir: string,
+  id: string,
+  how: HowToRegister,
+  context: Context,
+): Promise<Done | Refused> {
   try {
-    const { record, alreadyDone } = await registerPatient(cohortDir, id, context)
+    const { record, alreadyDone } = await registerPatient(cohortDir, id, context, how)
     if (record.verdict === 'reject') return { id, fault: rejected(id, record) }
     return { id, record, alreadyDone }
   } catch (error) {
@@ -107,10 +117,19 @@ async function registerOrRefuse(cohortDir: string, id: string, context: Context)
  * The same in a process of its own, with its share of the threads.
  * @throws interrupted  the signal was given;  Error  the process ended without a result
  */
-async function inOwnProcess(cohortDir: string, id: string, jobs: number, context: Context): Promise<Done | Refused> {
+async function inOwnProcess(
+  cohortDir: string,
+  id: string,
+  jobs: number,
+  how: HowToRegister,
+  context: Context,
+): Promise<Done | Refused> {
   const { seed, device, threads, signal } = context
   const share = String(Math.max(1, Math.floor(threads / jobs)))
   const options = ['--json', '--quiet', '--seed', String(seed), '--device', device, '--threads', share]
+  if (how.rigidOnly) options.push('--rigid-only')
+  if (how.affine) options.push('--affine')
+  if (!how.backward) options.push('--no-backward')
   const main = fileURLToPath(new URL('./main.ts', import.meta.url))
   const child = spawn(process.execPath, [main, 'register', cohortDir, '--patient', id, ...options], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -175,13 +194,15 @@ export const savePicture: SavePicture = (path, { width, height, pixels }) =>
   writeFileAtomic(path, encodePng(width, height, pixels, 3))
 
 export function summaryOf(record: RegistrationRecord, alreadyDone: boolean): string {
-  const images = record.images.map(({ role, verdict, quality }) => {
-    const surface = quality.surfaceP95Mm === null ? 'not seen' : `${quality.surfaceP95Mm.toFixed(1)} mm`
-    return (
-      `${role} ${verdict}: NMI ${quality.nmiAtStart.toFixed(3)} → ${quality.nmi.toFixed(3)}, ` +
-      `turned ${quality.angleDegrees.toFixed(1)}°, surface p95 ${surface}, ` +
-      `inverse consistency ${quality.inverseConsistencyMm.toFixed(1)} mm`
-    )
+  const images = record.images.map(({ role, verdict, quality, deformation }) => {
+    const { nmi, nmiAtStart, angleDegrees, surfaceP95Mm, inverseConsistencyMm } = quality
+    const length = (mm: number | null, otherwise: string): string => (mm === null ? otherwise : `${mm.toFixed(1)} mm`)
+    return [
+      `${role} ${verdict}: NMI ${nmiAtStart.toFixed(3)} → ${nmi.toFixed(3)}, turned ${angleDegrees.toFixed(1)}°`,
+      ...(deformation ? [`deformed by ${length(deformation.displacement.meanMm, '')}`] : []),
+      `surface p95 ${length(surfaceP95Mm, 'not seen')}`,
+      `inverse consistency ${length(inverseConsistencyMm, 'not measured')}`,
+    ].join(', ')
   })
   return `${images.join('; ')}${alreadyDone ? ' (already registered)' : ''}`
 }

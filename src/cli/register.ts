@@ -2,22 +2,26 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { LarmorError } from '../errors.ts'
-import { sha256, writeJson } from '../files.ts'
+import { refuseFilled, sha256, writeJson } from '../files.ts'
 import { readImage } from '../formats/index.ts'
 import {
   imageRecord,
+  readLandmarksRas,
   readPointsRas,
   registerPair,
+  saveDicomRegistration,
+  sourceOfSeries,
   registrationRecord,
   writeImages,
   writePointsRas,
   writeValid,
 } from '../registration/index.ts'
 import { requireDevice, setThreads } from '../tensor/index.ts'
-import type { Volume } from '../volume/index.ts'
-import { apply } from '../volume/index.ts'
+import type { Mask, Volume } from '../volume/index.ts'
+import { transformPoints, volume } from '../volume/index.ts'
 import type { Context, Outcome } from './command.ts'
 import { command } from './command.ts'
+import type { HowToRegister } from './register-cohort.ts'
 import { registerCohort, savePicture, summaryOf } from './register-cohort.ts'
 
 const options = z.strictObject({
@@ -28,6 +32,12 @@ const options = z.strictObject({
   moving: z.string().optional(),
   output: z.string().optional(),
   points: z.string().optional(),
+  rigidOnly: z.boolean().default(false),
+  affine: z.boolean().default(false),
+  backward: z.boolean().default(true),
+  fixedMask: z.string().optional(),
+  movingMask: z.string().optional(),
+  landmarks: z.string().optional(),
 })
 type Options = z.infer<typeof options>
 
@@ -44,6 +54,12 @@ export const registerCommand = command({
     ['--moving <mr>', 'and the MR'],
     ['--output <dir>', 'where mr.nii.gz, valid.nii.gz, registration.json and pictures of the pair go'],
     ['--points <csv>', 'points x,y,z in the CT (RAS mm); points.csv gets the same points in the MR'],
+    ['--rigid-only', 'turn and shift, and deform nothing'],
+    ['--affine', 'let the MR also be scaled and sheared'],
+    ['--no-backward', 'do without the run from MR to CT: half the time, no inverse consistency, verdict look at best'],
+    ['--fixed-mask <mask>', 'of a pair: compare only what is 1 in this image of the CT'],
+    ['--moving-mask <mask>', 'and in this one of the MR'],
+    ['--landmarks <csv>', 'of a pair: fixed_x … moving_z, places in both images (RAS mm) to be brought together'],
   ],
   options,
   cuda: true,
@@ -55,39 +71,60 @@ export const registerCommand = command({
     setThreads(context.threads)
     const { cohort, jobs, patient } = given
     if (cohort === undefined) return registerOnePair(given, context)
-    if (given.fixed ?? given.moving ?? given.output ?? given.points) {
+    const ofPairs = [given.fixed, given.moving, given.output, given.points, given.fixedMask, given.movingMask]
+    if ([...ofPairs, given.landmarks].some((value) => value !== undefined)) {
       throw wrong('a cohort and a pair', 'either a cohort, or --fixed, --moving and --output')
     }
-    return registerCohort(cohort, { jobs, only: patient }, context)
+    return registerCohort(cohort, { jobs, only: patient, how: howOf(given) }, context)
   },
 })
+
+function howOf({ rigidOnly, affine, backward }: Options): HowToRegister {
+  return { rigidOnly, affine, backward }
+}
 
 async function registerOnePair(given: Options, context: Context): Promise<Outcome> {
   const { fixed, moving, output, points } = given
   if (fixed === undefined || moving === undefined || output === undefined) {
     throw wrong('neither a cohort nor a whole pair', 'a cohort, or --fixed, --moving and --output')
   }
+  await refuseFilled(output)
   const inCt = points === undefined ? undefined : await readPointsRas(points)
   const [ct, mr] = [await readImage(fixed, context), await readImage(moving, context)]
   checkModality(ct.modality, 'CT', fixed)
   checkModality(mr.modality, 'MR', moving)
-  const pair = await registerPair(ct.volume, mr.volume, context)
-  const file = await writeImages(output, 'mr', ct.volume, pair, savePicture)
-  await writeValid(output, file === null ? undefined : pair.valid)
-  const toMoving = pair.result.movingFromFixedMm
-  if (inCt)
-    await writePointsRas(
-      join(output, 'points.csv'),
-      inCt.map((point) => apply(toMoving, point)),
-    )
+  const helped = { masks: await masksOf(given, context), landmarks: await landmarksOf(given) }
+  const pair = await registerPair(ct.volume, mr.volume, { ...context, ...howOf(given), ...helped })
+  const files = await writeImages(output, 'mr', ct.volume, mr.volume, pair, savePicture)
+  const source = ct.dicom && mr.dicom && files.file !== null ? sourceOfSeries(ct.dicom, mr.dicom) : undefined
+  if (source) await saveDicomRegistration(output, 'mr', pair.result.transform, source, new Date())
+  await writeValid(output, files.file === null ? undefined : pair.valid)
+  if (inCt) await writePointsRas(join(output, 'points.csv'), transformPoints(pair.result.transform, inCt))
   const record = registrationRecord(
     { role: 'ct', sha256: hashOf(ct.volume) },
-    [imageRecord({ role: 'mr', sha256: hashOf(mr.volume), file }, pair)],
+    [imageRecord({ role: 'mr', sha256: hashOf(mr.volume), ...files }, pair)],
     context,
   )
   await writeJson(join(output, 'registration.json'), record)
   const text = `${summaryOf(record, false)}\nResults in ${output}`
   return { json: { output, ...record }, text, exitCode: record.verdict === 'reject' ? 3 : 0 }
+}
+
+async function masksOf({ fixedMask, movingMask }: Options, context: Context) {
+  const read = async (path: string | undefined): Promise<Mask | undefined> =>
+    path === undefined ? undefined : asMask((await readImage(path, context)).volume)
+  return { fixed: await read(fixedMask), moving: await read(movingMask) }
+}
+
+function asMask({ grid, values }: Volume): Mask {
+  return volume(
+    grid,
+    Uint8Array.from(values, (value) => (value > 0 ? 1 : 0)),
+  )
+}
+
+async function landmarksOf({ landmarks }: Options) {
+  return landmarks === undefined ? undefined : readLandmarksRas(landmarks)
 }
 
 /** Of a pair's voxels: a DICOM series is many files, so the values themselves are named. */

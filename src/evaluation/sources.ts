@@ -194,7 +194,7 @@ const RegistrationFindings = z.looseObject({
         nmi: z.number(),
         nmiAtStart: z.number(),
         surfaceP95Mm: z.number().nullable(),
-        inverseConsistencyMm: z.number(),
+        inverseConsistencyMm: z.number().nullable(),
       }),
     }),
   ),
@@ -211,7 +211,10 @@ async function registrationFindings(registration: string, role: string): Promise
     { label: 'verdict', value: `${image.verdict}, ${image.method}` },
     { label: 'NMI of MR and CT', value: `${nmi.toFixed(3)}, ${nmiAtStart.toFixed(3)} before` },
     { label: 'body surfaces apart, 95 %', value: surfaceP95Mm === null ? '–' : `${surfaceP95Mm.toFixed(1)} mm` },
-    { label: 'inverse consistency', value: `${inverseConsistencyMm.toFixed(2)} mm` },
+    {
+      label: 'inverse consistency',
+      value: inverseConsistencyMm === null ? '–' : `${inverseConsistencyMm.toFixed(2)} mm`,
+    },
   ]
 }
 

@@ -45,7 +45,10 @@ export function splineMatrix(
 ): Float32Array<ArrayBuffer> {
   const weights = new Float32Array(positions.length * controls)
   for (const [p, position] of positions.entries()) {
-    for (let n = 0; n < controls; n++) weights[p * controls + n] = cubicBspline(position / spacing - (n - 1))
+    // Four control points reach a place: from the one before it on.
+    const first = Math.max(0, Math.floor(position / spacing))
+    for (let n = first; n < Math.min(controls, first + 5); n++)
+      weights[p * controls + n] = cubicBspline(position / spacing - (n - 1))
   }
   return weights
 }

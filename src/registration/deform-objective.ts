@@ -11,7 +11,6 @@ import {
   clamp,
   detach,
   div,
-  indexSelect,
   mean,
   mul,
   narrow,
@@ -37,7 +36,7 @@ export type DifferenceOptions = { readonly bins: number; readonly mind: number }
 /** @param shift  [3, P] in voxels (i, j, k): how far from each place the moving image is looked at */
 export function differenceOf(tables: Tables, places: Places, shift: Tensor, options: DifferenceOptions): Difference {
   const moved = sampleTable(tables.moving, tables.size, add(places.position, shift))
-  const still = noGrad(() => indexSelect(tables.fixed, 0, places.row))
+  const still = noGrad(() => sampleTable(tables.fixed, tables.size, places.position))
   const mi = mutualInformationOf(still, moved, options.bins)
   const mind = mindDistance(still, moved)
   return { difference: sub(mul(mind, options.mind), mi), mi, mind }

@@ -10,18 +10,17 @@ import type { Random } from '../random.ts'
 import type { Tensor } from '../tensor/index.ts'
 import {
   add,
-  cat,
-  contiguous,
   copyInto,
+  indexSelect,
   mul,
   operator,
   reshape,
   scope,
   select,
   squeeze,
+  stack,
   tensor,
   to,
-  unsqueeze,
   zeros,
 } from '../tensor/index.ts'
 import { countVoxels, erode } from '../volume/index.ts'
@@ -76,50 +75,62 @@ export function freeTables({ fixed, moving, region }: Tables): void {
   for (const each of [fixed, moving, region]) each.dispose()
 }
 
-/** Every n-th voxel of each axis (k, j, i), from `first` on. */
-export type Lattice = { readonly first: readonly number[]; readonly step: readonly number[] }
+/** Places first, first + step, … along each axis (k, j, i), in voxels; `first` lies between voxels. */
+export type Lattice = { readonly first: Axes; readonly step: Axes }
+type Axes = readonly [number, number, number]
 
-/** One that meets about `points` of the region's voxels, from a random place on. */
-export function drawLattice({ regionVoxels }: Tables, points: number, random: Random): Lattice {
+/**
+ * The n-th of a sequence of lattices that meet the region about `points` times. Places lie between voxels, and turn by
+ * turn everywhere between them alike (Roberts' R3 sequence): interpolation blurs most half-way between voxels, which
+ * makes noisy images look more alike, and lattices of whole voxels would pull the warp there (LOG.md).
+ */
+export function latticeOf({ regionVoxels }: Tables, points: number, n: number, random: Random): Lattice {
   const step: [number, number, number] = [1, 1, 1]
   // The smallest step grows first, k before j before i: cells stay as cubic as they can.
   while (regionVoxels / (step[0] * step[1] * step[2]) > points) step[step.indexOf(Math.min(...step))]!++
-  return { first: step.map((n) => random.below(n)), step }
+  const first = (axis: 0 | 1 | 2): number => step[axis] * ((random.uniform() + n / GOLDEN ** (axis + 1)) % 1)
+  return { first: [first(0), first(1), first(2)], step }
+}
+/** The real root of x⁴ = x + 1. */
+const GOLDEN = 1.2207440846057596
+
+/** How many places an axis of `voxels` voxels has: none beyond the last voxel's centre. */
+function placesAlong(voxels: number, axis: 0 | 1 | 2, { first, step }: Lattice): number[] {
+  const count = Math.max(0, Math.floor((voxels - 1 - first[axis]) / step[axis]) + 1)
+  return Array.from({ length: count }, (_, n) => first[axis] + n * step[axis])
 }
 
-const slice = operator('slice.Tensor')
+/** The places along k, j and i. */
+export function latticeAxes({ size }: Tables, lattice: Lattice): readonly [number[], number[], number[]] {
+  return [placesAlong(size[0], 0, lattice), placesAlong(size[1], 1, lattice), placesAlong(size[2], 2, lattice)]
+}
+
 const nonzero = operator('nonzero')
 const floorDivide = operator('floor_divide')
 const remainder = operator('remainder.Scalar')
 
-/** `x` at the lattice's places along the image's axes (0 = k, 1 = j, 2 = i) that are the first ones of `x`. */
-export function onLattice(x: Tensor, axes: readonly number[], { first, step }: Lattice): Tensor {
-  return axes.reduce((part, axis, at) => slice(part, at, first[axis], null, step[axis]), x)
-}
-
 export type Places = {
-  /** [3, P]: voxel indices (i, j, k). */
+  /** [3, P]: in voxels (i, j, k). */
   readonly position: Tensor
-  /** [P] int64: rows of the tables. */
-  readonly row: Tensor
   /** [P] int64: among all places of the lattice, also those outside the region. */
   readonly onLattice: Tensor
 }
 
-/** The lattice's places in the region, in memory order. */
-export function placesOn({ size: [, nj, ni], region }: Tables, lattice: Lattice): Places {
-  const taken = contiguous(onLattice(region, [0, 1, 2], lattice))
-  const [, lj, li] = taken.shape as [number, number, number]
+/** The lattice's places whose nearest voxel is in the region, in memory order. */
+export function placesOn(tables: Tables, lattice: Lattice): Places {
+  const { region } = tables
+  const axes = latticeAxes(tables, lattice)
+  const taken = axes.reduce((part, places, axis) => {
+    const nearest = tensor(places.map(Math.round), [places.length], 'int64', region.device)
+    return indexSelect(part, axis, nearest)
+  }, region)
+  const [lj, li] = [axes[1].length, axes[2].length]
   const at = squeeze(nonzero(reshape(taken, [-1])), 1)
   const divided = (index: Tensor, by: number): Tensor => floorDivide(index, tensor([by], [], 'int64', region.device))
-  const voxel = (index: Tensor, axis: number): Tensor => add(mul(index, lattice.step[axis]!), lattice.first[axis]!)
-  const k = voxel(divided(at, lj * li), 0)
-  const j = voxel(remainder(divided(at, li), lj), 1)
-  const i = voxel(remainder(at, li), 2)
-  const asRow = (index: Tensor): Tensor => unsqueeze(to(index, { dtype: 'float32' }), 0)
-  return {
-    position: cat([asRow(i), asRow(j), asRow(k)], 0),
-    row: add(mul(add(mul(k, nj), j), ni), i),
-    onLattice: at,
-  }
+  const place = (index: Tensor, axis: 0 | 1 | 2): Tensor =>
+    add(mul(to(index, { dtype: 'float32' }), lattice.step[axis]), lattice.first[axis])
+  const k = place(divided(at, lj * li), 0)
+  const j = place(remainder(divided(at, li), lj), 1)
+  const i = place(remainder(at, li), 2)
+  return { position: stack([i, j, k], 0), onLattice: at }
 }

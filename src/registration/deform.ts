@@ -18,12 +18,12 @@ import {
   operator,
   reshape,
   scope,
+  tensor,
   zeros,
   zerosLike,
 } from '../tensor/index.ts'
-import type { Affine, Deformation } from '../volume/index.ts'
+import type { Affine, Deformation, Grid } from '../volume/index.ts'
 import { adamOf } from './adam.ts'
-import type { AxisMatrices } from './bspline.ts'
 import {
   alongAxes,
   axisMatrices,
@@ -39,7 +39,7 @@ import { alignedImages } from './deform-images.ts'
 import type { Difference, DifferenceOptions } from './deform-objective.ts'
 import { differenceOf } from './deform-objective.ts'
 import type { Lattice, Tables } from './deform-tables.ts'
-import { drawLattice, freeTables, makeTables, onLattice, placesOn } from './deform-tables.ts'
+import { freeTables, latticeAxes, latticeOf, makeTables, placesOn } from './deform-tables.ts'
 import type { Landmark, LandmarksOnGrid } from './landmarks.ts'
 import { landmarkDistance, landmarkRows, landmarksOnGrid } from './landmarks.ts'
 import type { Prepared } from './prepare.ts'
@@ -54,7 +54,8 @@ export type DeformLevel = {
 }
 
 export type DeformSettings = DifferenceOptions & {
-  readonly voxelMm: number
+  /** Of the grid on which the images are compared; coarser where the images are (see `voxelOf`). */
+  readonly leastVoxelMm: number
   /** Each has half the spacing of the one before. */
   readonly levels: readonly DeformLevel[]
   /** Share of a level's turns, at its end, whose control points are averaged: each follows its own voxels a little. */
@@ -67,22 +68,22 @@ export type DeformSettings = DifferenceOptions & {
 
 /** Tried on the simulated cases: LOG.md, "deformable registration". */
 export const DEFORM_SETTINGS: DeformSettings = {
-  voxelMm: 2,
+  leastVoxelMm: 2,
   levels: [
-    { spacing: 16, iterations: 60, points: 15000, stepMm: 1 },
-    { spacing: 8, iterations: 80, points: 15000, stepMm: 0.8 },
+    { spacing: 16, iterations: 60, points: 8000, stepMm: 1 },
+    { spacing: 8, iterations: 80, points: 10000, stepMm: 0.8 },
     { spacing: 4, iterations: 80, points: 15000, stepMm: 0.5 },
   ],
   tail: 0.25,
   bins: 32,
-  mind: 8,
-  bending: 8,
+  mind: 10,
+  bending: 16,
   stretching: 0.8,
   landmarks: 0.05,
 }
 
 export type DeformOptions = AlignOptions & {
-  readonly settings?: DeformSettings
+  readonly settings?: DeformSettings | undefined
   readonly masks?: Masks | undefined
   readonly landmarks?: readonly Landmark[] | undefined
 }
@@ -111,14 +112,15 @@ export async function deform(
   options: DeformOptions,
 ): Promise<DeformFit> {
   const { device, signal, settings = DEFORM_SETTINGS, landmarks = [] } = options
-  const { levels, voxelMm } = settings
+  const { levels } = settings
+  const voxelMm = Math.max(settings.leastVoxelMm, voxelOf(fixed.grid), voxelOf(moving.grid))
   const task = `deforming ${moving.name} onto ${fixed.name}`
   await pause(task, signal)
   const aligned = alignedImages(fixed, moving, movingFromFixedMm, voxelMm, options.masks)
   await pause(task, signal)
   const tables = await listening(makeTables(aligned, device), task, signal)
   const marks = landmarks.length > 0 ? landmarksOnGrid(landmarks, aligned.grid, movingFromFixedMm, device) : undefined
-  const work: Work = { ...options, settings, tables, marks, task }
+  const work: Work = { ...options, settings, voxelMm, tables, marks, task }
   try {
     const { control, before, after } = await fitLevels(work)
     const deformation = fieldOf(control, aligned.grid, levels.at(-1)!.spacing)
@@ -136,8 +138,14 @@ export async function deform(
   }
 }
 
+/** Nearly the side of a cube as large as a voxel: finer than that the grid would show the interpolation, not the patient. */
+function voxelOf({ spacingMm: [i, j, k] }: Grid): number {
+  return 0.9 * Math.cbrt(i * j * k)
+}
+
 type Work = DeformOptions & {
   settings: DeformSettings
+  voxelMm: number
   tables: Tables
   marks: LandmarksOnGrid | undefined
   task: string
@@ -166,34 +174,26 @@ function refined(control: Tensor, { size }: Tables, spacing: number): Tensor {
   return fine
 }
 
-/** From control points to every voxel. */
-function splineOn({ size }: Tables, spacing: number, device: string): AxisMatrices {
-  const columns = (voxels: number): number => controlCount(voxels, spacing)
-  const everyVoxel = (voxels: number) =>
-    splineMatrix(
-      Array.from({ length: voxels }, (_, n) => n),
-      columns(voxels),
-      spacing,
-    )
-  return axisMatrices(size, columns, everyVoxel, device)
-}
-
-/** The images' difference on a lattice, under the spline. */
-function differenceUnder(control: Tensor, spline: AxisMatrices, lattice: Lattice, work: Work): Difference {
-  const { tables, settings } = work
+/** The images' difference on a lattice, under the spline of these control points. */
+function differenceUnder(control: Tensor, spacing: number, lattice: Lattice, work: Work): Difference {
+  const { tables, settings, device } = work
   const places = noGrad(() => placesOn(tables, lattice))
-  const [k, j, i] = spline.map((matrix, axis) => onLattice(matrix, [axis], lattice)) as unknown as AxisMatrices
-  const displacement = reshape(alongAxes(control, [k, j, i]), [3, -1])
-  const shift = mul(indexSelect(displacement, 1, places.onLattice), 1 / settings.voxelMm)
+  const [k, j, i] = latticeAxes(tables, lattice)
+  const rows = (positions: readonly number[], axis: number): Tensor => {
+    const controls = control.shape[1 + axis]!
+    return tensor(splineMatrix(positions, controls, spacing), [positions.length, controls], 'float32', device)
+  }
+  const displacement = reshape(alongAxes(control, [rows(k, 0), rows(j, 1), rows(i, 2)]), [3, -1])
+  const shift = mul(indexSelect(displacement, 1, places.onLattice), 1 / work.voxelMm)
   return differenceOf(tables, places, shift, settings)
 }
 
-/** On more voxels than a turn hears. */
+/** On more places than a turn hears. */
 function similarity(work: Work, control: Tensor, { spacing, points }: DeformLevel): Similarity {
   return scope(() =>
     noGrad(() => {
-      const lattice = drawLattice(work.tables, 4 * points, stream(work.seed, 'deform', 'measure'))
-      const { mi, mind } = differenceUnder(control, splineOn(work.tables, spacing, work.device), lattice, work)
+      const lattice = latticeOf(work.tables, 4 * points, 0, stream(work.seed, 'deform', 'measure'))
+      const { mi, mind } = differenceUnder(control, spacing, lattice, work)
       return { mi: mi.item(), mind: mind.item() }
     }),
   )
@@ -207,16 +207,15 @@ const TURNS = 4
 async function fitLevel(work: Work, control: Tensor, level: number, of: DeformLevel): Promise<Tensor> {
   const { tables, marks, settings, seed, device, task, signal } = work
   control.requireGrad()
-  const spline = splineOn(tables, of.spacing, device)
   const rows = marks && landmarkRows(marks, tables.size, of.spacing, device)
-  const controlMm = of.spacing * settings.voxelMm
+  const controlMm = of.spacing * work.voxelMm
   const costOn = (lattice: Lattice): Tensor => {
-    const { difference } = differenceUnder(control, spline, lattice, work)
+    const { difference } = differenceUnder(control, of.spacing, lattice, work)
     const bent = mul(bending(control, controlMm), settings.bending)
     const stretched = mul(stretching(control, controlMm), settings.stretching)
     const cost = add(add(difference, bent), stretched)
     if (!marks || !rows) return cost
-    return add(cost, mul(landmarkDistance(control, rows, marks, settings.voxelMm), settings.landmarks))
+    return add(cost, mul(landmarkDistance(control, rows, marks, work.voxelMm), settings.landmarks))
   }
 
   const adam = adamOf(control)
@@ -225,7 +224,7 @@ async function fitLevel(work: Work, control: Tensor, level: number, of: DeformLe
   for (let n = 0; n < of.iterations; n++) {
     const share = 0.1 + 0.45 * (1 + Math.cos((Math.PI * n) / of.iterations))
     scope(() => {
-      const lattice = drawLattice(tables, of.points, stream(seed, 'deform', level, n))
+      const lattice = latticeOf(tables, of.points, n, stream(seed, 'deform', level))
       const [gradient] = gradients(costOn(lattice), [control])
       adam.step(gradient!, share * of.stepMm)
       if (n >= of.iterations - tail) noGrad(() => addInto(mean, control, { alpha: 1 / tail }))
@@ -235,7 +234,7 @@ async function fitLevel(work: Work, control: Tensor, level: number, of: DeformLe
       await pause(task, signal)
     }
   }
-  for (const each of [control, ...spline, ...(rows ?? [])]) each.dispose()
+  for (const each of [control, ...(rows ?? [])]) each.dispose()
   adam.dispose()
   return mean
 }

@@ -1,63 +1,167 @@
 /** One pair: CT and MR in, the MR on the CT's grid out, with what is known about how good that is. */
-import { pause } from '../progress.ts'
-import type { Affine, Mask, MrVolume, Volume } from '../volume/index.ts'
-import { fieldOfView, resampleLinear } from '../volume/index.ts'
+import { listening, pause } from '../progress.ts'
+import { stream } from '../random.ts'
+import type { Mask, MrVolume, Transform, Volume } from '../volume/index.ts'
+import {
+  countVoxels,
+  displacementStatistics,
+  erode,
+  fieldOfView,
+  fieldOfViewThroughInSteps,
+  intersect,
+  inverseConsistency,
+  jacobianStatistics,
+  resampleThroughInSteps,
+} from '../volume/index.ts'
+import { alignAffine } from './affine.ts'
+import type { DeformFit, DeformSettings } from './deform.ts'
+import { deform } from './deform.ts'
+import type { Masks } from './deform-images.ts'
+import type { Landmark } from './landmarks.ts'
+import { maskedTo } from './masks.ts'
+import { drawPoints } from './points.ts'
 import type { Prepared } from './prepare.ts'
 import { prepareCt, prepareMr } from './prepare.ts'
-import type { Quality, Verdict } from './quality.ts'
+import type { DeformationFigures, Quality, Verdict } from './quality.ts'
 import { qualityOf, verdictOf } from './quality.ts'
-import type { AlignOptions } from './rigid.ts'
+import type { AlignOptions, RigidFit } from './rigid.ts'
 import { alignRigid } from './rigid.ts'
 
-export type RigidResult = Verdict & {
-  readonly method: 'rigid'
+export type PairOptions = AlignOptions & {
+  /** The rigid (or affine) transform alone: no tissue is deformed. */
+  readonly rigidOnly?: boolean | undefined
+  /** Between the two: the rigid transform may also scale and shear. */
+  readonly affine?: boolean | undefined
+  /** Whether the MR is also, independently, taken as the fixed image (default): what tells most of how large the error is. */
+  readonly backward?: boolean | undefined
+  readonly masks?: Masks | undefined
+  readonly landmarks?: readonly Landmark[] | undefined
+  readonly settings?: DeformSettings | undefined
+}
+
+export type Method = 'rigid' | 'affine' | 'deformable' | 'affine and deformable'
+
+export type PairResult = Verdict & {
+  readonly method: Method
   /** LPS mm: where a point of the CT is in the MR as it was scanned. */
-  readonly movingFromFixedMm: Affine
+  readonly transform: Transform
+  /** There and back of the whole transform. */
   readonly quality: Quality
+  /** Null where nothing was deformed. */
+  readonly deformation: DeformationFigures | null
   /** Poses tried, and steps climbed, forward. */
   readonly starts: number
   readonly iterations: number
 }
 
 export type RegisteredPair = {
-  readonly result: RigidResult
-  /** On the CT's own grid; 0 where `valid` is 0. */
+  readonly result: PairResult
+  /** On the CT's own grid, interpolated once; 0 where `valid` is 0. */
   readonly mr: MrVolume
   /** 1 where the MR has data. */
   readonly valid: Mask
 }
 
 /**
- * Aligns the MR (moving) with the CT (fixed), forward and, independently, backward.
+ * Aligns the MR (moving) with the CT (fixed): rigidly, then as tissue deforms; forward and, independently, backward.
  * @throws input.badValue       an image that cannot be registered (not numbers, constant, two slices, no body)
  * @throws registration.failed  the images do not overlap anywhere
  * @throws interrupted          the signal was given
  */
-export async function registerPair(ct: Volume, mr: Volume, options: AlignOptions): Promise<RegisteredPair> {
+export async function registerPair(ct: Volume, mr: Volume, options: PairOptions): Promise<RegisteredPair> {
   return registerToPrepared(ct, prepareCt(ct), mr, options)
 }
 
 /** As `registerPair`, for a CT that several MRs are registered onto: it is prepared once. */
 export async function registerToPrepared(
   ct: Volume,
-  fixed: Prepared,
+  preparedCt: Prepared,
   mr: Volume,
-  options: AlignOptions,
+  options: PairOptions,
 ): Promise<RegisteredPair> {
-  await pause('preparing the images', options.signal)
-  const moving = prepareMr(mr)
-  await pause('preparing the images', options.signal)
-  const forward = await alignRigid(fixed, moving, options)
-  // Another seed: the same random points would share their chance errors and make the two runs agree too well.
-  const backward = await alignRigid(moving, fixed, { ...options, seed: options.seed + 1 })
-  const { movingFromFixedMm, starts, iterations } = forward
-  const quality = qualityOf(fixed, moving, forward, backward, options.seed)
-  await pause('measuring the alignment', options.signal)
-  const onCt = resampleLinear(mr, ct.grid, movingFromFixedMm, 0)
-  await pause('resampling the MR', options.signal)
+  const { signal, masks, backward: wanted = true } = options
+  await pause('preparing the images', signal)
+  const fixed = maskedTo(preparedCt, masks?.fixed)
+  const moving = maskedTo(prepareMr(mr), masks?.moving)
+  await pause('preparing the images', signal)
+  const forward = await align(fixed, moving, options)
+  const backward = wanted ? await align(moving, fixed, turned(options)) : undefined
+  const transform = forward.transform
+  const result = judged(fixed, moving, forward, backward, options)
+  await pause('measuring the alignment', signal)
   return {
-    result: { ...verdictOf(quality), method: 'rigid', movingFromFixedMm, quality, starts, iterations },
-    mr: onCt,
-    valid: fieldOfView(mr.grid, ct.grid, movingFromFixedMm),
+    result,
+    mr: await listening(resampleThroughInSteps(transform, mr, ct.grid, 0), 'resampling the MR', signal),
+    valid: await listening(fieldOfViewThroughInSteps(transform, mr.grid, ct.grid), 'resampling the MR', signal),
+  }
+}
+
+/** The same the other way round. */
+function turned(options: PairOptions): PairOptions {
+  const { masks, landmarks, seed } = options
+  return {
+    ...options,
+    // Another seed: the same random points would share their chance errors and make the two runs agree too well.
+    seed: seed + 1,
+    masks: masks && { fixed: masks.moving, moving: masks.fixed },
+    landmarks: landmarks?.map(({ fixedMm, movingMm }) => ({ fixedMm: movingMm, movingMm: fixedMm })),
+  }
+}
+
+type Alignment = { readonly rigid: RigidFit; readonly transform: Transform; readonly deformed: DeformFit | undefined }
+
+async function align(fixed: Prepared, moving: Prepared, options: PairOptions): Promise<Alignment> {
+  const rigid = await alignRigid(fixed, moving, options)
+  const linear = options.affine
+    ? await alignAffine(fixed, moving, rigid.movingFromFixedMm, options)
+    : rigid.movingFromFixedMm
+  if (options.rigidOnly) return { rigid, transform: { movingFromFixedMm: linear }, deformed: undefined }
+  const deformed = await deform(fixed, moving, linear, options)
+  return { rigid, transform: { movingFromFixedMm: linear, deformation: deformed.deformation }, deformed }
+}
+
+export function methodOf({ rigidOnly, affine }: PairOptions): Method {
+  if (rigidOnly) return affine ? 'affine' : 'rigid'
+  return affine ? 'affine and deformable' : 'deformable'
+}
+
+/** So far inside the MR's field of view: there a point's way back begins in the MR, too. */
+const INSIDE_MM = 5
+const ROUND_TRIPS = 2000
+
+function judged(
+  fixed: Prepared,
+  moving: Prepared,
+  { rigid, transform, deformed }: Alignment,
+  backward: Alignment | undefined,
+  options: PairOptions,
+): PairResult {
+  const { seed } = options
+  const seen = fieldOfView(moving.grid, fixed.body.grid, transform.movingFromFixedMm)
+  const both = intersect(fixed.body, seen)
+  const inner = intersect(fixed.body, erode(seen, INSIDE_MM))
+  const points = drawPoints(countVoxels(inner) > 0 ? inner : fixed.body, ROUND_TRIPS, stream(seed, 'round trip'))
+  const roundTrip = backward && inverseConsistency(transform, backward.transform, points)
+  const quality = {
+    ...qualityOf(fixed, moving, rigid, backward?.rigid, transform, seed),
+    inverseConsistencyMm: roundTrip?.meanMm ?? null,
+    inverseConsistencyP95Mm: roundTrip?.p95Mm ?? null,
+  }
+  const deformation = deformed && {
+    controlSpacingMm: deformed.controlSpacingMm,
+    iterations: deformed.iterations,
+    before: deformed.before,
+    after: deformed.after,
+    jacobian: jacobianStatistics(transform, both),
+    displacement: displacementStatistics(transform, both),
+  }
+  return {
+    ...verdictOf(quality, deformation),
+    method: methodOf(options),
+    transform,
+    quality,
+    deformation: deformation ?? null,
+    starts: rigid.starts,
+    iterations: rigid.iterations,
   }
 }

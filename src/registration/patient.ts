@@ -1,8 +1,9 @@
 /**
  * One patient of a cohort: every MR onto the CT, written where the plan looks for it (`patients/<id>/registration/`).
  *
- *   mr_<sequence>.nii.gz  float32 on the CT's grid      valid.nii.gz       uint8: 1 where all written MRs have data
- *   <role>_<plane>.png    to look at                    registration.json  written last: with it the folder is complete
+ *   mr_<sequence>.nii.gz       float32 on the CT's grid    valid.nii.gz  uint8: 1 where all written MRs have data
+ *   deformation_<role>.nii.gz  the whole map, CT to MR     <role>_<plane>.png  to look at
+ *   registration.json          written last: with it the folder is complete
  * A rejected MR is not written, so that no later step can train on it; its figures and pictures are.
  */
 import { readFile, rm } from 'node:fs/promises'
@@ -15,17 +16,18 @@ import type { Mask, Volume } from '../volume/index.ts'
 import { intersect } from '../volume/index.ts'
 import type { Figure } from './figure.ts'
 import { registrationFigures } from './figure.ts'
-import type { RegisteredPair } from './pair.ts'
-import { registerToPrepared } from './pair.ts'
+import { deformationFigures } from './pictures.ts'
+import type { PairOptions, RegisteredPair } from './pair.ts'
+import { methodOf, registerToPrepared } from './pair.ts'
 import { prepareCt } from './prepare.ts'
+import { saveField } from './save-field.ts'
 import type { ImageRecord, RegistrationRecord } from './record.ts'
 import { imageRecord, registrationRecord, registrationSchema } from './record.ts'
-import type { AlignOptions } from './rigid.ts'
 
 /** Writes a figure as a picture; the path has its ending. */
 export type SavePicture = (path: string, figure: Figure) => Promise<void>
 
-export type RegisterOptions = AlignOptions & { readonly savePicture: SavePicture }
+export type RegisterOptions = PairOptions & { readonly savePicture: SavePicture }
 
 export type PatientPaths = {
   readonly ct: { readonly role: string; readonly path: string }
@@ -41,7 +43,7 @@ export async function registerImages(
 ): Promise<{ record: RegistrationRecord; alreadyDone: boolean }> {
   const recordPath = join(paths.folder, 'registration.json')
   const hashes = await hashesOf(paths)
-  const before = await matchingRecord(recordPath, paths, hashes)
+  const before = await matchingRecord(recordPath, paths, hashes, options)
   if (before) return { record: before, alreadyDone: true }
   // From here on the folder is not complete until the new record is there.
   await rm(recordPath, { force: true })
@@ -51,12 +53,13 @@ export async function registerImages(
   const images: ImageRecord[] = []
   let common: Mask | undefined
   for (const { role, path } of paths.mrs) {
-    const pair = await registerToPrepared(ct, fixedImage, await readNifti(path), options)
+    const mr = await readNifti(path)
+    const pair = await registerToPrepared(ct, fixedImage, mr, options)
     await pause(`Registering ${role}`, options.signal)
-    const file = await writeImages(paths.folder, role, ct, pair, options.savePicture)
-    if (file !== null) common = common ? intersect(common, pair.valid) : pair.valid
+    const files = await writeImages(paths.folder, role, ct, mr, pair, options.savePicture)
+    if (files.file !== null) common = common ? intersect(common, pair.valid) : pair.valid
     await pause(`Registering ${role}`, options.signal)
-    images.push(imageRecord({ role, sha256: hashes.get(path)!, file }, pair))
+    images.push(imageRecord({ role, sha256: hashes.get(path)!, ...files }, pair))
   }
   await writeValid(paths.folder, common)
   const fixed = { role: paths.ct.role, sha256: hashes.get(paths.ct.path)! }
@@ -65,26 +68,32 @@ export async function registerImages(
   return { record, alreadyDone: false }
 }
 
-/** The MR on the CT's grid and its pictures. @returns its name in the folder, or null where it is rejected */
+/** Names in the folder: null where the MR is rejected, and where nothing was deformed. */
+type Written = { file: string | null; field: string | null }
+
+/**
+ * The MR on the CT's grid, the field that puts it there, and pictures.
+ * @param scanned  the MR as it was given
+ */
 export async function writeImages(
   folder: string,
   role: string,
   ct: Volume,
+  scanned: Volume,
   { result, mr, valid }: RegisteredPair,
   savePicture: SavePicture,
-): Promise<string | null> {
-  for (const figure of registrationFigures(ct, mr, valid)) {
+): Promise<Written> {
+  for (const figure of [...registrationFigures(ct, mr, valid), ...deformationFigures(ct, scanned, result.transform)]) {
     await savePicture(join(folder, `${role}_${figure.name}.png`), figure)
   }
   const file = `${role}.nii.gz`
   const path = join(folder, file)
-  if (result.verdict === 'reject') {
-    // Of an earlier run with other images: what is rejected now must not be found either.
-    await rm(path, { force: true })
-    return null
-  }
+  // Of an earlier run with other images or options: what is not written now must not be found either.
+  for (const old of [path, join(folder, `deformation_${role}.nii.gz`)]) await rm(old, { force: true })
+  if (result.verdict === 'reject') return { file: null, field: null }
   await writeNifti(path, mr, { description: 'MR on the CT grid, larmor' })
-  return file
+  const field = await saveField(folder, role, result.transform, ct.grid)
+  return { file, field }
 }
 
 export async function writeValid(folder: string, valid: Mask | undefined): Promise<void> {
@@ -99,21 +108,28 @@ async function hashesOf({ ct, mrs }: PatientPaths): Promise<Map<string, string>>
   return hashes
 }
 
-/** The record that is there, if it tells of these very images and its files are there too. */
+/** The record that is there, if it tells of these very images, registered so, and its files are there too. */
 async function matchingRecord(
   recordPath: string,
   { ct, mrs, folder }: PatientPaths,
   hashes: Map<string, string>,
+  options: PairOptions,
 ): Promise<RegistrationRecord | undefined> {
   if (!(await exists(recordPath))) return undefined
   const record = parseRecord(await readFile(recordPath, 'utf8'), recordPath)
   if (record?.fixed.sha256 !== hashes.get(ct.path) || record?.images.length !== mrs.length) return undefined
   for (const [n, { role, path }] of mrs.entries()) {
     const image = record.images[n]!
-    if (image.role !== role || image.sha256 !== hashes.get(path)) return undefined
-    if (image.file !== null && !(await exists(join(folder, image.file)))) return undefined
+    if (image.role !== role || image.sha256 !== hashes.get(path) || !isMadeAs(image, options)) return undefined
+    for (const file of [image.file, image.deformation?.file ?? null])
+      if (file !== null && !(await exists(join(folder, file)))) return undefined
   }
   return record
+}
+
+function isMadeAs({ method, quality }: ImageRecord, options: PairOptions): boolean {
+  const hasBackward = quality.inverseConsistencyMm !== null
+  return method === methodOf(options) && (hasBackward || options.backward === false)
 }
 
 /** A record of another version, or a broken one, is no record: the registration is made again. */

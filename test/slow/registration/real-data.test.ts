@@ -29,11 +29,11 @@ for (const [name, floorMm] of Object.entries(FLOOR_MM))
       await readNifti(join(folder, 'fixed_ct.nii.gz')),
       await readNifti(join(folder, 'moving_mr.nii.gz')),
     ] as const
-    const { result } = await registerPair(...pair, options)
+    const { result } = await registerPair(...pair, { ...options, rigidOnly: true })
     const lines = (await readFile(join(folder, 'landmarks.csv'), 'utf8')).trim().split('\n').slice(1)
     const errors = lines.map((line) => {
       const [a, b, c, x, y, z] = line.split(',').map(Number) as [number, number, number, number, number, number]
-      return norm(subtract(apply(result.movingFromFixedMm, [-a, -b, c]), [-x, -y, z]))
+      return norm(subtract(apply(result.transform.movingFromFixedMm, [-a, -b, c]), [-x, -y, z]))
     })
     const meanMm = errors.reduce((sum, mm) => sum + mm, 0) / errors.length
     console.log(name, 'mean error', meanMm.toFixed(2), 'mm', JSON.stringify(result.quality))
