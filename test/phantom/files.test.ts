@@ -1,16 +1,19 @@
 /** What a virtual patient is on disk: the same for the same seed, marked, and read back where it was put. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, test } from 'vitest'
 import { LarmorError } from '../../src/errors.ts'
-import { findSeries, readDicomVolume, readNifti } from '../../src/formats/index.ts'
+import { importSources, openCohort } from '../../src/cohort/index.ts'
+import { findSeries, readDicomVolume, readNifti, readVectorField } from '../../src/formats/index.ts'
 import { makePatients, makeVirtualPatient, writeVirtualPatient } from '../../src/phantom/index.ts'
 import type { VirtualPatient } from '../../src/phantom/index.ts'
 import { silent } from '../../src/progress.ts'
-import { gridDistanceMm } from '../../src/volume/index.ts'
+import { displacementAt, gridDistanceMm } from '../../src/volume/index.ts'
+import { installed } from '../formats/made.ts'
 import { mrPointByFormula, tiny } from './tiny.ts'
 import type { Truth } from './tiny.ts'
 
@@ -42,7 +45,7 @@ function hashes(root: string): Record<string, string> {
 test('the same seed gives the same bytes, file by file', async () => {
   await writeVirtualPatient(join(folder, 'again'), 1, makeVirtualPatient(7, tiny), 'dicom')
   const [first, again] = [hashes(join(folder, 'first')), hashes(join(folder, 'again'))]
-  assert.equal(Object.keys(first).length, 14 + 2 * 12 + 1 + 3) // CT, two MR, structures, truth
+  assert.equal(Object.keys(first).length, 14 + 2 * 12 + 1 + 4) // CT, two MR, structures, truth
   assert.deepEqual(again, first)
 })
 
@@ -104,6 +107,48 @@ test('truth.json’s formula takes each landmark of the CT to its place in the M
     const computed = mrPointByFormula(truth, ctMm)
     assert.ok(Math.hypot(...computed.map((v, axis) => v - mrMm[axis]!)) < 1e-6, name)
   }
+})
+
+test('the saved displacement and the landmarks say the same as the formula', async () => {
+  const at = join(folder, 'first/PHANTOM-001/truth')
+  const truth = JSON.parse(readFileSync(join(at, 'truth.json'), 'utf8')) as Truth
+  const field = await readVectorField(join(at, 'deformation.nii.gz'))
+  const [header, ...lines] = readFileSync(join(at, 'landmarks.csv'), 'utf8').trim().split('\n')
+  assert.equal(header, 'fixed_x,fixed_y,fixed_z,moving_x,moving_y,moving_z')
+  assert.equal(lines.length, truth.landmarks.length)
+  for (const [n, { name, ctMm, mrMm }] of truth.landmarks.entries()) {
+    const d = displacementAt(field, ctMm)
+    assert.ok(Math.hypot(...ctMm.map((v, axis) => v + d[axis]! - mrMm[axis]!)) < 0.1, name)
+    const [x, y, z, u, v, w] = lines[n]!.split(',').map(Number)
+    const lps = [-x!, -y!, z!, -u!, -v!, w!] // the table is in RAS
+    assert.ok(Math.max(...[...ctMm, ...mrMm].map((mm, at2) => Math.abs(mm - lps[at2]!))) < 1e-3, name)
+  }
+})
+
+test.skipIf(!installed('dciodvfy'))('dciodvfy (skipped where it is not installed) finds no error in any object', () => {
+  for (const path of ['CT/ct-0001.dcm', 'MR_t1/mr-0001.dcm', 'MR_t2/mr-0001.dcm', 'RTSTRUCT/structures.dcm']) {
+    const { stderr } = spawnSync('dciodvfy', [join(folder, 'first/PHANTOM-001', path)], { encoding: 'utf8' })
+    assert.deepEqual(
+      stderr.split('\n').filter((line) => line.startsWith('Error')),
+      [],
+      path,
+    )
+  }
+})
+
+test('the structure set imports into a cohort with the CT, each mask as it was made', async () => {
+  const cohort = join(folder, 'cohort')
+  const { cases } = await importSources([join(folder, 'first')], cohort, { report: silent })
+  assert.equal(cases.length, 1)
+  // Of voxels so coarse, some structures hold none.
+  const drawn = patient.structures.filter((name, n) => name === 'Body' || patient.labels.values.includes(n + 1))
+  assert.deepEqual(cases[0]!.structures.toSorted(), drawn.toSorted())
+  const { patients } = await openCohort(cohort)
+  const parotid = patients[0]!.structures.find(({ name }) => name.includes('Parotid-Lt'))!
+  const mask = await readNifti(join(cohort, parotid.file))
+  const label = patient.structures.indexOf('Parotid-Lt') + 1
+  const made = patient.labels.values.map((value) => (value === label ? 1 : 0))
+  assert.deepEqual(Array.from(mask.values), Array.from(made))
 })
 
 test('another patient of the same name is refused before anything is computed, and left as it is', async () => {
