@@ -92,3 +92,9 @@ test('with the key the patient is known again, with and without deidentify; a dr
   assert.equal((await imported(cohort))[0]!.status, 'known')
   assert.equal((await imported(cohort, { deidentify: false }))[0]!.status, 'known')
 })
+
+test('two runs at once that both need a key make one, and nothing else stays beside it', async () => {
+  const keys = await Promise.all(Array.from({ length: 12 }, () => openSecret(join(root, 'race', 'k.json'))))
+  assert.equal(new Set(keys.map((secret) => uidFor(secret, '1.2.3'))).size, 1)
+  assert.deepEqual(readdirSync(join(root, 'race')), ['k.json'])
+})

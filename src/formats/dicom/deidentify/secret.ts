@@ -6,9 +6,9 @@
  * hospital numbers. The key and the mapping are written beside each other, readable by their owner alone, never below
  * the output.
  */
-import { createHmac, randomBytes } from 'node:crypto'
-import { mkdir, open } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { createHmac, randomBytes, randomUUID } from 'node:crypto'
+import { constants, copyFile, link, mkdir, open, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
 import { asDiskFault, exists, readJson } from '../../../files.ts'
 
@@ -48,20 +48,33 @@ function newKey(): string {
   return `${JSON.stringify({ schema: 'larmor/deidentification-key@1', key }, null, 2)}\n`
 }
 
-/** A new file that only its owner can read. */
+/** A new file that only its owner can read, whole or not at all; one that another process makes meanwhile stays. */
 async function writePrivate(path: string, text: string): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.tmp-${process.pid}-${randomUUID()}`)
   try {
     await mkdir(dirname(path), { recursive: true })
-    const file = await open(path, 'wx', 0o600)
+    const file = await open(temporary, 'wx', 0o600)
     try {
       await file.writeFile(text)
       await file.sync()
     } finally {
       await file.close()
     }
+    // Where a file system has no links (exFAT), a copy that refuses an existing file does nearly the same.
+    await link(temporary, path)
+      .catch((error: unknown) => isThere(error) || copyFile(temporary, path, constants.COPYFILE_EXCL))
+      .catch((error: unknown) => {
+        if (!isThere(error)) throw error
+      })
   } catch (error) {
     throw asDiskFault(error, path)
+  } finally {
+    await rm(temporary, { force: true }).catch(() => {}) // the first error is the one to tell
   }
+}
+
+function isThere(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EEXIST'
 }
 
 /** A UID under 2.25 (PS3.5 B.2) that stands for this one. */
