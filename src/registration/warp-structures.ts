@@ -32,7 +32,7 @@ export async function warpStructures(file: StructureFile, stem: string, carrying
     const frame = roi.frameOfReferenceUid ?? set.frameOfReferenceUids[0]
     checkFrame(frame, way.sourceFrameUid, way.targetFrameUid, `${file.path}, ${roi.name}`)
     const own = rasteriseOnto(roi, gridAround(roi, target.volume.grid), file.path)
-    const steps = resampleNearestThroughInSteps(way.sourceFromTarget, own.mask, target.volume.grid, 0)
+    const steps = resampleNearestThroughInSteps(way.sourceFromTarget(), own.mask, target.volume.grid, 0)
     const mask = await listening(steps, `Bringing over ${roi.name}`, signal)
     const name = `${stem}/${uniqueName(roi.name, written)}.nii.gz`
     await writeNifti(join(folder, name), mask)

@@ -2,8 +2,8 @@
 import { stat } from 'node:fs/promises'
 import { LarmorError } from '../errors.ts'
 import { isNifti, readRegistration, readVectorField } from '../formats/index.ts'
-import type { Transform, Vec3 } from '../volume/index.ts'
-import { identityAffine, invertPoints, invertTransform, transformPoints } from '../volume/index.ts'
+import type { Inverse, Transform, Vec3 } from '../volume/index.ts'
+import { identityAffine, invertPoints, invertTransform, transformPoints, withFittedMatrix } from '../volume/index.ts'
 import { readSavedTransform } from './save-field.ts'
 
 export type SavedTransform = {
@@ -15,6 +15,7 @@ export type SavedTransform = {
 }
 
 /**
+ * What a field alone holds of a turn or a shift is put into its matrix, so that it can be inverted, and holds beyond the field.
  * @param path  a registration's folder or registration.json; a displacement field (.nii, .nii.gz); or a DICOM object
  * @param choice.role          which image of a registration.json
  * @param choice.movingFrameUid  which source of a DICOM object
@@ -29,11 +30,12 @@ export async function openTransform(
   })
   if (info.isDirectory() || path.endsWith('.json')) return { transform: await readSavedTransform(path, choice.role) }
   if (isNifti(path)) {
-    return { transform: { movingFromFixedMm: identityAffine, deformation: await readVectorField(path) } }
+    const deformation = await readVectorField(path)
+    return { transform: withFittedMatrix({ movingFromFixedMm: identityAffine, deformation }) }
   }
   const read = await readRegistration(path, choice.movingFrameUid)
   return {
-    transform: read.transform,
+    transform: withFittedMatrix(read.transform),
     fixedFrameUid: read.fixedFrameOfReferenceUid,
     movingFrameUid: read.movingFrameOfReferenceUid,
   }
@@ -42,31 +44,37 @@ export async function openTransform(
 /** One way of bringing things over: from the moving image onto the fixed one, or from the fixed one onto the moving one. */
 export type Way = {
   /** For images and masks: where a point of the target lies in the source. */
-  readonly sourceFromTarget: Transform
+  readonly sourceFromTarget: () => Transform
   /** For points: where points of the source lie in the target; undefined where the deformation leaves no way. */
   readonly carry: (pointsMm: readonly Vec3[]) => (Vec3 | undefined)[]
   /** Frames of reference, where they are known. */
   readonly sourceFrameUid: string | undefined
   readonly targetFrameUid: string | undefined
-  /** Share of the voxels of an inverted field for which there is no way; 0 where nothing was inverted. */
-  readonly unsolvedShare: number
+  /** Share of the voxels of an inverted field for which there is no way; 0 where none was inverted. */
+  readonly unsolvedShare: () => number
 }
 
 /** Points are solved one by one in either direction, so that they do not suffer from the grid of an inverse field. */
 export function wayOf({ transform, fixedFrameUid, movingFrameUid }: SavedTransform, inverse: boolean): Way {
   if (inverse) {
-    const { transform: sourceFromTarget, unsolvedShare } = invertTransform(transform)
-    const carry = (points: readonly Vec3[]): Vec3[] => transformPoints(transform, points)
-    return { sourceFromTarget, carry, sourceFrameUid: fixedFrameUid, targetFrameUid: movingFrameUid, unsolvedShare }
+    let inverted: Inverse | undefined // made once, and only when an image asks for it
+    return {
+      sourceFromTarget: () => (inverted ??= invertTransform(transform)).transform,
+      carry: (points) => transformPoints(transform, points),
+      sourceFrameUid: fixedFrameUid,
+      targetFrameUid: movingFrameUid,
+      unsolvedShare: () => inverted?.unsolvedShare ?? 0,
+    }
   }
-  const carry = (points: readonly Vec3[]): (Vec3 | undefined)[] =>
-    invertPoints(transform, points, { toleranceMm: 1e-4 }).map(({ pointMm, solved }) => (solved ? pointMm : undefined))
   return {
-    sourceFromTarget: transform,
-    carry,
+    sourceFromTarget: () => transform,
+    carry: (points) =>
+      invertPoints(transform, points, { toleranceMm: 1e-4 }).map(({ pointMm, solved }) =>
+        solved ? pointMm : undefined,
+      ),
     sourceFrameUid: movingFrameUid,
     targetFrameUid: fixedFrameUid,
-    unsolvedShare: 0,
+    unsolvedShare: () => 0,
   }
 }
 

@@ -59,7 +59,7 @@ export async function warpFiles(
     }
     if (files.length === 0) throw new LarmorError(refused[0]!)
   })
-  return { files, refused, unsolvedShare: way.unsolvedShare }
+  return { files, refused, unsolvedShare: way.unsolvedShare() }
 }
 
 async function warpOne(source: string, carrying: Carrying, before: readonly WarpedFile[]): Promise<WarpedFile[]> {
@@ -98,10 +98,10 @@ async function warpImage(
   const outside = carrying.outside ?? (nearest ? 0 : lowestOf(image.values))
   checkHolds(image.values, outside, source)
   const brought = nearest
-    ? await listening(resampleNearestThroughInSteps(way.sourceFromTarget, image, grid, outside), where, signal)
+    ? await listening(resampleNearestThroughInSteps(way.sourceFromTarget(), image, grid, outside), where, signal)
     : inKindOf(
         image.values,
-        await listening(resampleThroughInSteps(way.sourceFromTarget, image, grid, outside), where, signal),
+        await listening(resampleThroughInSteps(way.sourceFromTarget(), image, grid, outside), where, signal),
       )
   await writeNifti(join(folder, file), brought, { description: 'brought over by a registration, larmor' })
   return { source, file, kind: nearest ? 'labels' : 'image', notes: [] }

@@ -1,5 +1,5 @@
 /**
- * The way back, one way after another, and the two forms of a displacement.
+ * The way back: from the moving image to the fixed one.
  *
  * y = A · (x + u(x)) has no closed inverse. With z = A⁻¹y the unknown is w = x − z, and w = −u(z + w): iterated until it
  * holds to `toleranceMm` (Chen et al. 2008, "A simple fixed-point approach to invert a deformation field"). A point
@@ -7,7 +7,7 @@
  * than twice its length. Where the field folds there is no single way back: what is not solved is counted and marked,
  * never passed off as found.
  */
-import type { Deformation, FieldReader, Transform } from './deformation.ts'
+import type { Deformation, Transform } from './deformation.ts'
 import { fieldReader, sampleField, transformReader } from './deformation.ts'
 import type { Affine, Grid, Mat3, Vec3 } from './grid.ts'
 import {
@@ -150,50 +150,4 @@ function rightAngled([a, b, c]: Mat3): Mat3 {
   const j = scale(across, 1 / norm(across))
   const k = cross(i, j)
   return [i, j, dot(k, c) < 0 ? scale(k, -1) : k]
-}
-
-/** One map after the other, x ↦ second(first(x)), the field sampled on a grid of the first one's fixed space. */
-export function composeTransforms(second: Transform, first: Transform, onto: Grid): Transform {
-  const movingFromFixedMm = compose(second.movingFromFixedMm, first.movingFromFixedMm)
-  if (!first.deformation && !second.deformation) return { movingFromFixedMm }
-  const [then, toFirst] = [transformReader(second), transformReader(first)]
-  return fromTotal(movingFromFixedMm, onto, (x, y, z, into) => {
-    toFirst(x, y, z, into)
-    then(into[0]!, into[1]!, into[2]!, into)
-  })
-}
-
-/** d(x) = y − x in mm, matrix and field together, on a grid of fixed space: what other tools call a displacement field. */
-export function totalDisplacement(transform: Transform, onto: Grid): Deformation {
-  const toMoving = transformReader(transform)
-  return sampleField(onto, (x, y, z, into) => {
-    toMoving(x, y, z, into)
-    into[0]! -= x
-    into[1]! -= y
-    into[2]! -= z
-  })
-}
-
-/** The transform with this matrix whose total displacement is `total` on that one's grid: u = A⁻¹(x + d) − x. */
-export function fromTotalDisplacement(total: Deformation, movingFromFixedMm: Affine): Transform {
-  const d = fieldReader(total)
-  return fromTotal(movingFromFixedMm, total.grid, (x, y, z, into) => {
-    d(x, y, z, into)
-    into[0]! += x
-    into[1]! += y
-    into[2]! += z
-  })
-}
-
-/** The field that, with the given matrix, takes each x to where `toMoving` does. */
-function fromTotal(movingFromFixedMm: Affine, onto: Grid, toMoving: FieldReader): Transform {
-  const toFixed = transformReader({ movingFromFixedMm: invert(movingFromFixedMm) })
-  const deformation = sampleField(onto, (x, y, z, into) => {
-    toMoving(x, y, z, into)
-    toFixed(into[0]!, into[1]!, into[2]!, into)
-    into[0]! -= x
-    into[1]! -= y
-    into[2]! -= z
-  })
-  return { movingFromFixedMm, deformation }
 }

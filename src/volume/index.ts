@@ -2,6 +2,7 @@
 export * from './deformation-inverse.ts'
 export * from './deformation-measures.ts'
 export * from './deformation-resample.ts'
+export * from './deformation-total.ts'
 export * from './deformation.ts'
 export * from './face.ts'
 export * from './frame.ts'

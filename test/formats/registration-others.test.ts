@@ -53,6 +53,37 @@ test('vectors that are not numbers mean that nothing is known there, and stay so
   assert.ok(transformPoint(transform, [0, 0, 0]).every(Number.isNaN))
 })
 
+test('two images that lie in one frame of reference and need no moving are registered by the identity', async () => {
+  const item: Attributes = {
+    FrameOfReferenceUID: '1.2',
+    MatrixRegistrationSequence: [
+      {
+        RegistrationTypeCodeSequence: [],
+        MatrixSequence: [
+          {
+            FrameOfReferenceTransformationMatrix: rowsOf({
+              linear: [
+                [1, 0, 0],
+                [0, 1, 0],
+                [0, 0, 1],
+              ],
+              offset: [0, 0, 0],
+            }),
+            FrameOfReferenceTransformationMatrixType: 'RIGID',
+          },
+        ],
+      },
+    ],
+  }
+  put('same.dcm', {
+    SOPClassUID: SOP_CLASS.spatialRegistration,
+    FrameOfReferenceUID: '1.2',
+    RegistrationSequence: [item, item],
+  })
+  const { transform } = await readRegistration(at('same.dcm'))
+  assert.deepEqual(transformPoint(transform, [3, 4, 5]), [3, 4, 5])
+})
+
 test('of several sources the one that was asked for is read', async () => {
   const matrices = [movingFromFixedMm, turned(30, [1, 1, 1])]
   const item = (uid: string, affine: Affine): Attributes => ({

@@ -15,6 +15,7 @@ import {
   totalDisplacement,
   transformPoint,
   transformPoints,
+  withFittedMatrix,
 } from '../../src/volume/index.ts'
 import { fieldOf, obliqueGrid, turned, uprightGrid } from './fields.ts'
 
@@ -146,4 +147,45 @@ test('the total displacement is y − x, and gives the field back when the matri
   const alone: Transform = { movingFromFixedMm: identityAffine, deformation: total }
   for (const x of points(200, 30))
     assert.ok(norm(subtract(transformPoint(alone, x), transformPoint(transform, x))) < 1e-3)
+})
+
+test('a field that holds a half turn by itself can be inverted once the turn is in the matrix, and maps as before', () => {
+  const grid = obliqueGrid([20, 21, 19], [6, 6, 6], 12)
+  const total = totalDisplacement(
+    { movingFromFixedMm: turned(175, [60, -20, 10]), deformation: transform.deformation },
+    grid,
+  )
+  const alone: Transform = { movingFromFixedMm: identityAffine, deformation: total }
+  const fitted = withFittedMatrix(alone)
+  const inside = points(200, 25)
+  inside.forEach((x) => assert.ok(norm(subtract(transformPoint(fitted, x), transformPoint(alone, x))) < 1e-3))
+  const { linear } = turned(175, [0, 0, 0])
+  fitted.movingFromFixedMm.linear.forEach((column, n) => assert.ok(norm(subtract(column, linear[n]!)) < 0.1))
+  const ends = transformPoints(alone, inside)
+  assert.ok(
+    invertPoints(alone, ends).some(({ solved }) => !solved),
+    'the turn alone stops the iteration',
+  )
+  invertPoints(fitted, ends).forEach(({ pointMm, solved }, n) => {
+    assert.ok(solved)
+    assert.ok(norm(subtract(pointMm, inside[n]!)) < 0.05)
+  })
+})
+
+test('of an affine map nothing is left in the field; without a field, or flat, a transform stays as it is', () => {
+  const affine: Affine = {
+    linear: [
+      [1.1, 0.05, 0],
+      [-0.1, 0.9, 0.1],
+      [0, 0.02, 1.05],
+    ],
+    offset: [3, 2, 1],
+  }
+  const total = totalDisplacement({ movingFromFixedMm: affine }, obliqueGrid([7, 8, 9], [5, 6, 7]))
+  const { deformation } = withFittedMatrix({ movingFromFixedMm: identityAffine, deformation: total })
+  assert.ok(largest(deformation!.vectors.map(Math.abs)) < 1e-4)
+  const alone = { movingFromFixedMm: affine }
+  assert.equal(withFittedMatrix(alone), alone)
+  const flat = { movingFromFixedMm: affine, deformation: fieldOf(uprightGrid([5, 5, 1], [1, 1, 1]), () => [1, 1, 1]) }
+  assert.equal(withFittedMatrix(flat), flat)
 })

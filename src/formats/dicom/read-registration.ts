@@ -73,12 +73,6 @@ export async function readRegistration(path: string, movingFrameOfReferenceUid?:
   }
 }
 
-/** Whether a file's class is one that `readRegistration` reads; false for what is no DICOM at all. */
-export async function isRegistration(path: string): Promise<boolean> {
-  const file = await openDicomFile(path)
-  return file !== undefined && kindOf(textOf(file.dataSet, 'SOPClassUID')) !== undefined
-}
-
 function kindOf(sopClassUid: string | undefined): ReadRegistration['kind'] | undefined {
   if (sopClassUid === SOP_CLASS.spatialRegistration) return 'spatial'
   return sopClassUid === SOP_CLASS.deformableRegistration ? 'deformable' : undefined
@@ -89,6 +83,8 @@ function chooseMoving(items: readonly Item[], fixedUid: string, movingUid: strin
   const others = items.filter((item) => item.frameOfReferenceUid !== fixedUid || !item.isIdentity)
   const fitting = movingUid === undefined ? others : others.filter((item) => item.frameOfReferenceUid === movingUid)
   if (fitting.length === 1) return fitting[0]!
+  // Both images lie as they are: the same frame of reference, and nothing to move.
+  if (items.length > 0 && others.length === 0 && (movingUid ?? fixedUid) === fixedUid) return items[0]!
   const frames = others.map(({ frameOfReferenceUid }) => frameOfReferenceUid ?? 'one without frame of reference')
   throw unsupported(
     path,
