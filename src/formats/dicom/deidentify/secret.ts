@@ -60,16 +60,23 @@ async function writePrivate(path: string, text: string): Promise<void> {
     } finally {
       await file.close()
     }
-    // Where a file system has no links (exFAT), a copy that refuses an existing file does nearly the same.
-    await link(temporary, path)
-      .catch((error: unknown) => isThere(error) || copyFile(temporary, path, constants.COPYFILE_EXCL))
-      .catch((error: unknown) => {
-        if (!isThere(error)) throw error
-      })
+    await putInPlace(temporary, path)
   } catch (error) {
     throw asDiskFault(error, path)
   } finally {
     await rm(temporary, { force: true }).catch(() => {}) // the first error is the one to tell
+  }
+}
+
+/** Where a file system has no links (exFAT), a copy that refuses an existing file does nearly the same. */
+async function putInPlace(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to)
+  } catch (error) {
+    if (isThere(error)) return
+    await copyFile(from, to, constants.COPYFILE_EXCL).catch((second: unknown) => {
+      if (!isThere(second)) throw second
+    })
   }
 }
 
