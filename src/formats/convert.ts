@@ -84,8 +84,7 @@ export async function convertSources(
   if (tasks.length + files.length + done.refused.length + found.structureSets.length === 0)
     throw nothingThere(sources, done)
   for (const fault of done.refused) options.report({ at: 'case.refused', caseId: fault.where, fault })
-  for (const path of files)
-    await oneFile(path, uniqueIn(done, basename(path).replace(/\.(nii|nii\.gz|\w+)$/i, '')), run)
+  for (const path of files) await oneFile(path, uniqueIn(run, basename(path).replace(/\.(nii|nii\.gz|\w+)$/i, '')), run)
   for (const [n, task] of tasks.entries()) {
     await oneSeries(task, run)
     options.report({ at: 'progress', task: 'Converting', done: n + 1, of: tasks.length, unit: 'series' })
@@ -159,7 +158,7 @@ async function oneRegion(
   const { mask, notes } = rasterise(roi, grid, path)
   const foreign = foreignReferences(roi, series)
   if (foreign > 0) notes.push(`${foreign} contours reference images that are not in the series`)
-  const file = uniqueIn(run.done, `${stem}-structures/${safeName(roi.name)}`) + ENDING[run.format]
+  const file = uniqueIn(run, `${stem}-structures/${safeName(roi.name)}`) + ENDING[run.format]
   const voxels = mask.values.reduce((sum, value) => sum + value, 0)
   const volumeCm3 = (voxels * grid.spacingMm[0] * grid.spacingMm[1] * grid.spacingMm[2]) / 1000
   await writeImage(join(run.output, file), mask)
@@ -196,9 +195,10 @@ function named(series: readonly DicomSeries[]): Task[] {
   })
 }
 
-function uniqueIn({ volumes, masks }: Converted, stem: string): string {
-  const taken = [...volumes, ...masks].map(({ file }) => file.toLowerCase())
-  return unique(stem, (name) => taken.some((file) => file.startsWith(`${name.toLowerCase()}.`)))
+/** File systems that ignore case would take two such names for one. */
+function uniqueIn({ done, format }: Run, stem: string): string {
+  const taken = new Set([...done.volumes, ...done.masks].map(({ file }) => file.toLowerCase()))
+  return unique(stem, (name) => taken.has(`${name}${ENDING[format]}`.toLowerCase()))
 }
 
 function unique(stem: string, taken: (name: string) => boolean): string {
