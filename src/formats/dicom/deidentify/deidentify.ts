@@ -57,7 +57,7 @@ export async function deidentifySources(
   const secret = await openSecret(keyFile)
   const beginning = beginningOf(secret, options)
   await begin(output, beginning)
-  const tally = newTally(await openMapping(keyFile))
+  const tally = newTally()
   try {
     for (const [n, path] of paths.entries()) {
       throwIfAborted(signal, `De-identifying into ${output}`)
@@ -65,7 +65,14 @@ export async function deidentifySources(
       report({ at: 'progress', task: 'De-identifying', done: n + 1, of: paths.length, unit: 'files' })
     }
   } finally {
-    await writePrivateJson(mappingFile(keyFile), tally.mapping)
+    // Read again: another run with the same key may have added to it meanwhile.
+    const { schema, patients, uids } = await openMapping(keyFile)
+    const all = {
+      schema,
+      patients: { ...patients, ...tally.mapping.patients },
+      uids: { ...uids, ...tally.mapping.uids },
+    }
+    await writePrivateJson(mappingFile(keyFile), all)
   }
   const { objects, refused } = tally
   const counts = { objects, patients: tally.patients.size, series: tally.series.size }
@@ -78,7 +85,7 @@ export async function deidentifySources(
 }
 
 type Tally = ReturnType<typeof newTally>
-function newTally(mapping: Mapping) {
+function newTally() {
   return {
     objects: {} as Record<string, number>,
     patients: new Set<string>(),
@@ -87,7 +94,7 @@ function newTally(mapping: Mapping) {
     known: 0,
     passedOver: {} as Record<string, number>,
     refused: [] as Fault[],
-    mapping,
+    mapping: { patients: {}, uids: {} } as Pick<Mapping, 'patients' | 'uids'>,
   }
 }
 
