@@ -6,13 +6,13 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { openCohort, patientImage } from '../cohort/index.ts'
-import type { Patient } from '../cohort/index.ts'
+import { openCohort, patientImage, seriesUidsOf } from '../cohort/index.ts'
+import type { Patient, PatientImage } from '../cohort/index.ts'
 import type { Fault } from '../errors.ts'
 import { FAULTS, LarmorError, throwIfAborted } from '../errors.ts'
 import { writeFileAtomic } from '../files.ts'
 import type { PatientPaths, RegistrationRecord, SavePicture } from '../registration/index.ts'
-import { registerImages } from '../registration/index.ts'
+import { registerImages, sourceOfUids } from '../registration/index.ts'
 import { encodePng } from '../report/index.ts'
 import type { Context, Outcome } from './command.ts'
 
@@ -93,7 +93,7 @@ export async function registerPatient(
       fix: `Run: larmor cohort ${cohortDir}, which lists them.`,
     })
   }
-  return registerImages(pathsOf(cohortDir, patient), { ...context, ...how, savePicture })
+  return registerImages(await pathsOf(cohortDir, patient), { ...context, ...how, savePicture })
 }
 
 /** The one catch: an input that is refused does not keep the others waiting; what the machine lacks would stop them too. */
@@ -178,14 +178,24 @@ function sorted<T extends { id: string }>(outcomes: readonly T[]): T[] {
   return outcomes.toSorted((a, b) => a.id.localeCompare(b.id))
 }
 
-function pathsOf(cohortDir: string, patient: Patient): PatientPaths {
+async function pathsOf(cohortDir: string, patient: Patient): Promise<PatientPaths> {
   const roles = patient.images.map(({ role }) => role)
   const role = roles.includes('ct') ? 'ct' : 'ct_contrast'
-  const mrs = roles.filter((one) => one.startsWith('mr_'))
+  const mrs = patient.images.filter((one) => one.role.startsWith('mr_'))
   if (mrs.length === 0) patientImage(cohortDir, patient, 'mr_<sequence>')
+  const path = patientImage(cohortDir, patient, role)
+  const ct = await seriesUidsOf(
+    cohortDir,
+    patient.images.find((one) => one.role === role)!,
+  )
+  const withSource = async (image: PatientImage) => {
+    const mr = await seriesUidsOf(cohortDir, image)
+    const source = ct && mr && sourceOfUids(ct, mr, patient.id)
+    return { role: image.role, path: join(cohortDir, image.file), source }
+  }
   return {
-    ct: { role, path: patientImage(cohortDir, patient, role) },
-    mrs: mrs.map((one) => ({ role: one, path: patientImage(cohortDir, patient, one) })),
+    ct: { role, path },
+    mrs: await Promise.all(mrs.map(withSource)),
     folder: join(cohortDir, 'patients', patient.id, 'registration'),
   }
 }

@@ -3,6 +3,7 @@
  *
  *   mr_<sequence>.nii.gz       float32 on the CT's grid    valid.nii.gz  uint8: 1 where all written MRs have data
  *   deformation_<role>.nii.gz  the whole map, CT to MR     <role>_<plane>.png  to look at
+ *   {rigid,deformable}_<role>.dcm  the same as DICOM objects, where CT and MR came from DICOM
  *   registration.json          written last: with it the folder is complete
  * A rejected MR is not written, so that no later step can train on it; its figures and pictures are.
  */
@@ -21,6 +22,8 @@ import type { PairOptions, RegisteredPair } from './pair.ts'
 import { methodOf, registerToPrepared } from './pair.ts'
 import { prepareCt } from './prepare.ts'
 import { saveField } from './save-field.ts'
+import { saveDicomRegistration } from './save-field-dicom.ts'
+import type { RegistrationSource } from './save-field-dicom.ts'
 import type { ImageRecord, RegistrationRecord } from './record.ts'
 import { imageRecord, registrationRecord, registrationSchema } from './record.ts'
 
@@ -31,7 +34,12 @@ export type RegisterOptions = PairOptions & { readonly savePicture: SavePicture 
 
 export type PatientPaths = {
   readonly ct: { readonly role: string; readonly path: string }
-  readonly mrs: readonly { readonly role: string; readonly path: string }[]
+  /** `source`: what DICOM objects of the registration say of the two images; none are written where it is not known. */
+  readonly mrs: readonly {
+    readonly role: string
+    readonly path: string
+    readonly source?: RegistrationSource | undefined
+  }[]
   /** Gets the results. */
   readonly folder: string
 }
@@ -52,12 +60,14 @@ export async function registerImages(
   const fixedImage = prepareCt(ct)
   const images: ImageRecord[] = []
   let common: Mask | undefined
-  for (const { role, path } of paths.mrs) {
+  for (const { role, path, source } of paths.mrs) {
     const mr = await readNifti(path)
     const pair = await registerToPrepared(ct, fixedImage, mr, options)
     await pause(`Registering ${role}`, options.signal)
     const files = await writeImages(paths.folder, role, ct, mr, pair, options.savePicture)
     if (files.file !== null) common = common ? intersect(common, pair.valid) : pair.valid
+    if (files.file !== null && source)
+      await saveDicomRegistration(paths.folder, role, pair.result.transform, source, new Date())
     await pause(`Registering ${role}`, options.signal)
     images.push(imageRecord({ role, sha256: hashes.get(path)!, ...files }, pair))
   }
@@ -89,7 +99,8 @@ export async function writeImages(
   const file = `${role}.nii.gz`
   const path = join(folder, file)
   // Of an earlier run with other images or options: what is not written now must not be found either.
-  for (const old of [path, join(folder, `deformation_${role}.nii.gz`)]) await rm(old, { force: true })
+  for (const old of [file, `deformation_${role}.nii.gz`, `rigid_${role}.dcm`, `deformable_${role}.dcm`])
+    await rm(join(folder, old), { force: true })
   if (result.verdict === 'reject') return { file: null, field: null }
   await writeNifti(path, mr, { description: 'MR on the CT grid, larmor' })
   const field = await saveField(folder, role, result.transform, ct.grid)
