@@ -5,7 +5,7 @@
  * MR is the mapped value [−1, 1] times 32767 as int16; outside the body −1. An int16 step is 1/65534 of the scale,
  * far below any scanner's noise.
  */
-import { readPair, type Pair, type Plan } from '../plan/index.ts'
+import { asPlanned, metalCm2, readPair, signalShares, type Pair, type Plan } from '../plan/index.ts'
 import { listening, type Steps } from '../progress.ts'
 import { apply, identityAffine, mapMr, mmFromIndex, mrScaleOf } from '../volume/index.ts'
 import { resampleLinear, resampleNearest, sliceFrame } from '../volume/index.ts'
@@ -38,7 +38,9 @@ export async function cutPatient({ cohortDir, plan, id }: CutTask, signal?: Abor
 }
 
 /** @throws input.badValue  the MR is constant inside the body */
-export function* cutSlices({ ct, mr, body, inside }: Pair, plan: Plan): Steps<PatientSlices> {
+export function* cutSlices(read: Pair, plan: Plan): Steps<PatientSlices> {
+  const pair = yield* asPlanned(read, plan.mr)
+  const { ct, mr, body, inside } = pair
   const frame = sliceFrame(ct, body, { spacingMm: plan.spacingMm, size: plan.sliceSize })
   yield
   const scale = mrScaleOf(mr, inside, plan.mr)
@@ -57,7 +59,7 @@ export function* cutSlices({ ct, mr, body, inside }: Pair, plan: Plan): Steps<Pa
     body: frameBody,
     mask: frameInside,
     positionsMm: positionsOf(frame),
-    ...usableSlices(frame, frameBody, frameInside, plan.usable),
+    ...usableSlices(frame, frameBody, frameInside, pair, plan.usable),
   }
 }
 
@@ -73,28 +75,36 @@ function roundedInside(
   return out
 }
 
+/** The frame has the CT's own slices: what a slice of the pair is like holds for that of the frame. */
 function usableSlices(
   { size, spacingMm }: Grid,
   body: Uint8Array,
   inside: Uint8Array,
+  pair: Pair,
   least: Plan['usable'],
 ): Pick<PatientSlices, 'usable' | 'unusable'> {
   const plane = size[0] * size[1]
   const pixelCm2 = (spacingMm[0] * spacingMm[1]) / 100
+  const { signalShare = 0, metalCm2: mostMetalCm2 = Infinity } = least
+  const [signal, metal] = [signalShares(pair), metalCm2(pair.ct, pair.body)]
   const usable = new Uint8Array(size[2])
   const unusable: Record<string, number> = {}
   for (let k = 0; k < size[2]; k++) {
     const pixels = ones(body, k * plane, plane)
-    const reason =
-      pixels * pixelCm2 < least.bodyCm2
-        ? 'too little body'
-        : ones(inside, k * plane, plane) < least.mrShare * pixels
-          ? 'too little MR'
-          : undefined
+    const reason = firstTrue([
+      ['too little body', pixels * pixelCm2 < least.bodyCm2],
+      ['too little MR', ones(inside, k * plane, plane) < least.mrShare * pixels],
+      ['signal drop-out', signal[k]! < signalShare],
+      ['metal', metal[k]! > mostMetalCm2],
+    ])
     if (reason === undefined) usable[k] = 1
     else unusable[reason] = (unusable[reason] ?? 0) + 1
   }
   return { usable, unusable }
+}
+
+function firstTrue(reasons: readonly (readonly [string, boolean])[]): string | undefined {
+  return reasons.find(([, holds]) => holds)?.[0]
 }
 
 function ones(mask: Uint8Array, from: number, count: number): number {

@@ -42,7 +42,8 @@ export type EvaluationCase = {
 }
 
 /** `as-is`: both images unchanged, R = high − low. `percentile`: each to [0, 1] by its scale, the reference's from itself. */
-export type RangeChoice = { readonly kind: 'as-is'; readonly low: number; readonly high: number } | MrMapping
+export type RangeChoice = { readonly kind: 'as-is'; readonly low: number; readonly high: number } | PercentileMapping
+type PercentileMapping = Extract<MrMapping, { kind: 'percentile' }>
 /** The plan's own default, so that evaluation sees what training saw. */
 export const defaultRange: RangeChoice = { kind: 'percentile', lowPercentile: 0.5, highPercentile: 99.5 }
 

@@ -6,15 +6,21 @@ import { LarmorError } from '../errors.ts'
 import { chooseFrame, type FrameWishes } from './frame-choice.ts'
 import { huToMrTable } from './hu-to-mr.ts'
 import { pairFiles } from './pair.ts'
-import type { Plan } from './plan.ts'
+import type { MrPlan, Plan } from './plan.ts'
 import { checkNoLeak, checkWishes, splitPatients, type SplitWishes } from './split.ts'
 import { surveyCohort, type SurveyOptions } from './survey-cohort.ts'
+import { LEAST_SIGNAL, type Survey } from './survey.ts'
+import { LANDMARK_PERCENTILES, learnLandmarks, type MrMapping } from '../volume/index.ts'
 
 export type PlanOptions = FrameWishes &
   SplitWishes &
   SurveyOptions & {
     target?: string | undefined
     neighbours?: number | undefined
+    /** How MR of different patients are brought together. */
+    normalise?: MrMapping['kind'] | undefined
+    /** Whether what uneven coils leave is divided out first. */
+    biasCorrection?: boolean | undefined
     seed: number
   }
 
@@ -23,10 +29,20 @@ export type PlanOptions = FrameWishes &
  * and the densest bone, all of them dark in MR: a wider window would spend contrast on differences that MR does not show.
  */
 const CT_MAPPING = { kind: 'hu-window', lowHu: -1000, highHu: 1500 } as const
-/** One voxel in two hundred may be clipped at each end: vessels' flow artefacts and coil hot spots, not tissue. */
-const MR_MAPPING = { kind: 'percentile', lowPercentile: 0.5, highPercentile: 99.5 } as const
+const MR_MAPPINGS = {
+  /** One voxel in two hundred may be clipped at each end: vessels' flow artefacts and coil hot spots, not tissue. */
+  percentile: { kind: 'percentile', lowPercentile: 0.5, highPercentile: 99.5 },
+  /** Tissue hardly lies farther out: about the same voxels are clipped as by the percentiles. */
+  'z-score': { kind: 'z-score', deviations: 3 },
+  /** Evenly spread until the training patients are known. */
+  landmarks: {
+    kind: 'landmarks',
+    percentiles: [...LANDMARK_PERCENTILES],
+    standard: LANDMARK_PERCENTILES.map((_, n) => (2 * n) / (LANDMARK_PERCENTILES.length - 1) - 1),
+  },
+} as const satisfies Record<MrMapping['kind'], MrMapping>
 /** Smaller sections are crown or chin; below half the MR would be guessed by what surrounds it. */
-const USABLE = { bodyCm2: 10, mrShare: 0.5 } as const
+const USABLE = { bodyCm2: 10, mrShare: 0.5, signalShare: LEAST_SIGNAL } as const
 
 /**
  * Reads every patient once. One that is refused is reported, listed in `leftOut`, and the others go on.
@@ -35,7 +51,8 @@ const USABLE = { bodyCm2: 10, mrShare: 0.5 } as const
  * @throws plan.tooFewPatients, plan.leak, config.refused
  */
 export async function makePlan(cohortDir: string, options: PlanOptions): Promise<Plan> {
-  const { seed } = options
+  const { seed, biasCorrection = false } = options
+  const asSurveyed = MR_MAPPINGS[options.normalise ?? 'percentile']
   const cohort = await openCohort(cohortDir)
   const patients = cohort.patients.filter(({ excluded }) => excluded === null)
   const ids = patients.map(({ id }) => id)
@@ -44,7 +61,7 @@ export async function makePlan(cohortDir: string, options: PlanOptions): Promise
   const { surveys, links, leftOut } = await surveyCohort(
     cohortDir,
     patients,
-    { target, mappings: { ct: CT_MAPPING, mr: MR_MAPPING } },
+    { target, mappings: { ct: CT_MAPPING, mr: { ...asSurveyed, biasCorrection } } },
     options,
   )
 
@@ -56,8 +73,10 @@ export async function makePlan(cohortDir: string, options: PlanOptions): Promise
   )
   checkNoLeak(split, links)
   const training = surveys.filter(({ fingerprint }) => split.train.includes(fingerprint.id))
+  const mr = learnt(asSurveyed, training)
+  const unit = mr.kind === 'landmarks' ? mr.standard : [-1, 1]
   const huToMr = huToMrTable(
-    training.map(({ huSums }) => huSums),
+    training.map(({ huSums }) => ({ sums: huSums, unit })),
     CT_MAPPING,
   )
   return {
@@ -67,13 +86,23 @@ export async function makePlan(cohortDir: string, options: PlanOptions): Promise
     ...chooseFrame(fingerprints, options),
     neighbours: options.neighbours ?? 1,
     ct: CT_MAPPING,
-    mr: MR_MAPPING,
+    mr: { ...mr, biasCorrection },
     usable: USABLE,
     huToMr,
     batch: 4,
     split,
     leftOut,
     fingerprint: { patients: fingerprints },
+  }
+}
+
+/** The mapping with what is learnt from the training patients alone: the standard of the landmarks. */
+function learnt(mapping: MrMapping, training: readonly Survey[]): MrPlan {
+  if (mapping.kind !== 'landmarks') return mapping
+  return {
+    kind: 'landmarks',
+    percentiles: [...mapping.percentiles],
+    standard: learnLandmarks(training.map(({ scaleEnds }) => scaleEnds)),
   }
 }
 

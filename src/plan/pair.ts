@@ -6,17 +6,19 @@
 import { dirname, join } from 'node:path'
 import { LarmorError } from '../errors.ts'
 import { exists, sha256OfFile } from '../files.ts'
-import { listening } from '../progress.ts'
+import { listening, type Steps } from '../progress.ts'
 import { readNifti } from '../formats/index.ts'
 import { huHistogram, percentileHu } from './hu-histogram.ts'
 import { aboveThreshold, bodyMaskInSteps, gridDistanceMm, intersect, orientToLps, volume } from '../volume/index.ts'
+import { withoutBiasInSteps } from '../volume/index.ts'
 import type { CtVolume, Mask, MrVolume, Volume } from '../volume/index.ts'
 
 export type Pair = {
   readonly ct: CtVolume
   readonly mr: MrVolume
   readonly body: Mask
-  /** Body ∩ where the MR has data. */
+  /** Where the MR has data, and its part that is body. */
+  readonly valid: Mask
   readonly inside: Mask
 }
 
@@ -64,7 +66,12 @@ export async function readPair(
   const valid = orientToLps(aboveThreshold(validRead, 0))
   const body = await listening(bodyMaskInSteps(ct), `Reading ${patientId}`, signal)
   checkHu(ct, body, patientId)
-  return { ct, mr, body, inside: intersect(body, valid) }
+  return { ct, mr, body, valid, inside: intersect(body, valid) }
+}
+
+/** The pair as a plan wants it: without the uneven brightness of coils, or as it is. */
+export function* asPlanned(pair: Pair, { biasCorrection }: { biasCorrection?: boolean | undefined }): Steps<Pair> {
+  return biasCorrection === true ? { ...pair, mr: yield* withoutBiasInSteps(pair.mr, pair.inside) } : pair
 }
 
 /** The images' content by hash: what a store was made of, and what must not be on two sides of a split. */

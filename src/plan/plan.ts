@@ -23,6 +23,11 @@ const PatientFingerprint = z.strictObject({
   bodyHu: z.tuple([z.number(), z.number(), z.number()]),
   /** The scanner values that become −1 and 1. */
   mrScale: z.strictObject({ low: z.number(), high: z.number() }),
+  /** Dice of the CT's body and what is bright in the MR, where the MR has data: low where they do not fit each other. */
+  mrBodyDice: z.number().min(0).max(1).optional(),
+  /** Slices with metal in the CT, and slices where soft tissue gives no signal in the MR. */
+  metalSlices: z.int().min(0).optional(),
+  dropOutSlices: z.int().min(0).optional(),
   /** How much its slices count in training beside the others': from its registration's own figures, or a person's choice. */
   weight: z.number().min(0).max(1),
 })
@@ -43,6 +48,26 @@ const Split = z.discriminatedUnion('by', [
 export type Split = z.infer<typeof Split>
 export type SplitName = 'train' | 'validation' | 'test'
 
+const Percentile = z.number().min(0).max(100)
+/** Divides out what uneven coils leave, before anything else; absent in plans of before that choice: not done. */
+const BiasCorrection = z.boolean().optional()
+const MrPlan = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('percentile'),
+    lowPercentile: Percentile,
+    highPercentile: Percentile,
+    biasCorrection: BiasCorrection,
+  }),
+  z.strictObject({ kind: z.literal('z-score'), deviations: z.number().positive(), biasCorrection: BiasCorrection }),
+  z.strictObject({
+    kind: z.literal('landmarks'),
+    percentiles: z.array(Percentile).min(2),
+    standard: z.array(z.number()).min(2),
+    biasCorrection: BiasCorrection,
+  }),
+])
+export type MrPlan = z.infer<typeof MrPlan>
+
 const PlanSchema = z
   .strictObject({
     schema: z.literal('larmor/plan@1'),
@@ -53,13 +78,16 @@ const PlanSchema = z
     /** Slices of CT on each side of the one that is translated. */
     neighbours: z.int().min(0).max(4),
     ct: z.strictObject({ kind: z.literal('hu-window'), lowHu: z.number(), highHu: z.number() }),
-    mr: z.strictObject({
-      kind: z.literal('percentile'),
-      lowPercentile: z.number().min(0).max(100),
-      highPercentile: z.number().min(0).max(100),
-    }),
+    mr: MrPlan,
     /** A slice is used where its body is at least so large and the MR covers at least this share of it. */
-    usable: z.strictObject({ bodyCm2: z.number().min(0), mrShare: z.number().min(0).max(1) }),
+    usable: z.strictObject({
+      bodyCm2: z.number().min(0),
+      mrShare: z.number().min(0).max(1),
+      /** Least share of the soft tissue that gives signal; absent in plans of before: not looked at. */
+      signalShare: z.number().min(0).max(1).optional(),
+      /** Most metal in the CT; absent: metal is counted, and its slices are used. */
+      metalCm2: z.number().min(0).optional(),
+    }),
     /** Mean mapped MR at each mapped CT value, over the training patients: what a network starts from. */
     huToMr: z.strictObject({ ct: z.array(z.number()).min(2), mr: z.array(z.number()).min(2) }),
     batch: z.int().positive(),
@@ -68,13 +96,30 @@ const PlanSchema = z
     fingerprint: z.strictObject({ patients: z.array(PatientFingerprint) }),
   })
   .refine(({ ct }) => ct.highHu > ct.lowHu, 'ct.highHu must be above ct.lowHu')
-  .refine(({ mr }) => mr.highPercentile > mr.lowPercentile, 'mr.highPercentile must be above mr.lowPercentile')
+  .refine(
+    ({ mr }) => mr.kind !== 'percentile' || mr.highPercentile > mr.lowPercentile,
+    'mr.highPercentile must be above mr.lowPercentile',
+  )
+  .refine(
+    ({ mr }) => mr.kind !== 'landmarks' || (mr.percentiles.length === mr.standard.length && spanning(mr)),
+    'mr.percentiles must rise, with one mr.standard for each, from −1 to 1 and never falling',
+  )
   .refine(
     ({ huToMr: { ct, mr } }) => ct.length === mr.length && ct.every((t, n) => n === 0 || t > ct[n - 1]!),
     'huToMr.ct must rise, with one huToMr.mr for each',
   )
   .refine(({ split }) => split.by === 'slice' || noPatientTwice(split), 'a patient is in two parts of the split')
 export type Plan = z.infer<typeof PlanSchema>
+
+function spanning({ percentiles, standard }: { percentiles: number[]; standard: number[] }): boolean {
+  const rises = percentiles.every((value, n) => n === 0 || value > percentiles[n - 1]!)
+  return (
+    rises &&
+    standard.every((value, n) => n === 0 || value >= standard[n - 1]!) &&
+    standard[0] === -1 &&
+    standard.at(-1) === 1
+  )
+}
 
 function noPatientTwice({ train, validation, test }: Split): boolean {
   const all = [...train, ...validation, ...test]

@@ -1,9 +1,9 @@
 /** One patient of a cohort, read and looked at. */
 import { dirname } from 'node:path'
 import { linksOf, type Links, type Patient } from '../cohort/index.ts'
-import { pause } from '../progress.ts'
+import { listening, pause } from '../progress.ts'
 import type { CtMapping, MrMapping } from '../volume/index.ts'
-import { pairFiles, readPair, sourceHashes } from './pair.ts'
+import { asPlanned, pairFiles, readPair, sourceHashes } from './pair.ts'
 import { pairWeight } from './pair-weight.ts'
 import { surveyPair, type Survey } from './survey.ts'
 
@@ -12,7 +12,7 @@ export type SurveyTask = {
   readonly cohortDir: string
   readonly patient: Patient
   readonly target: string
-  readonly mappings: { readonly ct: CtMapping; readonly mr: MrMapping }
+  readonly mappings: { readonly ct: CtMapping; readonly mr: MrMapping & { biasCorrection?: boolean | undefined } }
 }
 /** `links`: what the patient's images are known by, with the hashes of the CT and MR that were read. */
 export type SurveyedPatient = { readonly survey: Survey; readonly links: Links }
@@ -24,7 +24,8 @@ export async function surveyPatient(
 ): Promise<SurveyedPatient> {
   const { id } = patient
   const { images, studies } = await linksOf(cohortDir, patient)
-  const pair = await readPair(cohortDir, id, target, signal)
+  const read = await readPair(cohortDir, id, target, signal)
+  const pair = await listening(asPlanned(read, mappings.mr), `Reading ${id}`, signal)
   await pause(`Reading ${id}`, signal)
   const weight = await pairWeight(dirname(pairFiles(cohortDir, id, target).mr), target)
   const survey = surveyPair(id, pair, weight, mappings)

@@ -27,6 +27,9 @@ const Sampler = z.strictObject({
   rho: z.number().positive(),
 })
 
+/** Whether uneven coils were divided out first; cards of before that choice existed do not say. */
+const BiasCorrection = z.boolean().optional()
+
 const Card = z.strictObject({
   schema: z.literal('larmor/model@1'),
   name: z.string().min(1),
@@ -44,7 +47,22 @@ const Card = z.strictObject({
   ct: z.strictObject({ kind: z.literal('hu-window'), lowHu: z.number(), highHu: z.number() }),
   mr: z.strictObject({
     target: z.string().min(1),
-    mapping: z.strictObject({ kind: z.literal('percentile'), lowPercentile: z.number(), highPercentile: z.number() }),
+    /** How each training MR was brought to [−1, 1], as its plan says it. */
+    mapping: z.discriminatedUnion('kind', [
+      z.strictObject({
+        kind: z.literal('percentile'),
+        lowPercentile: z.number(),
+        highPercentile: z.number(),
+        biasCorrection: BiasCorrection,
+      }),
+      z.strictObject({ kind: z.literal('z-score'), deviations: z.number().positive(), biasCorrection: BiasCorrection }),
+      z.strictObject({
+        kind: z.literal('landmarks'),
+        percentiles: z.array(z.number()),
+        standard: z.array(z.number()),
+        biasCorrection: BiasCorrection,
+      }),
+    ]),
     /** What −1 and 1 are written as. */
     nominal: z.strictObject({ low: z.number(), high: z.number() }),
   }),

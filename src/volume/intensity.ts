@@ -1,21 +1,23 @@
 /**
  * Intensity mappings: what networks see, and the way back.
  *
- * Networks see [−1, 1]. CT goes there by a fixed window in HU, MR by two percentiles of each volume, since its scanner
- * units mean nothing. The same lines serve the plan, training, synthesis and evaluation.
+ * Networks see [−1, 1]. CT goes there by a fixed window in HU; MR, whose scanner units mean nothing, by what each volume
+ * itself is like inside the body: two percentiles, mean and standard deviation, or landmarks of its histogram. The same
+ * lines serve the plan, training, synthesis and evaluation.
  */
 import { LarmorError } from '../errors.ts'
+import { alongPieces, type Knots, type LandmarkStandard } from './landmarks.ts'
 import type { Mask, Volume, VoxelArray } from './volume.ts'
 
 export type CtMapping = { readonly kind: 'hu-window'; readonly lowHu: number; readonly highHu: number }
-/** How a volume's (low, high) are found: percentiles 0 … 100 of its values inside a mask. */
-export type MrMapping = {
-  readonly kind: 'percentile'
-  readonly lowPercentile: number
-  readonly highPercentile: number
-}
-/** The scanner values of one MR volume that become −1 and 1. */
-export type MrScale = { readonly low: number; readonly high: number }
+/** How a volume's scale is found from its values inside a mask. Percentiles are 0 … 100. */
+export type MrMapping =
+  | { readonly kind: 'percentile'; readonly lowPercentile: number; readonly highPercentile: number }
+  /** −1 and 1 lie that many standard deviations below and above the mean. */
+  | { readonly kind: 'z-score'; readonly deviations: number }
+  | ({ readonly kind: 'landmarks' } & LandmarkStandard)
+/** The scanner values of one MR volume that become −1 and 1; straight between them, or in pieces where it has knots. */
+export type MrScale = { readonly low: number; readonly high: number; readonly knots?: Knots | undefined }
 
 /** HU → [−1, 1]; beyond the window it is clipped. */
 export function mapCt(valuesHu: VoxelArray, { lowHu, highHu }: CtMapping): Float32Array {
@@ -28,29 +30,48 @@ export function unmapCt(values: VoxelArray, { lowHu, highHu }: CtMapping): Float
 }
 
 /** Scanner units → [−1, 1]; beyond low … high it is clipped. */
-export function mapMr(values: VoxelArray, { low, high }: MrScale): Float32Array {
-  return toUnit(values, low, high)
+export function mapMr(values: VoxelArray, { low, high, knots }: MrScale): Float32Array {
+  return knots ? Float32Array.from(values, alongPieces(knots.mr, knots.unit)) : toUnit(values, low, high)
 }
 
 /** [−1, 1] → scanner units: the inverse of `mapMr` between low and high. */
-export function unmapMr(values: VoxelArray, { low, high }: MrScale): Float32Array {
-  return fromUnit(values, low, high)
+export function unmapMr(values: VoxelArray, { low, high, knots }: MrScale): Float32Array {
+  return knots ? Float32Array.from(values, alongPieces(knots.unit, knots.mr)) : fromUnit(values, low, high)
 }
 
 /**
- * The (low, high) of one volume: its percentiles inside the mask.
+ * The scale of one volume, from its values inside the mask.
  * @param mask  body ∩ field of view, on the grid of `mr`
- * @throws input.badValue  the mask is empty, a value inside is not a number, or both percentiles are the same value
+ * @throws input.badValue  the mask is empty, a value inside is not a number, or all are the same
  */
-export function mrScaleOf(mr: Volume, mask: Mask, { lowPercentile, highPercentile }: MrMapping): MrScale {
+export function mrScaleOf(mr: Volume, mask: Mask, mapping: MrMapping): MrScale {
   const sorted = valuesInside(mr, mask).sort()
   if (sorted.length === 0) throw unusable('an empty mask', 'the patient inside the field of view')
   // Typed arrays sort NaN to the end.
   if (Number.isNaN(sorted.at(-1))) throw unusable('NaN inside the body', 'numbers')
-  const low = percentileOfSorted(sorted, lowPercentile)
-  const high = percentileOfSorted(sorted, highPercentile)
-  if (!(high > low)) throw unusable(`the value ${low} at both percentiles`, 'an image with contrast')
-  return { low, high }
+  const scale = scaleOfSorted(sorted, mapping)
+  if (!(scale.high > scale.low)) throw unusable(`the value ${scale.low} at both ends`, 'an image with contrast')
+  return scale
+}
+
+function scaleOfSorted(sorted: Float32Array, mapping: MrMapping): MrScale {
+  const at = (percentile: number): number => percentileOfSorted(sorted, percentile)
+  switch (mapping.kind) {
+    case 'percentile':
+      return { low: at(mapping.lowPercentile), high: at(mapping.highPercentile) }
+    case 'z-score': {
+      const mean = sorted.reduce((sum, value) => sum + value, 0) / sorted.length
+      const squares = sorted.reduce((sum, value) => sum + (value - mean) ** 2, 0)
+      const reach = mapping.deviations * Math.sqrt(squares / sorted.length)
+      return { low: mean - reach, high: mean + reach }
+    }
+    case 'landmarks': {
+      const landmarks = mapping.percentiles.map(at)
+      return { low: landmarks[0]!, high: landmarks.at(-1)!, knots: { mr: landmarks, unit: mapping.standard } }
+    }
+    default:
+      return mapping satisfies never
+  }
 }
 
 /**
