@@ -1,5 +1,6 @@
 /** `larmor warp` on a pair whose map is known: an MR made so that each of its points says which point of the CT it is. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,6 +31,7 @@ import {
   voxelCount,
 } from '../../src/volume/index.ts'
 import { fieldOf, turned, uprightGrid } from '../volume/fields.ts'
+import { installed } from '../formats/made.ts'
 import { larmor } from './larmor.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'larmor-warp-'))
@@ -177,7 +179,10 @@ test('a mask stays 0 and 1, and its middle lands where the map says', async () =
   assert.equal(code, 0)
   const mask = await readNifti(at('mask', 'ball.nii.gz'))
   assert.ok(mask.values instanceof Uint8Array)
-  assert.deepEqual([...new Set(mask.values)].toSorted((a, b) => a - b), [0, 1])
+  assert.deepEqual(
+    [...new Set(mask.values)].toSorted((a, b) => a - b),
+    [0, 1],
+  )
   checkBall(mask)
 })
 
@@ -222,6 +227,19 @@ test('a structure set becomes masks and a new structure set on the CT', async ()
     assert.ok(distance < 14 + 3.2, `${distance} mm`)
   }
 })
+
+test.skipIf(!installed('dciodvfy'))(
+  'dciodvfy (skipped where it is not installed) finds no error in a structure set that was brought over',
+  async () => {
+    await warp('checked', at('structures.dcm'), '--transform', at('rigid_mr.dcm'), '--onto', at('CT'))
+    const { stderr } = spawnSync('dciodvfy', [at('checked', 'structures.dcm')], { encoding: 'utf8' })
+    assert.deepEqual(
+      stderr.split('\n').filter((line) => line.startsWith('Error')),
+      [],
+    )
+    assert.match(stderr, /RTStructureSet/)
+  },
+)
 
 test('an image comes back to the MR with --inverse', async () => {
   await writeNifti(
