@@ -17,6 +17,7 @@ import {
   readStructureSet,
 } from '../../src/formats/index.ts'
 import { silent } from '../../src/progress.ts'
+import { encodedWith } from '../fuzz/made-codestreams.ts'
 import { rtStructFile, sequence } from '../fuzz/made-dicom.ts'
 import { elementBytes, fileBytes, put, uint, writeSeries } from './dicom-made.ts'
 import type { MadeElement } from './dicom-made.ts'
@@ -156,6 +157,24 @@ test('a frame of more than 4096² pixels and tables without end are refused at o
   await withinMs(1500, () =>
     faultOf(decodeFrame('jpegLossless', stream, { rows: 2, columns: 4, bitsAllocated: 16 }, 'here')),
   )
+})
+
+// The HTJ2K decoder looped for ever over the second of these, and has no way to be stopped.
+test('a damaged head of a JPEG 2000 codestream is refused before its decoder sees it', async () => {
+  const { decodeFrame } = await import('../../src/formats/dicom/codecs/decode.ts')
+  const samples = Uint16Array.from({ length: 64 * 64 }, (_, n) => n % 97)
+  const size = { rows: 64, columns: 64, bitsAllocated: 16 } as const
+  for (const codec of ['jpeg2000', 'htj2k'] as const) {
+    const whole = Buffer.from(await encodedWith(codec, samples, 64, 16))
+    assert.deepEqual(await decodeFrame(codec, whole, size, 'here'), samples)
+    const comment = whole.indexOf(Buffer.of(0xff, 0x64))
+    for (const changes of [{ 44: 128 }, { 44: 128, [comment + 1]: 1 }, { [comment + 1]: 1 }, { 27: 0 }]) {
+      const damaged = Buffer.from(whole)
+      for (const [at, byte] of Object.entries(changes)) damaged[Number(at)] = byte
+      const { kind } = await faultOf(decodeFrame(codec, damaged, size, 'here'))
+      assert.match(kind, /^input\.(corrupt|unsupported)$/, `${codec} ${JSON.stringify(changes)}`)
+    }
+  }
 })
 
 test('pipes and folders with the name of a volume are refused, not waited for', async () => {

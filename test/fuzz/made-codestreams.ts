@@ -14,6 +14,7 @@ type Encoder = {
   getDecodedBuffer(frame: object): Uint8Array
   getEncodedBuffer(): Uint8Array
   encode(): void
+  setProgressive?(progressive: boolean): void
 }
 type EncoderModule = Record<string, new () => Encoder>
 /** Module paths as values, since these builds have no types. */
@@ -47,6 +48,7 @@ export async function encodedWith(
   }
   const into = encoder.getDecodedBuffer(frame)
   into.set(bits === 8 ? Uint8Array.from(samples) : new Uint8Array(samples.buffer))
+  encoder.setProgressive?.(false) // JPEG Baseline has one scan
   encoder.encode()
   return Uint8Array.from(encoder.getEncodedBuffer())
 }

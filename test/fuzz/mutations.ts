@@ -140,6 +140,24 @@ function absurdNumberAt(out: Buffer, at: number, width: 2 | 4, random: Random): 
   return out
 }
 
+/** How JPEG, JPEG-LS and JPEG 2000 begin; sizes, tiles, tables and precision stand in the bytes that follow. */
+const CODESTREAMS = [Buffer.of(0xff, 0xd8, 0xff), Buffer.of(0xff, 0x4f, 0xff, 0x51)]
+const CODESTREAM_HEAD_BYTES = 140
+
+/** What a decoder is told before its first sample. */
+function codestreamHead(bytes: Buffer, random: Random): Buffer {
+  const begins = CODESTREAMS.map((mark) => bytes.indexOf(mark)).filter((at) => at >= 0)
+  const begin = begins[random.below(Math.max(1, begins.length))]
+  if (begin === undefined) return flipBits(bytes, random)
+  const out = Buffer.from(bytes)
+  for (let n = 1 + random.below(4); n > 0; n--) {
+    const at = begin + 2 + random.below(CODESTREAM_HEAD_BYTES)
+    if (at < out.length)
+      out[at] = random.uniform() < 0.5 ? random.below(256) : [0, 1, 0x7f, 0x80, 0xff][random.below(5)]!
+  }
+  return out
+}
+
 const MUTATIONS: readonly [string, Mutation][] = [
   ['bits', flipBits],
   ['bits', flipBits],
@@ -154,6 +172,7 @@ const MUTATIONS: readonly [string, Mutation][] = [
   ['word', absurdWord],
   ['element', absurdElement],
   ['element', absurdElement],
+  ['codestream', codestreamHead],
 ]
 
 /** One or two of them; those of a gzipped file half the time inside it. */

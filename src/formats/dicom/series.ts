@@ -90,14 +90,15 @@ export async function findSeries(sources: readonly string[], report: Report): Pr
   return { series: markDamaged(series, refused), structureSets, refused, passedOver }
 }
 
-/** PS3.5 table 6.2-1: an LO; some write more. */
-const LONGEST_DESCRIPTION = 64
+/** PS3.5 table 6.2-1: an LO, an IS; some write more. */
+const [LONGEST_DESCRIPTION, LONGEST_NUMBER, LONGEST_PART] = [64, 12, 200]
 
 /** For messages: what a person finds in the export, without a name or number of a patient. */
 export function seriesLabel({ seriesNumber, modality, description, part, frames }: DicomSeries): string {
   const named = description === '' ? '' : ` "${description.slice(0, LONGEST_DESCRIPTION)}"`
-  const which = part === '' ? '' : `, ${part}`
-  return `Series ${seriesNumber ?? 'without number'}${named} (${modality}, ${frames.length} images${which})`
+  const which = part === '' ? '' : `, ${part.slice(0, LONGEST_PART)}`
+  const number = seriesNumber?.slice(0, LONGEST_NUMBER) ?? 'without number'
+  return `Series ${number}${named} (${modality}, ${frames.length} images${which})`
 }
 
 export async function filesIn(sources: readonly string[]): Promise<string[]> {

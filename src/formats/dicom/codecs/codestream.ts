@@ -70,6 +70,7 @@ export function jpeg2000Codestream(frame: Uint8Array, where: string): Codestream
   if (walk.word(0) !== SOC || walk.word(2) !== SIZ)
     throw corrupt(where, `${hex(walk.word(0))} at its start`, 'a JPEG 2000 codestream (FF4F FF51)')
   const [right, bottom, left, top] = [8, 12, 16, 20].map((at) => walk.long(at)) as [number, number, number, number]
+  checkTiles(walk, [right, bottom, left, top], where)
   const components = walk.word(40)
   const end = endOfTiles(walk, 4 + walk.word(4), where)
   return {
@@ -81,11 +82,44 @@ export function jpeg2000Codestream(frame: Uint8Array, where: string): Codestream
   }
 }
 
+/** T.800 table A.1: what may stand in a main header. A decoder has looped for ever over a marker that may not. */
+const MAIN_HEADER = new Set([
+  0xff50, 0xff52, 0xff53, 0xff55, 0xff56, 0xff57, 0xff59, 0xff5c, 0xff5d, 0xff5e, 0xff5f, 0xff60, 0xff63, 0xff64,
+])
+const COD = 0xff52
+/** T.800 table A.2: a tile's number has 16 bits. */
+const MAX_TILES = 65_535
+/** T.800 table A.15 and A.18: halvings of the image, and the exponents of a code block's sides less two. */
+const [MAX_LEVELS, MAX_BLOCK_EXPONENT, MAX_BLOCK_AREA_EXPONENT] = [32, 8, 8]
+
+/** The tile grid (T.800 B.3) and the samples of the one component: as many as there are pixels. */
+function checkTiles(walk: Walker, [right, bottom, left, top]: readonly number[], where: string): void {
+  const [width, height, x, y] = [24, 28, 32, 36].map((at) => walk.long(at)) as [number, number, number, number]
+  const tiles = Math.ceil((right! - x) / width) * Math.ceil((bottom! - y) / height)
+  if (!(x <= left! && y <= top! && x + width > left! && y + height > top! && tiles <= MAX_TILES))
+    throw corrupt(where, `tiles of ${width} × ${height} from ${x}, ${y}`, `1 to ${MAX_TILES} of them`)
+  if (walk.byte(43) !== 1 || walk.byte(44) !== 1)
+    throw corrupt(where, `a sample every ${walk.byte(43)} × ${walk.byte(44)} pixels`, 'one each')
+}
+
+/** T.800 A.6.1, from its length on. */
+function checkCoding(walk: Walker, at: number, where: string): void {
+  const [levels, across, down] = [walk.byte(at + 7), walk.byte(at + 8), walk.byte(at + 9)]
+  const fits = levels <= MAX_LEVELS && Math.max(across, down) <= MAX_BLOCK_EXPONENT
+  if (fits && across + down <= MAX_BLOCK_AREA_EXPONENT) return
+  throw corrupt(
+    where,
+    `${levels} levels, code blocks of 2^${across + 2} × 2^${down + 2}`,
+    '32 and 4096 samples at most',
+  )
+}
+
 /** Walks the main header, then each tile part by the length that it states (Psot), to the end mark. */
 function endOfTiles(walk: Walker, afterSize: number, where: string): number {
   let at = afterSize
   while (walk.word(at) !== SOT) {
-    if (walk.word(at) >>> 8 !== 0xff) throw corrupt(where, `${hex(walk.word(at))} in its header`, 'a marker')
+    if (!MAIN_HEADER.has(walk.word(at))) throw corrupt(where, `${hex(walk.word(at))} in its header`, 'a marker')
+    if (walk.word(at) === COD) checkCoding(walk, at + 2, where)
     at += 2 + walk.word(at + 2)
   }
   while (walk.word(at) === SOT) {
