@@ -2,9 +2,9 @@
  * A virtual patient on disk: `PHANTOM-NNN/` with CT and MR series, labels, and `truth/truth.json`. Every object says that
  * it is a phantom.
  *
- * DICOM       CT/, CT_contrast/, MR_t1/ …, RTSTRUCT/; labels.nii.gz lies in truth/, out of the way of an import.
- * NIfTI       ct.nii.gz, ct_contrast.nii.gz, mr_t1.nii.gz …, a mask of each structure in structures/, and labels.nii.gz.
- * Truth       truth/truth.json, landmarks.csv (RAS mm), see truth.ts.
+ * DICOM       CT/, CT_contrast/, MR_t1/ …, RTSTRUCT/.
+ * NIfTI       ct.nii.gz, ct_contrast.nii.gz, mr_t1.nii.gz …, a mask of each structure in structures/.
+ * Truth       truth/: truth.json, landmarks.csv, deformation.nii.gz (truth.ts), labels.nii.gz: out of the way of an import.
  */
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -33,8 +33,7 @@ export async function writeVirtualPatient(
 ): Promise<string> {
   return writeWhole(output, number, async (temporary) => {
     await (format === 'dicom' ? writeDicom(temporary, number, patient) : writeNiftis(temporary, patient))
-    const beside = format === 'dicom' ? join(temporary, 'truth') : temporary
-    await writeNifti(join(beside, 'labels.nii.gz'), patient.labels, { description: 'PHANTOM labels' })
+    await writeNifti(join(temporary, 'truth', 'labels.nii.gz'), patient.labels, { description: 'PHANTOM labels' })
     const making = makingOf({ seed: patient.traits.seed, format, ...patient.settings })
     await writeTruth(join(temporary, 'truth'), phantomId(number), making, patient)
   })

@@ -89,10 +89,10 @@ test('every DICOM object says PHANTOM in name, number, study and series', () => 
   }
 })
 
-test('NIfTI holds the same voxels, with the labels beside them', async () => {
+test('NIfTI holds the same voxels, with the labels in truth/', async () => {
   const at = await writeVirtualPatient(join(folder, 'nifti'), 1, patient, 'nifti')
   const [ct, t1, labels] = await Promise.all(
-    ['ct', 'mr_t1', 'labels'].map((name) => readNifti(join(at, `${name}.nii.gz`))),
+    ['ct', 'mr_t1', 'truth/labels'].map((name) => readNifti(join(at, `${name}.nii.gz`))),
   )
   assert.deepEqual(Array.from(ct!.values), Array.from(patient.ct.values))
   assert.deepEqual(Array.from(t1!.values), Array.from(patient.mr[0]!.image.values))
