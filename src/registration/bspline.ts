@@ -102,26 +102,29 @@ export function atPoints(points: Tensor, [k, j, i]: AxisMatrices): Tensor {
   return sum(mul(alongJ, transpose(k, 0, 1)), [1])
 }
 
-/**
- * Mean over control points of the squared second differences (Rueckert et al. 1999, eq. 8), a mm of their distance: so
- * that the same weight holds a coarse grid and a fine one alike.
- */
-export function bending(control: Tensor, controlMm: number): Tensor {
-  const pure = [1, 2, 3].map((axis) => mean(square(differences(differences(control, axis), axis))))
-  const mixed = (
-    [
-      [1, 2],
-      [1, 3],
-      [2, 3],
-    ] as const
-  ).map(([a, b]) => mul(mean(square(differences(differences(control, a), b))), 2))
-  return mul(total([...pure, ...mixed]), 3 / controlMm ** 2)
+/** What a spline costs, both for the same weight of a coarse grid and a fine one. */
+export type Penalties = {
+  /** Mean over control points of the squared second differences (Rueckert et al. 1999, eq. 8), a mm of their distance. */
+  readonly bending: Tensor
+  /** Mean squared first differences, a mm of their distance: the square of how much tissue is stretched and sheared. */
+  readonly stretching: Tensor
 }
 
-/** Mean squared first differences, a mm of their distance: the square of how much tissue is stretched and sheared. */
-export function stretching(control: Tensor, controlMm: number): Tensor {
-  const parts = [1, 2, 3].map((axis) => mean(square(differences(control, axis))))
-  return mul(total(parts), 3 / controlMm ** 2)
+/** @param controlMm  between control points */
+export function penaltiesOf(control: Tensor, controlMm: number): Penalties {
+  const slopes = [1, 2, 3].map((axis) => differences(control, axis))
+  const pure = slopes.map((slope, n) => mean(square(differences(slope, n + 1))))
+  const mixed = (
+    [
+      [0, 2],
+      [0, 3],
+      [1, 3],
+    ] as const
+  ).map(([of, along]) => mul(mean(square(differences(slopes[of]!, along))), 2))
+  return {
+    bending: mul(total([...pure, ...mixed]), 3 / controlMm ** 2),
+    stretching: mul(total(slopes.map((slope) => mean(square(slope)))), 3 / controlMm ** 2),
+  }
 }
 
 function differences(x: Tensor, axis: number): Tensor {

@@ -24,15 +24,7 @@ import {
 } from '../tensor/index.ts'
 import type { Affine, Deformation, Grid } from '../volume/index.ts'
 import { adamOf } from './adam.ts'
-import {
-  alongAxes,
-  axisMatrices,
-  bending,
-  controlCount,
-  refinementMatrix,
-  splineMatrix,
-  stretching,
-} from './bspline.ts'
+import { alongAxes, axisMatrices, controlCount, penaltiesOf, refinementMatrix, splineMatrix } from './bspline.ts'
 import { fieldOf } from './deform-field.ts'
 import type { Masks } from './deform-images.ts'
 import { alignedImages } from './deform-images.ts'
@@ -70,9 +62,9 @@ export type DeformSettings = DifferenceOptions & {
 export const DEFORM_SETTINGS: DeformSettings = {
   leastVoxelMm: 2,
   levels: [
-    { spacing: 16, iterations: 60, points: 8000, stepMm: 1 },
-    { spacing: 8, iterations: 80, points: 10000, stepMm: 0.8 },
-    { spacing: 4, iterations: 80, points: 15000, stepMm: 0.5 },
+    { spacing: 16, iterations: 50, points: 6000, stepMm: 1 },
+    { spacing: 8, iterations: 60, points: 8000, stepMm: 0.8 },
+    { spacing: 4, iterations: 70, points: 12000, stepMm: 0.5 },
   ],
   tail: 0.25,
   bins: 32,
@@ -211,8 +203,9 @@ async function fitLevel(work: Work, control: Tensor, level: number, of: DeformLe
   const controlMm = of.spacing * work.voxelMm
   const costOn = (lattice: Lattice): Tensor => {
     const { difference } = differenceUnder(control, of.spacing, lattice, work)
-    const bent = mul(bending(control, controlMm), settings.bending)
-    const stretched = mul(stretching(control, controlMm), settings.stretching)
+    const { bending, stretching } = penaltiesOf(control, controlMm)
+    const bent = mul(bending, settings.bending)
+    const stretched = mul(stretching, settings.stretching)
     const cost = add(add(difference, bent), stretched)
     if (!marks || !rows) return cost
     return add(cost, mul(landmarkDistance(control, rows, marks, work.voxelMm), settings.landmarks))

@@ -5,12 +5,11 @@ import {
   alongAxes,
   atPoints,
   axisMatrices,
-  bending,
   controlCount,
   cubicBspline,
+  penaltiesOf,
   refinementMatrix,
   splineMatrix,
-  stretching,
 } from '../../src/registration/bspline.ts'
 import type { AxisMatrices } from '../../src/registration/bspline.ts'
 import { tensor } from '../../src/tensor/index.ts'
@@ -67,17 +66,17 @@ test('control points of a linear function make that function at every voxel, and
     for (let k = 0; k < SIZE[0]; k++)
       for (let j = 0; j < SIZE[1]; j++) for (let i = 0; i < SIZE[2]; i++) expected.push(linear([i, j, k], component))
   assertNear(field, expected, 1e-4)
-  assert.ok(bending(controlOf(linear), SPACING).item() < 1e-9)
+  assert.ok(penaltiesOf(controlOf(linear), SPACING).bending.item() < 1e-9)
   // Per component Σ slope² over the axes, and the mean over components, thrice: the penalty's definition.
   const slopes = [0.3, -0.2, 0.1].map((a) => a ** 2 + 0.05 ** 2 + 0.4 ** 2)
-  assert.ok(Math.abs(stretching(controlOf(linear), SPACING).item() - slopes.reduce((a, b) => a + b)) < 1e-5)
+  assert.ok(Math.abs(penaltiesOf(controlOf(linear), SPACING).stretching.item() - slopes.reduce((a, b) => a + b)) < 1e-5)
 })
 
 test('a parabola along one axis bends by its second derivative', () => {
   // φ = a · i² along i: second difference 2a · spacing², over spacing and squared: (2a · spacing)²; all components: × 3.
   const a = 0.01
   const parabola = controlOf(([i]) => a * i! ** 2)
-  assert.ok(Math.abs(bending(parabola, SPACING).item() - 3 * (2 * a * SPACING) ** 2) < 1e-4)
+  assert.ok(Math.abs(penaltiesOf(parabola, SPACING).bending.item() - 3 * (2 * a * SPACING) ** 2) < 1e-4)
 })
 
 test('control points half as far apart make the very same spline', () => {
