@@ -6,8 +6,9 @@
  */
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { withLock } from '../cohort/index.ts'
 import { LarmorError } from '../errors.ts'
-import { exists, sha256OfFile, writeJson } from '../files.ts'
+import { asDiskFault, exists, sha256OfFile, writeJson } from '../files.ts'
 import { planSha256, readPlan, sourceHashes, writePlan, type Plan } from '../plan/index.ts'
 import type { Report } from '../progress.ts'
 import { readSafetensors, tensor, writeSafetensors, type Tensor } from '../tensor/index.ts'
@@ -56,12 +57,23 @@ export async function buildStore(
   return manifest
 }
 
-/** Writes the plan into an empty folder; a folder with this same plan goes on, one with another is refused. */
+/**
+ * Writes the plan into an empty folder; a folder with this same plan goes on, one with another is refused. One at a time:
+ * of two commands that begin together with different plans, one wins and the other is refused; with the same plan both
+ * write the same bytes.
+ */
 async function claimFolder(storeDir: string, plan: Plan): Promise<void> {
   const path = join(storeDir, PLAN)
-  if (!(await exists(path))) return writePlan(path, plan)
-  if (planSha256(await readPlan(path)) === planSha256(plan)) return
-  throw new LarmorError({
+  await withLock(join(storeDir, '.plan.lock'), async () => {
+    if (!(await exists(path))) return writePlan(path, plan)
+    if (planSha256(await readPlan(path)) !== planSha256(plan)) throw anotherPlan(storeDir)
+  }).catch((error: unknown) => {
+    throw asDiskFault(error, path)
+  })
+}
+
+function anotherPlan(storeDir: string): LarmorError {
+  return new LarmorError({
     kind: 'usage.outputExists',
     message: 'The folder holds the slices of another plan.',
     where: storeDir,
@@ -133,7 +145,7 @@ function checkUsable(plan: Plan, patients: readonly StoredFile[], part: 'train' 
     kind: 'plan.noUsableSlices',
     message: 'No slice can be used.',
     where: `The patients of ${part}: ${plan.split[part].join(', ')}`,
-    found: 'too little body or MR in every slice',
+    found: 'too little body, MR or signal in every slice',
     expected: `slices with at least ${plan.usable.bodyCm2} cm² of body, ${100 * plan.usable.mrShare} % of it with MR`,
     fix: 'Look at the registration of these patients; or lower `usable` in the plan and give it with --plan.',
   })

@@ -4,6 +4,8 @@ import type { Manifest } from './manifest.ts'
 
 /** Below this a person should know who counts less. */
 const DOUBTFUL = 0.75
+/** Right pairs of real and virtual patients have 0.9 and more; an MR that lies elsewhere, or of a part only, has less. */
+const UNLIKE = 0.8
 
 export function describeStore(
   dir: string,
@@ -17,12 +19,24 @@ export function describeStore(
     for (const [reason, count] of Object.entries(patient.unusable)) unusable[reason] = (unusable[reason] ?? 0) + count
   const { split, sliceSize, spacingMm, target, leftOut, fingerprint } = plan
   const doubtful = fingerprint.patients.filter(({ weight }) => weight < DOUBTFUL)
+  const metal =
+    plan.usable.metalCm2 === undefined
+      ? fingerprint.patients.reduce((sum, { metalSlices }) => sum + (metalSlices ?? 0), 0)
+      : 0
+  const unlike = fingerprint.patients.filter(({ mrBodyDice }) => mrBodyDice !== undefined && mrBodyDice < UNLIKE)
   const lines = [
     `${patients.length} patients, ${usable} usable slices of ${slices} (${sliceSize.join(' × ')} pixels of ${spacingMm[0]} mm), target ${target}.`,
     ...Object.entries(unusable).map(([reason, count]) => `  not used: ${count} slices with ${reason}`),
     split.by === 'slice'
       ? `Split by ${split.trainSlices} slices. ${split.warning}`
       : `Split: ${split.train.length} train, ${split.validation.length} validation, ${split.test.length} test.`,
+    ...(metal > 0
+      ? [`  metal in ${metal} slices, which are used: larmor plan --plan with usable.metalCm2 leaves them out`]
+      : []),
+    ...unlike.map(
+      ({ id, mrBodyDice }) =>
+        `  look at ${id}: the CT's body and what the MR shows agree by a Dice of only ${mrBodyDice}`,
+    ),
     ...doubtful.map(({ id, weight }) => `  counts ${weight} in training: ${id}, by its registration`),
     ...leftOut.map(({ id, reason }) => `  left out: ${id}: ${reason}`),
     `Store: ${dir}`,
