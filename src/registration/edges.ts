@@ -41,10 +41,10 @@ const POINTS = 2000
 /** Fewer say nothing. */
 const LEAST_POINTS = 50
 
-/** HU at the surface, and on which side of it the MR is bright. */
+/** HU at the surface (half between tissue and air, as in the MR: else coarse voxels shift it), and where the MR is bright. */
 const SURFACES = {
-  skin: { hu: -300, brightIsDense: true },
-  air: { hu: -300, brightIsDense: true },
+  skin: { hu: -500, brightIsDense: true },
+  air: { hu: -500, brightIsDense: true },
   bone: { hu: 300, brightIsDense: false },
 } as const
 
@@ -86,10 +86,7 @@ export function edgeDistance(
   }
 }
 
-/**
- * Where the steepest fall of a profile is half done: from the brightest value before it to the darkest after it, both
- * within FALL_MM; undefined where that fall is less than `least`.
- */
+/** Where the steepest fall of a profile, over twice FALL_MM, is half done; undefined where that is no clear edge. */
 function fallAt(line: readonly number[], least: number): number | undefined {
   const reach = FALL_MM / STEP_MM
   let [steepest, middle] = [0, -1]
@@ -97,7 +94,8 @@ function fallAt(line: readonly number[], least: number): number | undefined {
     const fall = line[n - reach]! - line[n + reach]!
     if (fall > steepest) [steepest, middle] = [fall, n]
   }
-  if (steepest < least) return undefined
+  const range = Math.max(...line) - Math.min(...line)
+  if (steepest < least || steepest < SHARP * range) return undefined
   const [bright, dark] = [line[middle - reach]!, line[middle + reach]!]
   const half = (bright + dark) / 2
   for (let n = middle - reach; n < middle + reach; n++)
@@ -106,6 +104,8 @@ function fallAt(line: readonly number[], least: number): number | undefined {
 }
 /** Half the width of an edge: as wide as a voxel of 2.5 mm blurs it. */
 const FALL_MM = 2
+/** Share of all that the profile spans: less is one step of several, or a slow fading. */
+const SHARP = 0.6
 
 /** Where the HU cross the surface's threshold along grid lines; with the direction from bright to dark. */
 function ctSurface({ plain, body }: Prepared, kind: EdgeKind): SurfacePoint[] {

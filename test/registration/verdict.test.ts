@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
-import type { Quality } from '../../src/registration/quality.ts'
+import type { DeformationFigures, Quality } from '../../src/registration/quality.ts'
 import { verdictOf } from '../../src/registration/quality.ts'
 
 // The figures of a sound neck (hn_t1 of the shared cases).
@@ -14,6 +14,7 @@ const sound: Quality = {
   surfaceP95Mm: 4.5,
   inverseConsistencyMm: 0.14,
   inverseConsistencyP95Mm: 0.3,
+  edges: { skin: null, air: null, bone: null },
 }
 
 test('sound figures are good', () => {
@@ -32,4 +33,36 @@ test('the worst figure decides, and the reason names it with its value', () => {
 
 test('where no surface is shown by both images a person should look', () => {
   assert.equal(verdictOf({ ...sound, surfaceMeanMm: null, surfaceP95Mm: null }).verdict, 'look')
+})
+
+const deformed: DeformationFigures = {
+  controlSpacingMm: [32, 16, 8],
+  iterations: 220,
+  before: { mi: 0.42, mind: 0.072 },
+  after: { mi: 0.69, mind: 0.054 },
+  jacobian: { min: 0.65, max: 1.41, foldedShare: 0, sdLog: 0.1 },
+  displacement: { meanMm: 2.7, p95Mm: 5.3, maxMm: 9.5 },
+}
+
+test('a sound deformation is good; any folding asks for a look, one per cent of it rejects', () => {
+  assert.equal(verdictOf(sound, deformed).verdict, 'good')
+  const folded = (foldedShare: number) =>
+    verdictOf(sound, { ...deformed, jacobian: { ...deformed.jacobian, foldedShare } }).verdict
+  assert.equal(folded(0.0001), 'look')
+  assert.equal(folded(0.02), 'reject')
+})
+
+test('a deformation that makes the images less alike asks for a look', () => {
+  assert.match(verdictOf(sound, { ...deformed, after: { mi: 0.3, mind: 0.054 } }).reason, /MI/)
+  assert.match(verdictOf(sound, { ...deformed, after: { mi: 0.69, mind: 0.09 } }).reason, /MIND/)
+})
+
+test('without a backward run nobody is told that all is well', () => {
+  const once = { ...sound, inverseConsistencyMm: null, inverseConsistencyP95Mm: null }
+  assert.equal(verdictOf(once, deformed).verdict, 'look')
+})
+
+test('skin that lies elsewhere in the MR asks for a look', () => {
+  const skin = { meanMm: 2, p95Mm: 6.2, shownShare: 0.8, points: 1500 }
+  assert.match(verdictOf({ ...sound, edges: { ...sound.edges, skin } }).reason, /skin is within 6\.2 mm/)
 })
