@@ -38,7 +38,7 @@ export const SEQUENCES = {
   t1gdfs: { ...t1, key: 't1gdfs', name: 'T1w Gd fat-suppressed', gadolinium: true, fatSuppressed: true },
   t2,
   t2fs: { ...t2, key: 't2fs', name: 'T2w fat-suppressed', fatSuppressed: true },
-  t1gre: { ...gre, key: 't1gre', name: 'T1w gradient echo', gadolinium: false, fatSuppressed: false },
+  t1gre: { ...gre, key: 't1gre', name: 'T1w 3D', gadolinium: false, fatSuppressed: false },
 } as const satisfies Record<string, Sequence>
 export type SequenceName = keyof typeof SEQUENCES
 export const SEQUENCE_NAMES = Object.keys(SEQUENCES) as SequenceName[]
