@@ -7,7 +7,7 @@ import { cutSlices, MR_STEPS } from '../../src/dataset/slices.ts'
 import { LarmorError, type FaultKind } from '../../src/errors.ts'
 import { makePlan, readPair, writePlan, type Plan } from '../../src/plan/index.ts'
 import { silent, toTheEnd } from '../../src/progress.ts'
-import { mapCt, mapMr, mrScaleOf } from '../../src/volume/index.ts'
+import { biasField, mapCt, mapMr, mrScaleOf } from '../../src/volume/index.ts'
 import { smallGrid, temporaryFolder, writeSmallCohort } from '../plan/small-cohort.ts'
 
 const plane = smallGrid.size[0] * smallGrid.size[1]
@@ -56,6 +56,29 @@ test('inside the body the stored MR is the mapped MR to half a step of int16; ou
   for (let n = 0; n < slices.mr.length; n++)
     if (slices.body[n] === 0)
       assert.deepEqual([slices.mr[n], mapCt([slices.ct[n]!] as never, plan.ct)[0]], [-MR_STEPS, -1])
+})
+
+test('slices of a plan with bias correction are those of the even MR; metal is left out only where the plan says so', async () => {
+  const pair = await readPair(cohort, 'p002', plan.target)
+  const field = biasField(pair.mr, pair.inside).values
+  const even = { ...pair, mr: { ...pair.mr, values: pair.mr.values.map((v, n) => v / field[n]!) } }
+  const corrected = toTheEnd(cutSlices(pair, { ...plan, mr: { ...plan.mr, biasCorrection: true } }))
+  assert.deepEqual(corrected.mr, toTheEnd(cutSlices(even, plan)).mr)
+  assert.notDeepEqual(corrected.mr, toTheEnd(cutSlices(pair, plan)).mr)
+
+  const filling = pair.body.values.findIndex((one, n) => one === 1 && n > 3 * plane)
+  const ct = { ...pair.ct, values: pair.ct.values.map((hu, n) => (n === filling ? 3071 : hu)) }
+  assert.deepEqual(toTheEnd(cutSlices({ ...pair, ct }, plan)).unusable, {})
+  const strict: Plan = { ...plan, usable: { ...plan.usable, metalCm2: 0.1 } }
+  const { usable, unusable } = toTheEnd(cutSlices({ ...pair, ct }, strict))
+  assert.deepEqual([unusable, usable.indexOf(0)], [{ metal: 1 }, 3])
+})
+
+test('a slice whose soft tissue gives no signal is left out as a drop-out', async () => {
+  const pair = await readPair(cohort, 'p002', plan.target)
+  const mr = pair.mr.values.map((v, n) => (Math.floor(n / plane) === 2 ? Math.min(v, 3) : v))
+  const { usable, unusable } = toTheEnd(cutSlices({ ...pair, mr: { ...pair.mr, values: mr } }, plan))
+  assert.deepEqual([unusable, usable.indexOf(0)], [{ 'signal drop-out': 1 }, 2])
 })
 
 test('an interrupted build goes on where it stopped: finished patients are not written again', async () => {

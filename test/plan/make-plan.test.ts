@@ -3,8 +3,10 @@ import { copyFile, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'vitest'
 import { LarmorError, type FaultKind } from '../../src/errors.ts'
-import { makePlan, planSha256, readPlan, splitOf, writePlan, type PlanOptions } from '../../src/plan/index.ts'
+import { makePlan, planSha256, readPair, readPlan, splitOf, writePlan } from '../../src/plan/index.ts'
+import type { PlanOptions } from '../../src/plan/index.ts'
 import { silent, type Event } from '../../src/progress.ts'
+import { biasField, mapMr, mrScaleOf, percentileOfSorted, valuesInside, volume } from '../../src/volume/index.ts'
 import { smallGrid, temporaryFolder, writeSmallCohort, type PatientChanges } from './small-cohort.ts'
 
 const options: PlanOptions = { seed: 1, report: silent, sliceSize: 64 }
@@ -145,4 +147,57 @@ test('an edited plan with a patient on two sides or a falling table is refused w
     assert.ok(error instanceof LarmorError && error.fault.kind === 'json.refused')
     return /two parts/.test(error.fault.found) && /huToMr/.test(error.fault.found)
   })
+})
+
+test('landmarks are learnt from the patients that train, kept in the plan, and lay their own deciles on the standard', async () => {
+  await using cohort = await cohortOf([{}, {}, { change: (_, mr) => mr.forEach((v, at) => (mr[at] = v * v)) }, {}])
+  const at = { ...options, validation: 1, test: 1, normalise: 'landmarks' } as const
+  const plan = await makePlan(cohort.dir, at)
+  assert.ok(plan.mr.kind === 'landmarks')
+  const train = await Promise.all(plan.split.train.map((id) => readPair(cohort.dir, id, plan.target)))
+  const { percentiles, standard } = plan.mr
+  percentiles.forEach((percentile, n) => {
+    const places = train.map(({ mr, inside }) => {
+      const sorted = valuesInside(mr, inside).sort()
+      const [low, mark, high] = [percentiles[0]!, percentile, percentiles.at(-1)!].map((p) =>
+        percentileOfSorted(sorted, p),
+      )
+      return (2 * (mark! - low!)) / (high! - low!) - 1
+    })
+    assert.ok(Math.abs(standard[n]! - places.reduce((a, b) => a + b) / places.length) < 1e-6)
+  })
+  const path = join(cohort.dir, 'plan.json')
+  await writePlan(path, plan)
+  assert.deepEqual((await readPlan(path)).mr, plan.mr)
+})
+
+test('the table HU → MR of pieces is the mean of the mapped MR, whatever the normalisation', async () => {
+  const grey: PatientChanges['change'] = (ct) => ct.forEach((hu, at) => (ct[at] = hu === -1000 ? hu : 35))
+  await using cohort = await cohortOf([{ change: grey }, { change: grey }])
+  for (const normalise of ['percentile', 'z-score', 'landmarks'] as const) {
+    const plan = await makePlan(cohort.dir, { ...options, test: 0, normalise })
+    const { mr, ct, inside } = await readPair(cohort.dir, plan.split.train[0]!, plan.target)
+    const mapped = mapMr(mr.values, mrScaleOf(mr, inside, plan.mr)).filter(
+      (_, n) => inside.values[n] === 1 && ct.values[n] === 35,
+    )
+    const mean = mapped.reduce((a, b) => a + b, 0) / mapped.length
+    const table = plan.huToMr.mr[plan.huToMr.ct.findIndex((x) => x >= (2 * 1035) / 2500 - 1)]!
+    assert.ok(Math.abs(table - mean) < 2e-3, `${normalise}: ${table} beside ${mean}`)
+  }
+})
+
+test('with bias correction the scale is that of the even MR, without it that of the MR as it is', async () => {
+  const coil: PatientChanges['change'] = (_, mr) => mr.forEach((v, n) => (mr[n] = v * Math.exp((n % 40) / 100)))
+  await using cohort = await cohortOf([{ change: coil }, { change: coil }])
+  const scales = []
+  for (const biasCorrection of [true, false]) {
+    const plan = await makePlan(cohort.dir, { ...options, test: 0, biasCorrection })
+    assert.equal(plan.mr.biasCorrection, biasCorrection)
+    const read = await readPair(cohort.dir, 'p001', plan.target)
+    const field = biasField(read.mr, read.inside).values
+    const seen = volume(read.mr.grid, biasCorrection ? read.mr.values.map((v, n) => v / field[n]!) : read.mr.values)
+    assert.deepEqual(plan.fingerprint.patients[0]!.mrScale, mrScaleOf(seen, read.inside, plan.mr))
+    scales.push(plan.fingerprint.patients[0]!.mrScale.high)
+  }
+  assert.ok(scales[0]! < 0.99 * scales[1]!, `a fat rim at the bright end: ${scales.join(' beside ')}`)
 })
