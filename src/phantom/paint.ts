@@ -13,6 +13,8 @@ import type { Steps } from '../progress.ts'
 import { voxelCount } from '../volume/index.ts'
 import type { Grid, Vec3 } from '../volume/index.ts'
 import type { Anatomy } from './anatomy/index.ts'
+import type { Modality } from './anatomy/organ.ts'
+import type { Modality } from './tissues.ts'
 import { blockCorners, makeBlock } from './blocks.ts'
 import type { Block } from './blocks.ts'
 import type { PointMap } from './pose.ts'
@@ -42,9 +44,6 @@ export function channel(
     texture: Float64Array.from(TISSUE_NAMES.flatMap((name) => [...textureOf(name)])),
   }
 }
-
-/** Which images an organ is painted in: metal disturbs MR beyond its own size. */
-export type Modality = 'CT' | 'MR'
 
 type Brush = { sdf: Sdf; box: Box; low: Vec3; high: Vec3; tissue: number; label: number; depthMm: number }
 /** Distances are first-order: a block is ruled out (or in) only with this margin. */

@@ -20,6 +20,8 @@
  *             has no CT counterpart: a twentieth more of fat is 8 HU, which is below the noise.
  */
 
+export type Modality = 'CT' | 'MR'
+
 type Vec = readonly [coarse: number, fine: number, fibre: number]
 
 export type Tissue = {

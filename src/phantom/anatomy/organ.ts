@@ -8,9 +8,12 @@
  * Order       organs are painted one over the other: what comes later wins. So bone is painted whole and its marrow
  *             over it, and air comes after what surrounds it.
  */
-import type { Modality } from '../paint.ts'
+import type { Modality } from '../tissues.ts'
 import type { TissueName } from '../tissues.ts'
 import type { Shape } from '../shapes.ts'
+
+/** Which images an organ is painted in: metal disturbs MR beyond its own size. */
+export type Modality = 'CT' | 'MR'
 
 export type Organ = {
   /** Organs of one structure share a label; undefined joins no structure. */
