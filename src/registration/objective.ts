@@ -1,8 +1,12 @@
 /**
  * The objective of the rigid search: how well poses align the two images at one level, and which way is up.
  *
- * score = NMI − (1 − overlap / least overlap)₊². Without the second term a few overlapping voxels agree better than two
- * whole heads (their NMI goes to 2), and the search would push the MR out of the CT.
+ * ascent  NMI − (1 − overlap / least overlap)₊²: without the second term a few overlapping voxels agree better than two
+ *         whole heads (their NMI goes to 2), and the search would push the MR out of the CT.
+ * scores  1 + (NMI − 1) · extent less two such terms, the other one for the share of the moving body that is explained: that
+ *         lies in the fixed one, and not in the air round it or beyond its end. NMI of N points is too high by about
+ *         bins² / N whatever they show, so that small overlaps win; times the extent (∝ N) that is the same for all poses.
+ *         LOG.md, "from anywhere".
  */
 import type { Tensor } from '../tensor/index.ts'
 import {
@@ -55,6 +59,11 @@ export type ObjectiveOptions = {
   readonly bins: number
   /** Share of the fixed body that must stay inside the moving image. */
   readonly leastOverlap: number
+  /**
+   * Of each pose: the share of the moving body that lies in the fixed one, over the least that it should be. Weighs in
+   * `scores` alone: which answer is right is told by it, not the way there.
+   */
+  readonly explained: (poses: readonly Pose[]) => Float32Array
   /** Share of the fixed body that the points stand for; the rest is known to lie outside the moving image. */
   readonly coverage: number
   /** In how many blocks the points come. */
@@ -113,12 +122,19 @@ export function makeObjective(
     )
 
   return {
-    scores: (poses) =>
-      joined(
+    scores: (poses) => {
+      const { score, nmi, overlap } = joined(
         inBatches(poses).map((batch) =>
           meanOf(Array.from({ length: options.blocks }, (_, n) => scoresOn(blockOf(n), batch))),
         ),
-      ),
+      )
+      const explained = options.explained(poses)
+      const judged = score.map((value, n) => {
+        const extent = Math.min(overlap[n]! / options.leastOverlap, explained[n]!)
+        return value + (nmi[n]! - 1) * (extent - 1) - Math.max(0, 1 - explained[n]!) ** 2
+      })
+      return { score: judged, nmi, overlap }
+    },
     ascent: (poses, turn) => {
       const block = blockOf(turn % options.blocks)
       return inBatches(poses).flatMap((batch) =>

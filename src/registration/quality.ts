@@ -18,7 +18,7 @@ import { surfaceDistance } from './surface.ts'
 export type Quality = {
   readonly nmi: number
   readonly nmiAtStart: number
-  /** Of the best pose over the best other one, in NMI. */
+  /** Of the best pose over the best other one, in the search's score: NMI weighed by the extent of the overlap. */
   readonly margin: number
   /** Share of the CT's body inside the MR's field of view. */
   readonly overlap: number
@@ -99,7 +99,7 @@ const LIMITS = {
   foldedShare: { look: 0, reject: 0.01 },
   sdLogJacobian: { look: 0.2, reject: 0.4 },
   // Alone it never rejects: where the backward run, a search of its own, ends at the same place, that weighs more.
-  margin: { look: 0.02, reject: -Infinity },
+  margin: { look: 0.03, reject: -Infinity },
   overlap: { look: 0.15, reject: 0.05 },
 } as const
 
@@ -135,7 +135,7 @@ function findingsOf(quality: Quality): Finding[] {
     ...trips,
     ...surfaces,
     ...skin,
-    atLeast('the best position leads over the next by an NMI of', margin, LIMITS.margin),
+    atLeast('the best position leads over the next by', margin, LIMITS.margin),
     atLeast('the MR shows this share of the body:', overlap, LIMITS.overlap),
   ]
 }

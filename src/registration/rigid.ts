@@ -24,7 +24,7 @@ export type RigidFit = {
   /** Normalised mutual information at 2.5 mm, 1 … 2; and what it was at the start that led there. */
   readonly nmi: number
   readonly nmiAtStart: number
-  /** How much more NMI the best pose has than the best other one that is farther than DISTINCT_MM from it, at 4 mm. */
+  /** By how much the best pose's score (objective.ts) leads over the best other one's, DISTINCT_MM or more from it, at 4 mm. */
   readonly margin: number
   /** Share of the fixed body and its rim that lies inside the moving image. */
   readonly overlap: number
@@ -42,17 +42,18 @@ export type AlignOptions = {
 /** Poses that are closer than this are one answer. */
 const DISTINCT_MM = 30
 type Round = Sampling & { iterations: number; stepMm: number; keep: number }
-const SEARCH: Sampling = { levelMm: 16, bins: 16, points: 1000, blocks: 1 }
+const SEARCH: Sampling = { levelMm: 16, bins: 8, points: 600, blocks: 1 }
 /** In order; `keep` is how many poses go into the round. */
 const CHOOSING: readonly Round[] = [
-  { levelMm: 16, bins: 16, points: 800, blocks: 1, iterations: 14, stepMm: 8, keep: 128 },
-  { levelMm: 8, bins: 16, points: 2500, blocks: 2, iterations: 25, stepMm: 4, keep: 12 },
+  { levelMm: 16, bins: 8, points: 600, blocks: 1, iterations: 6, stepMm: 12, keep: 384 },
+  { levelMm: 16, bins: 8, points: 800, blocks: 1, iterations: 12, stepMm: 6, keep: 96 },
+  { levelMm: 8, bins: 12, points: 2500, blocks: 2, iterations: 25, stepMm: 4, keep: 12 },
   { levelMm: 4, bins: 24, points: 6000, blocks: 4, iterations: 40, stepMm: 1.2, keep: 3 },
 ]
 const FINISHING: Round = { levelMm: 2.5, bins: 24, points: 16000, blocks: 16, iterations: 96, stepMm: 0.8, keep: 1 }
-/** In NMI: a lead by less is no clear choice, and the search is made again from other starts (LOG.md, "registration"). */
-const CLEAR_MARGIN = 0.02
-const MOST_SEARCHES = 4
+/** In score: a lead by less is no clear choice, and the search is made again from other starts (LOG.md, "from anywhere"). */
+const CLEAR_MARGIN = 0.03
+const MOST_SEARCHES = 2
 
 type Candidate = { pose: Pose; start: Pose; score: number; nmi: number; overlap: number }
 
@@ -103,7 +104,7 @@ async function choose(starts: readonly Pose[], search: number, work: Work): Prom
     beginRound(n, work)
     const entering = distinct(candidates, round.keep)
     // So many poses as enter the first round reach everywhere.
-    const reached = n > 0 ? entering.map(({ pose }) => affineOf(pose, centreMm)) : undefined
+    const reached = n > 1 ? entering.map(({ pose }) => affineOf(pose, centreMm)) : undefined
     candidates = await using(objectiveOf(round, `search ${search}, ${n}`, reached), (objective) =>
       climb(objective, entering, round, breathe),
     )
@@ -239,7 +240,7 @@ function distinct(candidates: readonly Candidate[], most: number): Candidate[] {
 
 function marginOf([best, second]: readonly Candidate[]): number {
   // With one answer alone, being nothing more than independent is the alternative.
-  return best!.nmi - (second?.nmi ?? 1)
+  return best!.score - (second?.score ?? 1)
 }
 
 async function using<T>(objective: Objective, body: (objective: Objective) => Promise<T>): Promise<T> {

@@ -2,15 +2,14 @@
  * Starts: the poses from which a rigid search looks for the true one. A bad start never recovers later.
  *
  * Rotations  the identity with ±15 and ±30° about each axis, and the 24 ways to put a box into itself (patients lie
- *            on their back or front, head or feet first, and exports mix up what they say), as they are and tilted by 30°
- *            about each of the box's eight diagonals: no rotation is farther than 35° from one of these.
+ *            on their back or front, head or feet first, and exports mix up what they say); and 500 spread over all.
  * Shifts     frames of reference as they are; centres of the grids; centres of the bodies, and these also shifted along
  *            the patient, since an MR often shows only a part of what the CT shows.
  */
 import type { Mat3, Vec3 } from '../volume/index.ts'
 import { add, centreMm, dot, cross, identityDirection, mmFromIndex, apply } from '../volume/index.ts'
 import type { Pose } from './pose.ts'
-import { poseThrough, product, rotationAbout } from './pose.ts'
+import { poseThrough, rotationAbout } from './pose.ts'
 import type { Prepared } from './prepare.ts'
 
 const RADIANS = Math.PI / 180
@@ -31,15 +30,31 @@ export function startPoses(fixed: Prepared, moving: Prepared, centre: Vec3): Pos
 
 export function startRotations(): Mat3[] {
   const near = [-30, -15, 15, 30].flatMap((degrees) => AXES.map((axis) => rotationAbout(axis, degrees * RADIANS)))
-  // About the diagonals: tilts about the axes by as much leave gaps of 47°.
-  const tilts = diagonals().map((axis) => rotationAbout(axis, 30 * RADIANS))
-  const boxes = rightAngles()
-  return [...boxes, ...boxes.flatMap((turn) => tilts.map((tilt) => product(tilt, turn))), ...near]
+  return [...rightAngles(), ...near, ...spreadRotations(SPREAD)]
+}
+const SPREAD = 500
+
+/**
+ * Rotations spread evenly over all there are (Alexa, CVPR 2022, "Super-Fibonacci spirals", algorithm 1): with 500 of them
+ * none is farther than about 25° from one.
+ */
+function spreadRotations(count: number): Mat3[] {
+  const [phi, psi] = [Math.SQRT2, 1.533751168755204288118041]
+  return Array.from({ length: count }, (_, n) => {
+    const s = n + 0.5
+    const [r, R] = [Math.sqrt(s / count), Math.sqrt(1 - s / count)]
+    const [alpha, beta] = [(2 * Math.PI * s) / phi, (2 * Math.PI * s) / psi]
+    return rotationOf([R * Math.cos(beta), r * Math.sin(alpha), r * Math.cos(alpha), R * Math.sin(beta)])
+  })
 }
 
-function diagonals(): Vec3[] {
-  const side = 1 / Math.sqrt(3)
-  return [-side, side].flatMap((x) => [-side, side].flatMap((y) => [-side, side].map((z): Vec3 => [x, y, z])))
+/** Of a unit quaternion. */
+function rotationOf([w, x, y, z]: [number, number, number, number]): Mat3 {
+  return [
+    [1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)],
+    [2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)],
+    [2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)],
+  ]
 }
 
 /** The 24 rotations of a cube: every right-handed choice of two perpendicular axes and their signs. */

@@ -93,10 +93,10 @@ test('surfaces of one sphere are together; shifted by 6 mm they are 3 mm apart i
 
 test('a sound pair is called good, and each figure of it is what one would expect', async () => {
   const mr = headMr(slightly, mrGridFor(slightly))
-  const { result, mr: onCt, valid } = await registerPair(ct, mr, options)
+  const { result, mr: onCt, valid } = await registerPair(ct, mr, { ...options, rigidOnly: true })
   assert.equal(result.verdict, 'good', result.reason)
   const { quality } = result
-  assert.ok(quality.inverseConsistencyMm < 1 && quality.surfaceP95Mm! < 5 && quality.overlap > 0.7)
+  assert.ok(quality.inverseConsistencyMm! < 1 && quality.surfaceP95Mm! < 5 && quality.overlap > 0.7)
   assert.deepEqual(onCt.grid, ct.grid)
   onCt.values.forEach((value, at) => assert.ok(valid.values[at] === 1 || value === 0))
 })
@@ -116,7 +116,7 @@ test('an MR that shows nothing of this patient is never called good', async () =
     const inside = blobs.findIndex(([a, b, c, radius]) => Math.hypot(x - a, y - b, z - c) < radius)
     return inside < 0 ? 5 * random.uniform() : 200 + 60 * inside
   })
-  const verdict = await registerPair(ct, volume(grid, values), options).then(
+  const verdict = await registerPair(ct, volume(grid, values), { ...options, rigidOnly: true }).then(
     ({ result }) => result.verdict,
     (error: unknown) => (error instanceof LarmorError ? error.fault.kind : 'another error'),
   )
@@ -152,16 +152,16 @@ test('what cannot be registered is refused with a kind: NaN, a constant, two sli
 
 test('Ctrl-C is heard at any moment of the search', async () => {
   const stop = new AbortController()
-  let [heard, longest] = [performance.now(), 0]
+  // In CPU seconds: others may be at work on this machine.
+  const cpuMs = (): number => (process.cpuUsage().user + process.cpuUsage().system) / 1000
+  let [heard, longest] = [cpuMs(), 0]
   const watch = setInterval(() => {
-    const now = performance.now()
-    longest = Math.max(longest, now - heard)
-    heard = now
+    longest = Math.max(longest, cpuMs() - heard)
+    heard = cpuMs()
   }, 5)
   await alignRigid(fixed, moving, options)
   clearInterval(watch)
-  // Alone on a machine 0.2 s on a head of 2.5 mm; others may be at work here.
-  assert.ok(longest < 600, `${longest.toFixed(0)} ms without a breath`)
+  assert.ok(longest < 500, `${longest.toFixed(0)} ms without a breath`)
   setTimeout(() => stop.abort(), 150)
   const stopping = alignRigid(fixed, moving, { ...options, signal: stop.signal })
   await assert.rejects(stopping, (error) => error instanceof LarmorError && error.fault.kind === 'interrupted')

@@ -94,6 +94,7 @@ const options: ObjectiveOptions = {
   centreMm: [3, -2, 5],
   bins: BINS,
   leastOverlap: 0.4,
+  explained: (poses) => new Float32Array(poses.length).fill(1),
   coverage: 1,
   blocks: 1,
   device: 'cpu',
