@@ -3,34 +3,17 @@ import { throwIfAborted } from '../errors.ts'
 import { listening } from '../progress.ts'
 import type { Report } from '../progress.ts'
 import { seedOf } from '../random.ts'
-import type { Kernel } from './ct.ts'
 import { phantomId } from './patient-id.ts'
+import type { MadePatient, PatientOptions } from './patient-options.ts'
 import { MOTIONS, PRESETS } from './presets.ts'
-import type { MotionName, Size } from './presets.ts'
 import { SEQUENCES } from './sequences.ts'
-import type { SequenceName } from './sequences.ts'
 import { virtualPatientInSteps } from './virtual-patient.ts'
 import type { PhantomSettings } from './virtual-patient.ts'
 import { madeInWorker } from './worker-pool.ts'
 import { madeAlready, writeVirtualPatient } from './write.ts'
-import type { Format } from './write.ts'
 
-export type PatientOptions = {
-  readonly output: string
-  readonly format: Format
-  readonly size: Size
-  /** Which MR sequences; each is the same whatever the others. */
-  readonly sequences: readonly SequenceName[]
-  /** Whether there is a second CT, with contrast agent. */
-  readonly contrast: boolean
-  readonly kernel: Kernel
-  readonly motion: MotionName
-  /** Patient n of a seed is the same whatever the number of patients. */
-  readonly seed: number
-}
 /** `jobs`: patients made at a time, each on a core of its own. */
 export type MakeOptions = PatientOptions & { readonly patients: number; readonly jobs: number }
-export type MadePatient = { id: string; folder: string; tumourSite: string }
 
 /**
  * Those that an earlier run of the same command has finished are passed over.

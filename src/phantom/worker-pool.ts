@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { LarmorError } from '../errors.ts'
 import type { Fault } from '../errors.ts'
 import type { Event, Report } from '../progress.ts'
-import type { MadePatient, PatientOptions } from './make-patients.ts'
+import type { MadePatient, PatientOptions } from './patient-options.ts'
 
 /** What the thread says. */
 export type Told = { made: MadePatient } | { fault: Fault } | { event: Event }
