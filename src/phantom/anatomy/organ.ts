@@ -12,9 +12,6 @@ import type { Modality } from '../tissues.ts'
 import type { TissueName } from '../tissues.ts'
 import type { Shape } from '../shapes.ts'
 
-/** Which images an organ is painted in: metal disturbs MR beyond its own size. */
-export type Modality = 'CT' | 'MR'
-
 export type Organ = {
   /** Organs of one structure share a label; undefined joins no structure. */
   readonly structure: string | undefined
