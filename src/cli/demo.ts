@@ -40,10 +40,10 @@ export const demoCommand = command({
     const [stage1, refiner] = [at('runs', 'stage1'), at('runs', 'refiner')]
     const step = stepper(context)
 
-    await step(phantomCommand, { patients: PATIENTS, output: patients, sequences: ['t1'] })
+    await step(phantomCommand, { patients: PATIENTS, output: patients, sequences: ['t1'], jobs: context.threads })
     const imported = Imported.parse((await step(importCommand, { source: [patients], cohort })).json)
     await step(registerCommand, { cohort })
-    await step(planCommand, { cohort, output: store, validation: 1, test: 2 })
+    await step(planCommand, { cohort, output: store, validation: 1, test: 2, jobs: context.threads })
     await trained(step, stage1, {
       stage: 'pix2pix',
       store,
