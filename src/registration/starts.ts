@@ -39,7 +39,7 @@ const SPREAD = 500
  * none is farther than about 25° from one.
  */
 function spreadRotations(count: number): Mat3[] {
-  const [phi, psi] = [Math.SQRT2, 1.533751168755204288118041]
+  const [phi, psi] = [Math.SQRT2, 1.5337511687552043]
   return Array.from({ length: count }, (_, n) => {
     const s = n + 0.5
     const [r, R] = [Math.sqrt(s / count), Math.sqrt(1 - s / count)]
