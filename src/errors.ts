@@ -90,6 +90,11 @@ export class LarmorError extends Error {
   }
 }
 
+/** All five fields and the kind in one line, for tables of what was refused: a person must not need --json to know what to do. */
+export function inOneLine({ kind, message, where, found, expected, fix }: Fault): string {
+  return `${message} ${where}: found ${found}, expected ${expected}. ${fix} [${kind}]`
+}
+
 /** What Ctrl-C becomes inside a computation: thrown between two steps, after what was finished has been kept. */
 export function throwIfAborted(
   signal: AbortSignal | undefined,

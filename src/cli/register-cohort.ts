@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { openCohort, patientImage, seriesUidsOf } from '../cohort/index.ts'
 import type { Patient, PatientImage } from '../cohort/index.ts'
 import type { Fault } from '../errors.ts'
-import { FAULTS, LarmorError, throwIfAborted } from '../errors.ts'
+import { FAULTS, inOneLine, LarmorError, throwIfAborted } from '../errors.ts'
 import { writeFileAtomic } from '../files.ts'
 import type { PatientPaths, RegistrationRecord, SavePicture } from '../registration/index.ts'
 import { registerImages, sourceOfUids } from '../registration/index.ts'
@@ -220,7 +220,7 @@ export function summaryOf(record: RegistrationRecord, alreadyDone: boolean): str
 function tableOf(done: readonly Done[], refused: readonly Refused[]): string {
   return [
     ...done.map(({ id, record, alreadyDone }) => `${id}  ${summaryOf(record, alreadyDone)}`),
-    ...refused.map(({ id, fault }) => `${id}  refused: ${fault.message} ${fault.found}`),
+    ...refused.map(({ id, fault }) => `${id}  refused: ${inOneLine(fault)}`),
     `${done.length} registered, ${refused.length} refused`,
   ].join('\n')
 }

@@ -1,5 +1,6 @@
 /** `larmor synthesize`: a synthetic MRI from each planning CT, on ONNX Runtime alone. */
 import { z } from 'zod'
+import { inOneLine } from '../errors.ts'
 import { openModel, synthesizeCases } from '../synthesis/index.ts'
 import { command } from './command.ts'
 
@@ -48,7 +49,7 @@ export const synthesizeCommand = command({
       const { done, refused } = await synthesizeCases(model, ct, options)
       const lines = [
         ...done.map((each) => each.folder),
-        ...refused.map((each) => `${each.caseId}: ${each.fault.message}`),
+        ...refused.map((each) => `${each.caseId}  refused: ${inOneLine(each.fault)}`),
       ]
       return {
         json: {

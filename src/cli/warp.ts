@@ -1,5 +1,6 @@
 /** `larmor warp`: images, masks, structures and points by a registration that was saved, ours or another system's. */
 import { z } from 'zod'
+import { inOneLine } from '../errors.ts'
 import { openTransform, warpFiles } from '../registration/index.ts'
 import type { Warped } from '../registration/index.ts'
 import { command } from './command.ts'
@@ -50,7 +51,7 @@ function textOf({ files, refused, unsolvedShare }: Warped): string {
   const share = unsolvedShare > 0 ? [`${(100 * unsolvedShare).toFixed(2)} % of the inverse has no solution`] : []
   return [
     ...files.map(({ file, kind, notes }) => `${file}  ${[kind, ...notes].join('; ')}`),
-    ...refused.map(({ where, message, found }) => `refused: ${where}: ${message} ${found}`),
+    ...refused.map((fault) => `refused: ${inOneLine(fault)}`),
     ...share,
   ].join('\n')
 }

@@ -1,4 +1,5 @@
 /** What a person reads of an exported cohort. */
+import { inOneLine } from '../errors.ts'
 import type { ExportResult } from './export.ts'
 
 export function exportTable({ patients, known, excluded, refused }: ExportResult): string {
@@ -12,7 +13,7 @@ export function exportTable({ patients, known, excluded, refused }: ExportResult
   ])
   return [
     ...lines,
-    ...refused.map(({ kind, message, where, found }) => `refused  ${message} ${where}: found ${found} [${kind}]`),
+    ...refused.map((fault) => `refused  ${inOneLine(fault)}`),
     `${patients.length} exported, ${known} there already, ${excluded} excluded, ${refused.length} refused`,
   ].join('\n')
 }

@@ -1,4 +1,5 @@
 /** What a person reads of an import and of a cohort: plain text in columns. */
+import { inOneLine } from '../errors.ts'
 import type { Fault } from '../errors.ts'
 import type { Cohort } from './cohort.ts'
 import type { ImportedCase } from './case.ts'
@@ -14,7 +15,7 @@ export function importTable({ cases, refused, passedOver }: ImportResult): strin
   const others = Object.entries(passedOver).map(([what, count]) => `${count} ${what}`)
   return [
     ...lines,
-    ...refused.map((fault) => `refused  ${oneLine(fault)}`),
+    ...refused.map((fault) => `refused  ${inOneLine(fault)}`),
     ...(others.length > 0 ? [`passed over: ${others.join(', ')}`] : []),
     summary(cases, refused.length),
   ].join('\n')
@@ -33,12 +34,8 @@ function ofCase({ images, structures, leftOut, refused }: ImportedCase): string[
     ...inColumns(rows),
     ...(structures.length > 0 ? [`structures: ${structures.join(', ')}`] : []),
     ...leftOut.map((text) => `left out: ${text}`),
-    ...refused.map((fault) => `refused: ${oneLine(fault)}`),
+    ...refused.map((fault) => `refused: ${inOneLine(fault)}`),
   ]
-}
-
-function oneLine({ kind, message, where, found, expected }: Fault): string {
-  return `${message} ${where}: found ${found}, expected ${expected} [${kind}]`
 }
 
 function summary(cases: readonly ImportedCase[], refusedFiles: number): string {

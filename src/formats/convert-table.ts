@@ -1,4 +1,5 @@
 /** What a person reads of a conversion: a line a file, what was refused, and a last line that sums up. */
+import { inOneLine } from '../errors.ts'
 import type { Converted } from './convert.ts'
 
 export function convertTable({ volumes, masks, refused, passedOver }: Converted): string {
@@ -13,9 +14,7 @@ export function convertTable({ volumes, masks, refused, passedOver }: Converted)
     ...masks.map(({ file, volumeCm3, notes }) => {
       return `${file}  ${volumeCm3.toFixed(2)} cm³${notes.length > 0 ? `  (${notes.join('; ')})` : ''}`
     }),
-    ...refused.map(({ kind, message, where, found, expected }) => {
-      return `refused: ${message} ${where}: found ${found}, expected ${expected} [${kind}]`
-    }),
+    ...refused.map((fault) => `refused: ${inOneLine(fault)}`),
     ...(others.length > 0 ? [`passed over: ${others.join(', ')}`] : []),
     `${volumes.length} volumes, ${masks.length} masks, ${refused.length} refused`,
   ].join('\n')

@@ -40,6 +40,8 @@ test('the rest of a batch goes on, the summary says which patients failed, and -
     for (const field of ['where', 'found', 'expected', 'fix'] as const) assert.ok(refusal[field] !== '', field)
   const { stdout } = await larmor(['import', at('export'), '--cohort', at('cohort'), '--dry-run'])
   assert.match(stdout, /3 patients: 1 known, 2 refused; 1 files refused\nwith refusals: .*\/b\/1, .*\/c$/m)
+  for (const { fix } of result.refused.filter(({ kind }) => kind === 'input.severalSeries'))
+    assert.ok(stdout.includes(fix), 'what to do stands in the table too, not under --json alone')
 })
 
 test('the rule that the refusal names, written to a file as it stands, brings the patient in', async () => {

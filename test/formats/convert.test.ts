@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, test } from 'vitest'
-import { convertSources, readImage, writeNifti } from '../../src/formats/index.ts'
+import { convertSources, convertTable, readImage, writeNifti } from '../../src/formats/index.ts'
 import { silent } from '../../src/progress.ts'
 import { gridDistanceMm } from '../../src/volume/index.ts'
 import { sharedData } from '../shared-data.ts'
@@ -93,6 +93,12 @@ test('the command prints one JSON object and exits 5 where some were refused', (
   const { volumes, refused } = JSON.parse(ran.stdout.toString()) as { volumes: object[]; refused: object[] }
   assert.equal(volumes.length, 3)
   assert.deepEqual(Object.keys(refused[0]!).toSorted(), ['expected', 'fix', 'found', 'kind', 'message', 'where'])
+})
+
+test('the table says of each refusal what to do, so that --correct-tilt and --fill-gaps are found without --json', async () => {
+  const done = await convertSources([mixed(folder())], folder(), { format: 'nifti', report: silent })
+  assert.ok(done.refused.length > 0)
+  for (const { fix } of done.refused) assert.ok(convertTable(done).includes(fix), fix)
 })
 
 const [structures, series] = [sharedData('dicom_rtstruct'), sharedData('dicom_series')]

@@ -1,4 +1,5 @@
 /** What a person reads of a de-identification: counts, and every refusal in a line. */
+import { inOneLine } from '../../../errors.ts'
 import type { Deidentified } from './deidentify.ts'
 
 export function deidentifiedTable({
@@ -15,7 +16,7 @@ export function deidentifiedTable({
   const total = Object.values(objects).reduce((sum, count) => sum + count, 0)
   return [
     ...kinds,
-    ...refused.map(({ kind, message, where, found }) => `refused  ${message} ${where}: ${found} [${kind}]`),
+    ...refused.map((fault) => `refused  ${inOneLine(fault)}`),
     ...(others.length > 0 ? [`passed over: ${others.join(', ')}`] : []),
     `${total} objects in ${series} series of ${patients} ${patients === 1 ? 'patient' : 'patients'}` +
       `${known > 0 ? `, ${known} of them from an earlier run` : ''}; ${refused.length} refused`,
