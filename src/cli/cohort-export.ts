@@ -10,7 +10,7 @@ export const cohortExportCommand = command({
     ['--output <dir>', 'where the copy goes: empty, not there, or begun by this command'],
     ['--format <name>', 'nifti (default: a cohort again) or dicom (series)'],
     ['--deface', 'cut off the skin of the face, nose, lips and eyelids in CT, MR and masks'],
-    ['--key <file>', 'the secret that new UIDs follow from (default: <cohort>.key.json)'],
+    ['--key <file>', 'the secret that new UIDs follow from (default: <cohort>.key.json; made where missing)'],
   ],
   options: z.strictObject({
     cohort: z.string(),

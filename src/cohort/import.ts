@@ -63,7 +63,7 @@ export async function importSources(
   for (const fault of found.refused) report({ at: 'case.refused', caseId: fault.where, fault })
   const hide = await openPseudonyms(cohortDir, deidentify && !dryRun, options.key)
   const known = await knownImages(cohortDir, hide)
-  if (options.patient !== undefined) checkPatient(options.patient, found.cases.length, cohortDir, known)
+  if (options.patient !== undefined) checkPatient(options.patient, found.cases, cohortDir, known)
   const cases: ImportedCase[] = []
   for (const [n, one] of found.cases.entries()) {
     throwIfAborted(signal, `Importing into ${cohortDir}`)
@@ -112,17 +112,31 @@ async function importCase(one: Case, cohortDir: string, known: Known, options: I
 }
 let folders = 0
 
-/** Several patients cannot be one; and who is named must be there. */
-function checkPatient(id: string, cases: number, cohortDir: string, { patients }: Known): void {
-  if (!patients.has(id)) throw noPatient(cohortDir, id, [...patients.keys()])
-  if (cases <= 1) return
-  throw new LarmorError({
+/** Who is named must be there; several patients cannot be one; and whose study is another's stays that other's. */
+function checkPatient(id: string, cases: readonly Case[], cohortDir: string, known: Known): void {
+  if (!known.patients.has(id)) throw noPatient(cohortDir, id, [...known.patients.keys()])
+  if (cases.length > 1)
+    throw new LarmorError({
+      kind: 'input.severalPatients',
+      message: 'The sources hold several patients.',
+      where: `--patient ${id}`,
+      found: `${cases.length} patients`,
+      expected: 'one',
+      fix: 'Give the folder of that patient alone.',
+    })
+  const [one] = cases
+  const owner = one && patientOf(one, known)
+  if (owner !== undefined && owner !== id) throw anothers(id, owner, one!.where)
+}
+
+function anothers(id: string, owner: string, where: string): LarmorError {
+  return new LarmorError({
     kind: 'input.severalPatients',
-    message: 'The sources hold several patients.',
-    where: `--patient ${id}`,
-    found: `${cases} patients`,
-    expected: 'one',
-    fix: 'Give the folder of that patient alone.',
+    message: 'These images belong to another patient of the cohort.',
+    where,
+    found: `a study or an image of ${owner}`,
+    expected: `images of ${id}, or of nobody yet`,
+    fix: `Give --patient ${owner}, or leave --patient out.`,
   })
 }
 

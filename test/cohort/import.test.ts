@@ -142,6 +142,16 @@ test('an MR of another study is a patient of its own, unless it is said whose it
   )
 })
 
+test('--patient cannot give the images of one patient to another; for their own patient they are known', async () => {
+  const [cohort, jane] = [folder(), exportOf('Doe^Jane')]
+  await run([jane, exportOf('Roe^Richard')], cohort)
+  const owner = (await run([jane], cohort)).cases[0]!.id!
+  const other = owner === 'p001' ? 'p002' : 'p001'
+  const fault = await faultOf(run([jane], cohort, { patient: other }))
+  assert.deepEqual([fault.kind, fault.found], ['input.severalPatients', `a study or an image of ${owner}`])
+  assert.equal((await run([jane], cohort, { patient: owner })).cases[0]!.status, 'known')
+})
+
 test('a second image for a role that the patient has is refused alone; a new role beside it comes in', async () => {
   const [source, cohort] = [folder(), folder()]
   exportOf('Doe^Jane', 'T1', join(source, 'x'))
