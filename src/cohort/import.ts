@@ -43,7 +43,7 @@ export type ImportOptions = {
 
 /**
  * @throws input.notFound, input.empty (no CT or MR in the sources), config.refused (the rules), cohort.noPatient and
- *         input.severalPatients (`patient`), cohort.busy, json.refused, machine.diskFull, machine.noPermission,
+ *         input.severalPatients (`patient`), usage.wrong (new images without `deidentify` where others were hidden), cohort.busy, json.refused, machine.diskFull, machine.noPermission,
  *         interrupted (what was finished is kept). Refusals of single cases are in the result.
  */
 export async function importSources(
@@ -96,6 +96,7 @@ async function importCase(one: Case, cohortDir: string, known: Known, options: I
     return { ...done, refused: [noImage(one)] }
   // Which CT is meant decides everything else.
   if (one.undecided.includes('ct') || (one.undecided.includes('ct_contrast') && !hasCt(one))) return done
+  if (known.deidentified && options.deidentify !== true) throw notHidden(cohortDir)
   const folder = join(cohortDir, 'patients', `.import-${process.pid}-${++folders}`)
   try {
     const before = patientId === undefined ? undefined : { cohortDir, patient: known.patients.get(patientId)! }
@@ -137,6 +138,18 @@ function anothers(id: string, owner: string, where: string): LarmorError {
     found: `a study or an image of ${owner}`,
     expected: `images of ${id}, or of nobody yet`,
     fix: `Give --patient ${owner}, or leave --patient out.`,
+  })
+}
+
+/** One forgotten word would put an original UID beside the one that stands for it. */
+function notHidden(cohortDir: string): LarmorError {
+  return new LarmorError({
+    kind: 'usage.wrong',
+    message: 'This cohort is de-identified, and these images would not be.',
+    where: cohortDir,
+    found: 'images to add, and no --deidentify',
+    expected: '--deidentify, as before',
+    fix: 'Add --deidentify, with --key where it was given before; or import into another cohort.',
   })
 }
 

@@ -16,17 +16,20 @@ export type Known = {
   images: Map<string, string>
   studies: Map<string, string>
   patients: Map<string, Patient>
+  /** Whether an image in it was imported with --deidentify. */
+  deidentified: boolean
   hide: Pseudonyms
 }
 
 /** From the sidecars of the cohort on the disk, or of the one that is given. */
 export async function knownImages(cohortDir: string, hide: Pseudonyms, given?: Cohort): Promise<Known> {
   const cohort = given ?? ((await exists(cohortFile(cohortDir))) ? await openCohort(cohortDir) : emptyCohort)
-  const known: Known = { images: new Map(), studies: new Map(), patients: new Map(), hide }
+  const known: Known = { images: new Map(), studies: new Map(), patients: new Map(), deidentified: false, hide }
   for (const patient of cohort.patients) {
     known.patients.set(patient.id, patient)
     for (const { sidecar } of patient.images) {
-      const { source } = await readJson(join(cohortDir, sidecar), Sidecar)
+      const { source, deidentified } = await readJson(join(cohortDir, sidecar), Sidecar)
+      known.deidentified ||= deidentified
       for (const identity of identitiesOf(source, hide)) known.images.set(identity, patient.id)
       for (const study of studiesOf(source, hide)) known.studies.set(study, patient.id)
     }

@@ -7,6 +7,7 @@ import { gunzipSync } from 'node:zlib'
 import { afterAll, test } from 'vitest'
 import { importSources } from '../../src/cohort/index.ts'
 import type { Sidecar } from '../../src/cohort/sidecar.ts'
+import { LarmorError } from '../../src/errors.ts'
 import { openSecret, uidFor } from '../../src/formats/index.ts'
 import { silent } from '../../src/progress.ts'
 import { writeSeries } from '../formats/dicom-made.ts'
@@ -91,6 +92,20 @@ test('with the key the patient is known again, with and without deidentify; a dr
   await imported(cohort)
   assert.equal((await imported(cohort))[0]!.status, 'known')
   assert.equal((await imported(cohort, { deidentify: false }))[0]!.status, 'known')
+})
+
+test('new images without deidentify are refused, so that no original UID lies beside what stands for it', async () => {
+  const cohort = join(root, 'forgotten')
+  await importSources([join(source, 'ct')], cohort, { report: silent, deidentify: true })
+  const before = bytesUnder(cohort)
+  await assert.rejects(imported(cohort, { deidentify: false }), (error: unknown) => {
+    assert.ok(error instanceof LarmorError)
+    assert.equal(error.fault.kind, 'usage.wrong')
+    assert.match(error.fault.fix, /--deidentify/)
+    return true
+  })
+  assert.equal(bytesUnder(cohort), before)
+  assert.equal((await imported(cohort))[0]!.status, 'added')
 })
 
 test('two runs at once that both need a key make one, and nothing else stays beside it', async () => {
