@@ -16,6 +16,10 @@ export function convertTable({ volumes, masks, refused, passedOver }: Converted)
     }),
     ...refused.map((fault) => `refused: ${inOneLine(fault)}`),
     ...(others.length > 0 ? [`passed over: ${others.join(', ')}`] : []),
-    `${volumes.length} volumes, ${masks.length} masks, ${refused.length} refused`,
+    `${counted(volumes.length, 'volume')}, ${counted(masks.length, 'mask')}, ${refused.length} refused`,
   ].join('\n')
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
 }

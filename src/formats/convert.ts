@@ -171,7 +171,8 @@ function passOver({ passedOver }: Converted, what: string): void {
 
 /** The loop's one catch: what is wrong with this input is noted, what is wrong with this machine ends the run. */
 async function orRefuse(run: Run, caseId: string, work: () => Promise<void>): Promise<void> {
-  throwIfAborted(run.signal, `Converting into ${run.output}`)
+  const again = 'Remove this folder and run the same command again; the files that are in it are whole.'
+  throwIfAborted(run.signal, `Converting into ${run.output}`, again)
   try {
     await work()
   } catch (error) {

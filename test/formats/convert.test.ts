@@ -6,8 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, test } from 'vitest'
+import { LarmorError } from '../../src/errors.ts'
 import { convertSources, convertTable, readImage, writeNifti } from '../../src/formats/index.ts'
 import { silent } from '../../src/progress.ts'
+import type { Event } from '../../src/progress.ts'
 import { gridDistanceMm } from '../../src/volume/index.ts'
 import { sharedData } from '../shared-data.ts'
 import { writeSeries } from './dicom-made.ts'
@@ -83,6 +85,21 @@ test('a folder in use, a source that is not there and one with nothing in it are
   assert.equal(await kindOf(source, source), 'usage.outputExists')
   assert.equal(await kindOf(join(root, 'nowhere'), folder()), 'input.notFound')
   assert.equal(await kindOf(fileURLToPath(new URL('golden', import.meta.url)), folder()), 'input.empty')
+})
+
+test('an interrupted conversion says that its folder must go first, for the same command refuses a filled one', async () => {
+  const [output, stop] = [folder(), new AbortController()]
+  const report = (event: Event): void => {
+    if (event.at === 'progress' && event.task === 'Converting') stop.abort()
+  }
+  const options = { format: 'nifti', report, signal: stop.signal } as const
+  await assert.rejects(convertSources([mixed(folder())], output, options), (error: unknown) => {
+    assert.ok(error instanceof LarmorError)
+    assert.equal(error.fault.kind, 'interrupted')
+    assert.match(error.fault.fix, /^Remove this folder/)
+    return true
+  })
+  assert.ok(readdirSync(output).every((name) => name.endsWith('.nii.gz')))
 })
 
 test('the command prints one JSON object and exits 5 where some were refused', () => {
