@@ -60,12 +60,19 @@ export async function synthesizeCases(model: Model, paths: readonly string[], op
       cases.done.push({ caseId, folder, ...made, structures: used.length })
       options.report({ at: 'case.done', caseId, message: `${folder} after ${made.seconds.toFixed(1)} s` })
     } catch (error) {
-      if (paths.length === 1 || !isRefusal(error)) throw error
+      if (paths.length === 1 || !isRefusal(error)) throw withoutThose(error, cases)
       refuse(cases, caseId, error.fault, options.report)
     }
   }
   for (const set of unused) refuse(cases, 'structure set', drawnOnNone(set), options.report)
   return cases
+}
+
+/** What was interrupted goes on with the CTs that are left: those that are done would be refused as there already. */
+function withoutThose(error: unknown, { done }: Cases): unknown {
+  if (done.length === 0 || !(error instanceof LarmorError) || error.fault.kind !== 'interrupted') return error
+  const fix = `Run the same command again without the ${done.length} that are done: ${done.map(({ caseId }) => caseId).join(', ')}.`
+  return new LarmorError({ ...error.fault, fix }, error)
 }
 
 function refuse(cases: Cases, caseId: string, fault: Fault, report: Report): void {

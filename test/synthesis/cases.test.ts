@@ -155,6 +155,18 @@ test('interrupted, it leaves no half series', async () => {
   assert.ok(!existsSync(outputDir))
 })
 
+test('interrupted at the second CT, it names the first as done, for the same command would refuse it', async () => {
+  const [first, second] = [join(folder, 'first.nii'), join(folder, 'second.nii')]
+  await writeImage(first, ct)
+  await writeImage(second, ct)
+  const stop = new AbortController()
+  const report = (event: Event): void => void (event.at === 'case.done' && stop.abort())
+  await assert.rejects(run([first, second], { report, signal: stop.signal }), (error) => {
+    assert.ok(fault('interrupted')(error))
+    return /without the 1 that are done: first\./.test((error as LarmorError).fault.fix)
+  })
+})
+
 test('outputs are named by the cohort’s id or the file’s own stem, and DICOM ones by number, never by their folder', () => {
   const paths = ['/c/patients/p007/ct.nii.gz', 'study/x.mha', '/export/DOE^JANE/CT', 'other/y.nii']
   assert.deepEqual(caseIds(paths), ['p007', 'x', 'smri_003', 'y'])
