@@ -105,7 +105,13 @@ function fillSlice(slice: Uint8Array, { size }: Grid, contours: readonly Flat[],
   const [columns, rows] = size
   const count = contours.reduce((sum, { points }) => sum + crossingsOf(points, rows), 0)
   if (count > MAX_CROSSINGS)
-    throw dicomFault('input.badValue', 'A contour is no outline.', where, `${count} rows crossed`, `${MAX_CROSSINGS} at most`)
+    throw dicomFault(
+      'input.badValue',
+      'A contour is no outline.',
+      where,
+      `${count} rows crossed`,
+      `${MAX_CROSSINGS} at most`,
+    )
   const crossings = Array.from({ length: rows }, (): number[] => [])
   for (const { points } of contours) addCrossings(points, crossings)
   for (const [j, at] of crossings.entries()) {
