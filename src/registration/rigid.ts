@@ -3,7 +3,8 @@
  *
  * 1. All starts (starts.ts) are scored at 16 mm; the best that differ are climbed there, the best of these at 8 mm.
  * 2. The best few that still differ are climbed at 4 mm; their scores tell how clear the choice was.
- *    Where it was not clear, 1 and 2 are done again from other starts, and all that was found is compared.
+ *    The first search starts where patients lie; where its choice is not clear, the next ones start from everywhere, and
+ *    all that was found is compared.
  * 3. The best one is finished at 2.5 mm.
  */
 import { pause } from '../progress.ts'
@@ -16,6 +17,7 @@ import type { Objective } from './objective.ts'
 import type { Pose } from './pose.ts'
 import { affineOf, poseDistanceMm, stepped } from './pose.ts'
 import type { Prepared } from './prepare.ts'
+import type { Reach } from './starts.ts'
 import { bodyCentreMm, startPoses } from './starts.ts'
 
 export type RigidFit = {
@@ -43,17 +45,20 @@ export type AlignOptions = {
 const DISTINCT_MM = 30
 type Round = Sampling & { iterations: number; stepMm: number; keep: number }
 const SEARCH: Sampling = { levelMm: 16, bins: 8, points: 600, blocks: 1 }
-/** In order; `keep` is how many poses go into the round. */
-const CHOOSING: readonly Round[] = [
-  { levelMm: 16, bins: 8, points: 600, blocks: 1, iterations: 6, stepMm: 12, keep: 384 },
-  { levelMm: 16, bins: 8, points: 800, blocks: 1, iterations: 12, stepMm: 6, keep: 96 },
-  { levelMm: 8, bins: 12, points: 2500, blocks: 2, iterations: 25, stepMm: 4, keep: 12 },
-  { levelMm: 4, bins: 24, points: 6000, blocks: 4, iterations: 40, stepMm: 1.2, keep: 3 },
+/** In order; `keep` is how many poses go into the round, in a search near and in one everywhere. */
+const CHOOSING: readonly (Omit<Round, 'keep'> & { keep: Record<Reach, number> })[] = [
+  { levelMm: 16, bins: 8, points: 600, blocks: 1, iterations: 6, stepMm: 12, keep: { near: 64, everywhere: 384 } },
+  { levelMm: 16, bins: 8, points: 800, blocks: 1, iterations: 12, stepMm: 6, keep: { near: 24, everywhere: 96 } },
+  { levelMm: 8, bins: 12, points: 2500, blocks: 2, iterations: 25, stepMm: 4, keep: { near: 8, everywhere: 12 } },
+  { levelMm: 4, bins: 24, points: 6000, blocks: 4, iterations: 40, stepMm: 1.2, keep: { near: 3, everywhere: 3 } },
 ]
+const roundsOf = (reach: Reach): Round[] => CHOOSING.map((round) => ({ ...round, keep: round.keep[reach] }))
 const FINISHING: Round = { levelMm: 2.5, bins: 24, points: 16000, blocks: 16, iterations: 96, stepMm: 0.8, keep: 1 }
 /** In score: a lead by less is no clear choice, and the search is made again from other starts (LOG.md, "from anywhere"). */
 const CLEAR_MARGIN = 0.03
-const MOST_SEARCHES = 2
+const SEARCHES: readonly Reach[] = ['near', 'everywhere', 'everywhere']
+/** How many differing answers are compared at the end. */
+const ANSWERS = 3
 
 type Candidate = { pose: Pose; start: Pose; score: number; nmi: number; overlap: number }
 
@@ -64,17 +69,19 @@ type Candidate = { pose: Pose; start: Pose; score: number; nmi: number; overlap:
  */
 export async function alignRigid(fixed: Prepared, moving: Prepared, options: AlignOptions): Promise<RigidFit> {
   const centreMm = bodyCentreMm(fixed)
-  const starts = startPoses(fixed, moving, centreMm)
   const task = `aligning ${moving.name} with ${fixed.name}`
   const objectiveOf = objectiveMaker(fixed, moving, centreMm, options)
   const work: Work = { ...options, centreMm, objectiveOf, task, breathe: breather(task, options.signal) }
   let chosen: Candidate[] = []
-  let [margin, searches] = [0, 0]
-  while (searches < MOST_SEARCHES && margin < CLEAR_MARGIN) {
-    const found = await choose(shaken(starts, searches, options.seed), searches, work)
-    chosen = distinct([...chosen, ...found].sort(byScore), CHOOSING.at(-1)!.keep)
+  let [margin, tried, steps] = [0, 0, stepsOf([FINISHING])]
+  for (const [search, reach] of SEARCHES.entries()) {
+    const starts = shaken(startPoses(fixed, moving, centreMm, reach), search, options.seed)
+    const found = await choose(starts, roundsOf(reach), `search ${search}`, work)
+    chosen = distinct([...chosen, ...found].sort(byScore), ANSWERS)
     margin = marginOf(chosen)
-    searches++
+    tried += starts.length
+    steps += stepsOf(roundsOf(reach))
+    if (margin >= CLEAR_MARGIN) break
   }
   const { best, nmiAtStart } = await finish(chosen, work)
   if (!(best.overlap > LEAST_OVERLAP)) throw noOverlap(best.overlap)
@@ -84,8 +91,8 @@ export async function alignRigid(fixed: Prepared, moving: Prepared, options: Ali
     nmiAtStart,
     margin,
     overlap: best.overlap,
-    starts: searches * starts.length,
-    iterations: searches * stepsOf(CHOOSING) + stepsOf([FINISHING]),
+    starts: tried,
+    iterations: steps,
   }
 }
 /** Below this share of the body there is nothing to compare. */
@@ -94,18 +101,21 @@ const LEAST_OVERLAP = 0.02
 type Work = AlignOptions & { centreMm: Vec3; objectiveOf: ObjectiveOf; task: string; breathe: () => Promise<void> }
 
 /** The best few that differ, climbed to 4 mm. */
-async function choose(starts: readonly Pose[], search: number, work: Work): Promise<Candidate[]> {
+async function choose(
+  starts: readonly Pose[],
+  rounds: readonly Round[],
+  name: string,
+  work: Work,
+): Promise<Candidate[]> {
   const { centreMm, objectiveOf, breathe } = work
   await breathe()
-  let candidates = await using(objectiveOf(SEARCH, `search ${search}`), (objective) =>
-    ranked(objective, starts, starts, breathe),
-  )
-  for (const [n, round] of CHOOSING.entries()) {
+  let candidates = await using(objectiveOf(SEARCH, name), (objective) => ranked(objective, starts, starts, breathe))
+  for (const [n, round] of rounds.entries()) {
     beginRound(n, work)
     const entering = distinct(candidates, round.keep)
     // So many poses as enter the first round reach everywhere.
     const reached = n > 1 ? entering.map(({ pose }) => affineOf(pose, centreMm)) : undefined
-    candidates = await using(objectiveOf(round, `search ${search}, ${n}`, reached), (objective) =>
+    candidates = await using(objectiveOf(round, `${name}, ${n}`, reached), (objective) =>
       climb(objective, entering, round, breathe),
     )
   }
@@ -121,9 +131,9 @@ async function finish([chosen]: readonly Candidate[], work: Work): Promise<{ bes
   })
 }
 
-/** For a second search: all starts turned and shifted by one random step, up to about 15° and 20 mm an axis. */
+/** For a second search everywhere: all starts turned and shifted by one random step, up to about 15° and 20 mm an axis. */
 function shaken(starts: readonly Pose[], search: number, seed: number): readonly Pose[] {
-  if (search === 0) return starts
+  if (search < 2) return starts
   const random = stream(seed, 'shaken starts', search)
   const step = Array.from({ length: 6 }, () => random.between(-20, 20))
   return starts.map((pose) => stepped(pose, step))

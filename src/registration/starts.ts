@@ -17,20 +17,24 @@ const AXES: Mat3 = identityDirection
 /** Along the patient, in mm: every place is within 18 mm of a start. */
 const ALONG_MM = [-105, -70, -35, 0, 35, 70, 105] as const
 
+/** `near` looks where patients lie; `everywhere` at all other turns too, for ten times the work. */
+export type Reach = 'near' | 'everywhere'
+
 /** @param centre  of the search: that of the fixed body */
-export function startPoses(fixed: Prepared, moving: Prepared, centre: Vec3): Pose[] {
+export function startPoses(fixed: Prepared, moving: Prepared, centre: Vec3, reach: Reach): Pose[] {
   const movingBody = bodyCentreMm(moving)
   const [fixedGrid, movingGrid] = [centreMm(fixed.plain.grid), centreMm(moving.plain.grid)]
-  return startRotations().flatMap((rotation) => [
+  return startRotations(reach).flatMap((rotation) => [
     poseThrough(rotation, centre, centre, centre),
     poseThrough(rotation, fixedGrid, movingGrid, centre),
     ...ALONG_MM.map((mm) => poseThrough(rotation, add(centre, [0, 0, mm]), movingBody, centre)),
   ])
 }
 
-export function startRotations(): Mat3[] {
+export function startRotations(reach: Reach): Mat3[] {
   const near = [-30, -15, 15, 30].flatMap((degrees) => AXES.map((axis) => rotationAbout(axis, degrees * RADIANS)))
-  return [...rightAngles(), ...near, ...spreadRotations(SPREAD)]
+  const lying = [...rightAngles(), ...near]
+  return reach === 'near' ? lying : [...lying, ...spreadRotations(SPREAD)]
 }
 const SPREAD = 500
 
