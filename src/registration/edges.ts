@@ -119,14 +119,16 @@ function ctSurface({ plain, body }: Prepared, kind: EdgeKind): SurfacePoint[] {
     for (let j = 3; j < nj - 4; j++)
       for (let i = 3; i < ni - 4; i++) {
         const at = i + stride[1] * j + stride[2] * k
-        for (const axis of [0, 1, 2] as const) {
-          const [here, next] = [values[at]!, values[at + stride[axis]]!]
-          if (here > hu === next > hu) continue
+        const here = values[at]!
+        const isAbove = here > hu
+        for (let axis = 0; axis < 3; axis++) {
+          const next = values[at + stride[axis]!]!
+          if (isAbove === next > hu) continue
           const slope = [0, 1, 2].map((a) => values[at + stride[a]!]! - values[at - stride[a]!]!) as unknown as Vec3
           const uphill = toWorld(grid.direction, slope)
           if (norm(uphill) < LEAST_SLOPE_HU) continue
           const index: [number, number, number] = [i, j, k]
-          index[axis] += (hu - here) / (next - here)
+          index[axis]! += (hu - here) / (next - here)
           const toDark = scale(uphill, (brightIsDense ? -1 : 1) / norm(uphill))
           const dark = grid.direction.map((along) => Math.round(SIDE_VOXELS * dot(along, toDark)))
           const there = at + dark[0]! + dark[1]! * stride[1] + dark[2]! * stride[2]

@@ -87,7 +87,9 @@ export function greys(values: Float32Array, [low, high]: readonly [number, numbe
 }
 
 export function coloured(grey: Uint8Array): Uint8Array {
-  return Uint8Array.from({ length: 3 * grey.length }, (_, n) => grey[Math.floor(n / 3)]!)
+  const pixels = new Uint8Array(3 * grey.length)
+  for (let at = 0; at < grey.length; at++) pixels.fill(grey[at]!, 3 * at, 3 * at + 3)
+  return pixels
 }
 
 export function isTile(at: number, width: number): boolean {

@@ -30,7 +30,7 @@ export function pointDrawer(region: Mask): (count: number, random: Random) => Ve
 
 function indicesInside({ values }: Mask): Int32Array {
   let count = 0
-  for (const inside of values) count += inside
+  for (let at = 0; at < values.length; at++) count += values[at]!
   const out = new Int32Array(count)
   for (let at = 0, to = 0; at < values.length; at++) if (values[at] === 1) out[to++] = at
   return out

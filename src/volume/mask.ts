@@ -95,10 +95,9 @@ export function erode(mask: Mask, radiusMm: number): Mask {
 
 /** 1 where the mask is 0. */
 export function invertMask({ grid, values }: Mask): Mask {
-  return volume(
-    grid,
-    values.map((value) => 1 - value),
-  )
+  const inverted = new Uint8Array(values.length)
+  for (let at = 0; at < values.length; at++) inverted[at] = 1 - values[at]!
+  return volume(grid, inverted)
 }
 
 /** 1 where both are. */
@@ -111,7 +110,8 @@ export function intersect(a: Mask, b: Mask): Mask {
 
 export function countVoxels({ values }: Mask): number {
   let count = 0
-  for (const value of values) count += value
+  // By index: an iterator over a large typed array takes several times as long.
+  for (let at = 0; at < values.length; at++) count += values[at]!
   return count
 }
 
