@@ -54,8 +54,8 @@ export const synthesizeCommand = command({
       return {
         json: {
           model: { name: model.card.name, sha256: model.sha256 },
-          done,
-          refused: refused.map((each) => ({ caseId: each.caseId, ...each.fault })),
+          done: done.map(({ caseId: id, ...made }) => ({ id, ...made })),
+          refused: refused.map(({ caseId: id, fault }) => ({ id, ...fault })),
         },
         text: [...lines, `Synthetic; ${model.card.intendedUse}.`].join('\n'),
         exitCode: refused.length === 0 ? 0 : done.length === 0 ? 3 : 5,

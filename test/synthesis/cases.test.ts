@@ -220,9 +220,9 @@ test('the command synthesises without ever loading libtorch or the addon', async
   const maps = child.stderr.slice(child.stderr.indexOf('MAPS '))
   assert.match(maps, /libonnxruntime/)
   assert.doesNotMatch(maps, /libtorch|libc10|larmor-[\d.]+-\w+\.node/)
-  const printed = JSON.parse(child.stdout) as { done: { caseId: string }[] }
+  const printed = JSON.parse(child.stdout) as { done: { id: string }[] }
   assert.deepEqual(
-    printed.done.map(({ caseId }) => caseId),
+    printed.done.map(({ id }) => id),
     ['child'],
   )
 })
