@@ -99,7 +99,12 @@ withoutData('no identifying value of the real originals is in any byte of the co
   const headers = copies.map((path) => ({ path, text: headerText(path) }))
   const found: string[] = []
   const all = headers.map(({ text }) => text).join('\n')
-  for (const value of sought) if (all.includes(Buffer.from(value, 'utf8').toString('latin1'))) found.push(value)
+  // New UIDs and ids are random digits, among which a short number of the original comes up by chance now and then.
+  const withoutNew = all.replaceAll(/2\.25\.\d+|\bP-[0-9A-F]+/g, ' ')
+  for (const value of sought) {
+    const isNumber = /^[\d.]+$/.test(value) && !value.startsWith('2.25.')
+    if ((isNumber ? withoutNew : all).includes(Buffer.from(value, 'utf8').toString('latin1'))) found.push(value)
+  }
   assert.deepEqual(found, [])
   for (const path of copies) assert.match(path.slice(join(dir, 'out').length), /^(\/[-P\d.A-F]+)+\.dcm$/)
 })
