@@ -5,7 +5,19 @@
  * Positions are in voxels, components (i, j, k) first.
  */
 import type { Tensor } from '../tensor/index.ts'
-import { add, arange, clamp, detach, floor, mul, operator, reshape, select, stack, sub, to } from '../tensor/index.ts'
+import {
+  add,
+  arange,
+  clamp,
+  detach,
+  floor,
+  indexSelect,
+  libtorchInfo,
+  mul,
+  operator,
+  reshape,
+} from '../tensor/index.ts'
+import { select, stack, sub, sum, to } from '../tensor/index.ts'
 
 const embeddingBag = operator('embedding_bag')
 const SUM = 0
@@ -34,6 +46,10 @@ export function sampleTable(table: Tensor, [nk, nj, ni]: readonly [number, numbe
   const whole = (low: Tensor): Tensor => to(low, { dtype: 'int64' })
   const first = add(mul(add(mul(whole(k.low), nj), whole(j.low)), ni), whole(i.low))
   const corners = add(reshape(first, [points, 1]), cornerOffsets(nj, ni, table.device))
+  if (!bagsHaveGradients()) {
+    const rows = indexSelect(table, 0, reshape(corners, [8 * points]))
+    return sum(mul(reshape(rows, [points, 8, table.shape[1]!]), reshape(weights, [points, 8, 1])), [1])
+  }
   const starts = arange(0, 8 * points, 8, { dtype: 'int64', device: table.device })
   const [values] = embeddingBag<Tensor[]>(
     table,
@@ -47,9 +63,17 @@ export function sampleTable(table: Tensor, [nk, nj, ni]: readonly [number, numbe
   return values!
 }
 
+/** libtorch 1 refuses to record the gradient of a bag's weights; there the rows are gathered and summed, more slowly. */
+function bagsHaveGradients(): boolean {
+  return !libtorchInfo().version.startsWith('1.')
+}
+
 /** [1, 8]: from the row of a cell's first corner to those of all, i fastest. */
 function cornerOffsets(nj: number, ni: number, device: string): Tensor {
   const along = (step: number): Tensor => arange(0, 2 * step, step, { dtype: 'int64', device })
-  const sum = add(add(reshape(along(nj * ni), [2, 1, 1]), reshape(along(ni), [1, 2, 1])), reshape(along(1), [1, 1, 2]))
-  return reshape(sum, [1, 8])
+  const steps = add(
+    add(reshape(along(nj * ni), [2, 1, 1]), reshape(along(ni), [1, 2, 1])),
+    reshape(along(1), [1, 1, 2]),
+  )
+  return reshape(steps, [1, 8])
 }
