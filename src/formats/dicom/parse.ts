@@ -7,6 +7,9 @@
  */
 import { withoutPadding } from './charset.ts'
 import { dicomFault } from './fault.ts'
+import { corrupt, delimiterAt, fragmentsEnd, headerAt, ITEM, ITEM_END, MAX_DEPTH } from './element-header.ts'
+import { SEQUENCE_END, tagAt, truncated, UNDEFINED_LENGTH } from './element-header.ts'
+import type { ElementHeader, Encoded } from './element-header.ts'
 import { SYNTAX } from './syntax.ts'
 import { tagText, TAGS, vrOf } from './tags.ts'
 
@@ -26,38 +29,23 @@ export type ParsedFile = {
   pixelData: { offset: number; length: number | undefined; vr: string } | undefined
 }
 
-/** Real objects nest fewer than 10 deep; 10,000 levels have crashed readers (the stack is about 10,000 calls). */
-const MAX_DEPTH = 64
 /** A structure set of 200 regions on 600 slices has 240,000, an enhanced image of 16,384 frames about as many. */
 const MAX_ITEMS = 2 ** 19
 /** About ten an item. What has more is made of elements without content, each of which costs more to keep than to write. */
 const MAX_ELEMENTS = 2 ** 22
 /** The longest value that is kept: the coordinates of a contour. All others have some characters. */
 const MAX_VALUE_BYTES = 2 ** 24
-const UNDEFINED_LENGTH = 0xffffffff
-const ITEM = 0xfffe_e000
-const ITEM_END = 0xfffe_e00d
-const SEQUENCE_END = 0xfffe_e0dd
 const META_GROUP = 2
 const PREAMBLE_BYTES = 132
 
-/** PS3.5 table 7.1-2: these have a length of 16 bits; all others, known or not, have 32. */
-const SHORT_LENGTH = new Set('AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US'.split(' '))
-
 /** `end` is how many bytes are here, `total` how many the file has: the pixel data may lie beyond what was read. */
-type Walk = {
-  view: DataView
-  end: number
-  total: number
-  littleEndian: boolean
-  explicit: boolean
+type Walk = Encoded & {
+  readonly total: number
   /** Of the data set around the one that is walked over. */
-  charset: readonly string[]
-  where: string
+  readonly charset: readonly string[]
   /** What has been walked over in the whole file; counted in place. */
-  seen: { items: number; elements: number }
+  readonly seen: { items: number; elements: number }
 }
-type ElementHeader = { tag: number; vr: string; length: number; at: number }
 
 export function hasPreamble(bytes: Uint8Array): boolean {
   return (
@@ -105,7 +93,7 @@ export function parseDataSet(bytes: Uint8Array, start: number, totalBytes: numbe
   let at = start
   let pixelData: ParsedFile['pixelData']
   while (at < totalBytes && !pixelData) {
-    const header = headerAt(walk, at)
+    const header = headerAt(walk, at, vrOf)
     if (header.tag === TAGS.PixelData[0]) pixelData = pixelsAt(walk, header)
     else at = keepElement(walk, at, 0, elements)
   }
@@ -135,7 +123,7 @@ function pixelsAt({ total, where }: Walk, { vr, length, at }: ElementHeader): Pa
 
 /** Puts the element at `at` into `into` if it is a known one; returns where the next one begins. */
 function keepElement(walk: Walk, at: number, depth: number, into: Map<number, ParsedElement>): number {
-  const header = headerAt(walk, at)
+  const header = headerAt(walk, at, vrOf)
   const { tag, vr, length } = header
   const known = vrOf(tag) !== undefined
   if (known && into.has(tag)) throw corrupt(walk.where, `${tagText(tag)} twice`, 'each attribute once')
@@ -199,40 +187,6 @@ function itemEnd(
   return end
 }
 
-/** Encapsulated pixel data inside a sequence (an icon): fragments, each with its length; never scanned for a mark. */
-function fragmentsEnd(walk: Walk, start: number): number {
-  let at = start
-  for (;;) {
-    const fragment = delimiterAt(walk, at)
-    if (fragment.tag === SEQUENCE_END) return fragment.at
-    at = fragment.at + fragment.length
-    if (fragment.tag !== ITEM) throw corrupt(walk.where, `${tagText(fragment.tag)} between fragments`, tagText(ITEM))
-    if (at > walk.end) throw truncated(walk.where, 'A fragment', walk.end - fragment.at, fragment.length)
-  }
-}
-
-function headerAt(walk: Walk, at: number): ElementHeader {
-  const { view, littleEndian, explicit, where } = walk
-  const tag = tagAt(walk, at)
-  if (tag >>> 16 === 0xfffe) throw corrupt(where, `${tagText(tag)} where an element should begin`, 'an element')
-  if (!explicit) return { tag, vr: vrOf(tag) ?? '', length: view.getUint32(at + 4, littleEndian), at: at + 8 }
-  const vr = String.fromCharCode(view.getUint8(at + 4), view.getUint8(at + 5))
-  if (!/^[A-Z]{2}$/.test(vr)) throw corrupt(where, `no value representation at byte ${at + 4}`, 'two capital letters')
-  if (SHORT_LENGTH.has(vr)) return { tag, vr, length: view.getUint16(at + 6, littleEndian), at: at + 8 }
-  if (at + 12 > walk.end) throw truncated(where, 'An element', walk.end - at, 12)
-  return { tag, vr, length: view.getUint32(at + 8, littleEndian), at: at + 12 }
-}
-
-/** Items and delimiters have no VR in any transfer syntax. */
-function delimiterAt(walk: Walk, at: number): ElementHeader {
-  return { tag: tagAt(walk, at), vr: '', length: walk.view.getUint32(at + 4, walk.littleEndian), at: at + 8 }
-}
-
-function tagAt({ view, end, littleEndian, where }: Walk, at: number): number {
-  if (at + 8 > end) throw truncated(where, 'An element', end - at, 8)
-  return view.getUint16(at, littleEndian) * 65536 + view.getUint16(at + 2, littleEndian)
-}
-
 function isBinary(vr: string): boolean {
   return vr === 'OB' || vr === 'OW'
 }
@@ -240,18 +194,4 @@ function isBinary(vr: string): boolean {
 /** A copy, so that the file's buffer need not stay. */
 function bytesAt({ view }: Walk, at: number, length: number): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset + at, length).slice()
-}
-
-function truncated(where: string, what: string, left: number, length: number) {
-  return dicomFault(
-    'input.truncated',
-    'The file ends too early.',
-    where,
-    `${left} bytes left for it`,
-    `${length} bytes: ${what}`,
-  )
-}
-
-function corrupt(where: string, found: string, expected: string) {
-  return dicomFault('input.corrupt', 'The file is damaged.', where, found, expected)
 }

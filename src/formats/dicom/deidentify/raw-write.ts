@@ -7,7 +7,7 @@
 import { deflateRawSync } from 'node:zlib'
 import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION } from '../encode.ts'
 import { SYNTAX } from '../syntax.ts'
-import { SHORT_LENGTH } from './raw.ts'
+import { SHORT_LENGTH } from '../element-header.ts'
 import type { RawElement, RawItem } from './raw.ts'
 
 const ITEM = 0xfffe_e000

@@ -5,6 +5,9 @@
  * Every length is held against the bytes that are left, sequences against a depth, before anything is taken.
  */
 import { dicomFault } from '../fault.ts'
+import { corrupt, delimiterAt, fragmentsEnd, headerAt, ITEM, ITEM_END, MAX_DEPTH } from '../element-header.ts'
+import { SEQUENCE_END, tagAt, truncated, UNDEFINED_LENGTH } from '../element-header.ts'
+import type { ElementHeader, Encoded } from '../element-header.ts'
 import { SYNTAX } from '../syntax.ts'
 import { tagText } from '../tags.ts'
 import { standardVr } from './dictionary.ts'
@@ -21,19 +24,7 @@ export type RawElement = {
 }
 export type RawItem = readonly RawElement[]
 
-/** Real objects nest fewer than 10 deep; 10,000 levels have crashed readers. */
-const MAX_DEPTH = 64
-const UNDEFINED_LENGTH = 0xffffffff
-const ITEM = 0xfffe_e000
-const ITEM_END = 0xfffe_e00d
-const SEQUENCE_END = 0xfffe_e0dd
-/** PS3.5 table 7.1-2: these have a length of 16 bits; all others, known or not, have 32. */
-export const SHORT_LENGTH: ReadonlySet<string> = new Set(
-  'AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US'.split(' '),
-)
-
-type Walk = { bytes: Uint8Array; view: DataView; end: number; little: boolean; explicit: boolean; where: string }
-type Header = { tag: number; vr: string; length: number; at: number }
+type Walk = Encoded & { readonly bytes: Uint8Array }
 
 /**
  * @param bytes  the data set: from the end of the file meta information to the end of the file
@@ -41,8 +32,8 @@ type Header = { tag: number; vr: string; length: number; at: number }
  */
 export function readRaw(bytes: Uint8Array, syntax: string, where: string): RawItem {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const little = syntax !== SYNTAX.explicitBig
-  const walk: Walk = { bytes, view, end: bytes.length, little, explicit: syntax !== SYNTAX.implicitLittle, where }
+  const littleEndian = syntax !== SYNTAX.explicitBig
+  const walk: Walk = { bytes, view, end: bytes.length, littleEndian, explicit: syntax !== SYNTAX.implicitLittle, where }
   const elements: RawElement[] = []
   let at = 0
   while (at < bytes.length && !isPaddingAt(bytes, at)) {
@@ -59,28 +50,29 @@ function isPaddingAt(bytes: Uint8Array, at: number): boolean {
 }
 
 function elementAt(walk: Walk, at: number, depth: number): { element: RawElement; end: number } {
-  const header = headerAt(walk, at)
+  const header = headerAt(walk, at, standardVr)
   const { tag, vr, length } = header
   if (length === UNDEFINED_LENGTH && (vr === 'OB' || vr === 'OW')) return encapsulatedAt(walk, header)
   // Many archives write UN for what they do not know; the dictionary may know that it is a sequence.
   const unknownSequence = vr === 'UN' && (length === UNDEFINED_LENGTH || standardVr(tag) === 'SQ')
   if (vr === 'SQ' || unknownSequence || length === UNDEFINED_LENGTH) {
-    if (vr === 'UN' && !walk.little)
+    if (vr === 'UN' && !walk.littleEndian)
       throw dicomFault('input.unsupported', 'A sequence of unknown VR.', walk.where, 'big endian', 'little endian')
     // PS3.5 section 6.2.2, note 7: what lies inside an UN is implicit VR little endian.
     const { items, end } = itemsOf(vr === 'UN' ? { ...walk, explicit: false } : walk, header, depth + 1)
     return { element: { tag, vr: 'SQ', bytes: new Uint8Array(0), items }, end }
   }
   const end = header.at + length
-  if (end > walk.end) throw truncated(walk.where, tag, walk.end - header.at, length)
+  if (end > walk.end) throw truncated(walk.where, `Element ${tagText(tag)}`, walk.end - header.at, length)
   return { element: { tag, vr, bytes: walk.bytes.subarray(header.at, end) }, end }
 }
 
-function itemsOf(walk: Walk, sequence: Header, depth: number): { items: RawItem[]; end: number } {
+function itemsOf(walk: Walk, sequence: ElementHeader, depth: number): { items: RawItem[]; end: number } {
   if (depth > MAX_DEPTH) throw corrupt(walk.where, `sequences nested deeper than ${MAX_DEPTH}`, 'fewer levels')
   const open = sequence.length === UNDEFINED_LENGTH
   const end = open ? walk.end : sequence.at + sequence.length
-  if (end > walk.end) throw truncated(walk.where, sequence.tag, walk.end - sequence.at, sequence.length)
+  if (end > walk.end)
+    throw truncated(walk.where, `Element ${tagText(sequence.tag)}`, walk.end - sequence.at, sequence.length)
   const items: RawItem[] = []
   const stop = open ? Infinity : end // an open one stops at its delimiter; delimiterAt watches the bytes left
   let at = sequence.at
@@ -95,10 +87,10 @@ function itemsOf(walk: Walk, sequence: Header, depth: number): { items: RawItem[
   return { items, end }
 }
 
-function itemAt(walk: Walk, { length, at: start, tag }: Header, depth: number): { item: RawItem; end: number } {
+function itemAt(walk: Walk, { length, at: start, tag }: ElementHeader, depth: number): { item: RawItem; end: number } {
   const open = length === UNDEFINED_LENGTH
   const end = open ? walk.end : start + length
-  if (end > walk.end) throw truncated(walk.where, tag, walk.end - start, length)
+  if (end > walk.end) throw truncated(walk.where, `Element ${tagText(tag)}`, walk.end - start, length)
   const item: RawElement[] = []
   const stop = open ? Infinity : end
   let at = start
@@ -111,47 +103,7 @@ function itemAt(walk: Walk, { length, at: start, tag }: Header, depth: number): 
   return { item, end }
 }
 
-/** Fragments, each with its length; never scanned for a mark. */
-function encapsulatedAt(walk: Walk, { tag, vr, at: start }: Header): { element: RawElement; end: number } {
-  let at = start
-  for (;;) {
-    const fragment = delimiterAt(walk, at)
-    at = fragment.at
-    if (fragment.tag === SEQUENCE_END) break
-    if (fragment.tag !== ITEM) throw corrupt(walk.where, `${tagText(fragment.tag)} between fragments`, tagText(ITEM))
-    at += fragment.length
-    if (at > walk.end) throw truncated(walk.where, tag, walk.end - fragment.at, fragment.length)
-  }
-  return { element: { tag, vr, bytes: walk.bytes.subarray(start, at), encapsulated: true }, end: at }
-}
-
-function headerAt(walk: Walk, at: number): Header {
-  const { view, little, explicit, where } = walk
-  const tag = tagAt(walk, at)
-  if (tag >>> 16 === 0xfffe) throw corrupt(where, `${tagText(tag)} where an element should begin`, 'an element')
-  if (!explicit) return { tag, vr: standardVr(tag) ?? '', length: view.getUint32(at + 4, little), at: at + 8 }
-  const vr = String.fromCharCode(view.getUint8(at + 4), view.getUint8(at + 5))
-  if (!/^[A-Z]{2}$/.test(vr)) throw corrupt(where, `no value representation at byte ${at + 4}`, 'two capital letters')
-  if (SHORT_LENGTH.has(vr)) return { tag, vr, length: view.getUint16(at + 6, little), at: at + 8 }
-  if (at + 12 > walk.end) throw truncated(where, tag, walk.end - at, 12)
-  return { tag, vr, length: view.getUint32(at + 8, little), at: at + 12 }
-}
-
-/** Items and delimiters have no VR in any transfer syntax. */
-function delimiterAt(walk: Walk, at: number): Header {
-  return { tag: tagAt(walk, at), vr: '', length: walk.view.getUint32(at + 4, walk.little), at: at + 8 }
-}
-
-function tagAt({ view, end, little, where }: Walk, at: number): number {
-  if (at + 8 > end) throw truncated(where, 0, end - at, 8)
-  return view.getUint16(at, little) * 65536 + view.getUint16(at + 2, little)
-}
-
-function truncated(where: string, tag: number, left: number, length: number) {
-  const message = 'The file ends too early.'
-  return dicomFault('input.truncated', message, where, `${left} bytes left`, `${length} bytes of ${tagText(tag)}`)
-}
-
-function corrupt(where: string, found: string, expected: string) {
-  return dicomFault('input.corrupt', 'The file is damaged.', where, found, expected)
+function encapsulatedAt(walk: Walk, { tag, vr, at: start }: ElementHeader): { element: RawElement; end: number } {
+  const end = fragmentsEnd(walk, start)
+  return { element: { tag, vr, bytes: walk.bytes.subarray(start, end), encapsulated: true }, end }
 }
