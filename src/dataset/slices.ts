@@ -7,6 +7,7 @@
  */
 import { asPlanned, metalCm2, readPair, signalShares, type Pair, type Plan } from '../plan/index.ts'
 import { listening, type Steps } from '../progress.ts'
+import type { Listening } from '../workers.ts'
 import { apply, identityAffine, mapMr, mmFromIndex, mrScaleOf } from '../volume/index.ts'
 import { resampleLinear, resampleNearest, sliceFrame } from '../volume/index.ts'
 import type { Grid } from '../volume/index.ts'
@@ -32,7 +33,10 @@ export type PatientSlices = {
 export type CutTask = { readonly cohortDir: string; readonly plan: Plan; readonly id: string }
 
 /** One patient of a cohort as slices. @throws what readPair throws; input.badValue */
-export async function cutPatient({ cohortDir, plan, id }: CutTask, signal?: AbortSignal): Promise<PatientSlices> {
+export async function cutPatient(
+  { cohortDir, plan, id }: CutTask,
+  { signal }: Pick<Listening, 'signal'>,
+): Promise<PatientSlices> {
   const pair = await readPair(cohortDir, id, plan.target, signal)
   return listening(cutSlices(pair, plan), `Cutting slices of ${id}`, signal)
 }

@@ -1,15 +1,16 @@
 /** Several virtual patients, one after the other or side by side, each a folder that appears as it is made. */
-import { throwIfAborted } from '../errors.ts'
+import { LarmorError } from '../errors.ts'
 import { listening } from '../progress.ts'
 import type { Report } from '../progress.ts'
 import { seedOf } from '../random.ts'
+import { overCases } from '../workers.ts'
+import type { Listening, Work } from '../workers.ts'
 import { phantomId } from './patient-id.ts'
 import type { MadePatient, PatientOptions } from './patient-options.ts'
 import { MOTIONS, PRESETS } from './presets.ts'
 import { SEQUENCES } from './sequences.ts'
 import { virtualPatientInSteps } from './virtual-patient.ts'
 import type { PhantomSettings } from './virtual-patient.ts'
-import { madeInWorker } from './worker-pool.ts'
 import { madeAlready, writeVirtualPatient } from './write.ts'
 
 /** `jobs`: patients made at a time, each on a core of its own. */
@@ -23,28 +24,27 @@ export type MakeOptions = PatientOptions & { readonly patients: number; readonly
 export async function makePatients(options: MakeOptions, report: Report, signal?: AbortSignal): Promise<MadePatient[]> {
   const { patients, jobs, ...each } = options
   const made: MadePatient[] = []
-  const waiting = Array.from({ length: patients }, (_, n) => n + 1)
   let done = 0
-  const work = async (): Promise<void> => {
-    for (let n = waiting.shift(); n !== undefined; n = waiting.shift()) {
-      throwIfAborted(signal, `Before ${phantomId(n)}`)
-      made[n - 1] = await (jobs > 1 ? madeInWorker(each, n, report, signal) : makePatient(each, n, report, signal))
-      report({ at: 'progress', task: 'Making virtual patients', done: ++done, of: patients, unit: 'patients' })
-    }
-  }
-  const lanes = await Promise.allSettled(Array.from({ length: Math.min(jobs, patients) }, work))
-  const failed = lanes.find((lane) => lane.status === 'rejected')
-  if (failed) throw failed.reason
+  const tasks = Array.from({ length: patients }, (_, n): PatientTask => ({ options: each, n: n + 1 }))
+  await overCases(WORK, tasks, { jobs, signal, report }, ({ n }, result) => {
+    if (result instanceof LarmorError) throw result
+    made[n - 1] = result
+    report({ at: 'progress', task: WORK.name, done: ++done, of: patients, unit: 'patients' })
+  })
   return made
 }
 
+/** Plain data, so that it can go to a worker. */
+export type PatientTask = { readonly options: PatientOptions; readonly n: number }
+
+const WORK: Work<PatientTask, MadePatient> = {
+  name: 'Making virtual patients',
+  here: makePatient,
+  module: new URL('worker.ts', import.meta.url),
+}
+
 /** Patient n alone. @throws as `makePatients` */
-export async function makePatient(
-  options: PatientOptions,
-  n: number,
-  report: Report,
-  signal?: AbortSignal,
-): Promise<MadePatient> {
+export async function makePatient({ options, n }: PatientTask, { report, signal }: Listening): Promise<MadePatient> {
   const { output, format } = options
   const settings = settingsOf(options)
   const seed = seedOf(options.seed, 'virtual patient', n)

@@ -1,6 +1,7 @@
 /** One patient of a cohort, read and looked at. */
 import { dirname } from 'node:path'
 import { linksOf, type Links, type Patient } from '../cohort/index.ts'
+import type { Listening } from '../workers.ts'
 import { listening, pause } from '../progress.ts'
 import type { CtMapping, MrMapping } from '../volume/index.ts'
 import { asPlanned, pairFiles, readPair, sourceHashes } from './pair.ts'
@@ -20,7 +21,7 @@ export type SurveyedPatient = { readonly survey: Survey; readonly links: Links }
 /** @throws what readPair and surveyPair throw */
 export async function surveyPatient(
   { cohortDir, patient, target, mappings }: SurveyTask,
-  signal?: AbortSignal,
+  { signal }: Pick<Listening, 'signal'>,
 ): Promise<SurveyedPatient> {
   const { id } = patient
   const { images, studies } = await linksOf(cohortDir, patient)

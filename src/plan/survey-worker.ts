@@ -2,4 +2,4 @@
 import { serve } from '../workers.ts'
 import { surveyPatient, type SurveyTask } from './survey-patient.ts'
 
-serve(async (task: SurveyTask) => ({ result: await surveyPatient(task) }))
+serve(async (task: SurveyTask, listening) => ({ result: await surveyPatient(task, listening) }))
