@@ -12,7 +12,7 @@ import type { Transform } from './deformation.ts'
 import { rowPlacer } from './deformation-rows.ts'
 import type { Grid } from './grid.ts'
 import { voxelCount } from './grid.ts'
-import { clamp, indexSteps, mix, ROUNDING, subsamples } from './index-steps.ts'
+import { clamp, indexSteps, meanAround, ROUNDING, subsamples } from './index-steps.ts'
 import type { Mask, Volume, VoxelArray } from './volume.ts'
 import { sameKind, volume } from './volume.ts'
 
@@ -34,7 +34,6 @@ export function* resampleThroughInSteps(
 ): Steps<Volume<Float32Array>> {
   const [sx, sy, sz] = grid.size
   const offsets = subsamples(indexSteps(grid, onto, transform.movingFromFixedMm))
-  const share = 3 / offsets.length
   const out = new Float32Array(voxelCount(onto)).fill(outside)
   const visit: VisitRow = (place, count, to) => {
     for (let n = 0, at = 0; n < count; n++, at += 3) {
@@ -42,33 +41,7 @@ export function* resampleThroughInSteps(
       const y0 = place[at + 1]!
       const z0 = place[at + 2]!
       if (!isInside(x0, y0, z0, sx, sy, sz)) continue
-      let sum = 0
-      for (let s = 0; s < offsets.length; s += 3) {
-        const x = clamp(x0 + offsets[s]!, sx - 1)
-        const y = clamp(y0 + offsets[s + 1]!, sy - 1)
-        const z = clamp(z0 + offsets[s + 2]!, sz - 1)
-        const i = x | 0
-        const j = y | 0
-        const k = z | 0
-        const right = i + 1 < sx ? 1 : 0
-        const below = j + 1 < sy ? sx : 0
-        const a = i + sx * (j + sy * k)
-        const b = k + 1 < sz ? a + sx * sy : a
-        const fx = x - i
-        const fy = y - j
-        const front = mix(
-          mix(values[a]!, values[a + right]!, fx),
-          mix(values[a + below]!, values[a + below + right]!, fx),
-          fy,
-        )
-        const back = mix(
-          mix(values[b]!, values[b + right]!, fx),
-          mix(values[b + below]!, values[b + below + right]!, fx),
-          fy,
-        )
-        sum += mix(front, back, z - k)
-      }
-      out[to + n] = sum * share
+      out[to + n] = meanAround(values, sx, sy, sz, x0, y0, z0, offsets)
     }
   }
   yield* eachRow(transform, grid, onto, visit)

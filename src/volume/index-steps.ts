@@ -6,6 +6,7 @@
  */
 import type { Affine, Grid, Vec3 } from './grid.ts'
 import { add, compose, indexFromMm, mmFromIndex, scale } from './grid.ts'
+import type { VoxelArray } from './volume.ts'
 
 /** Above this many source voxels a step the samples are averaged. */
 const AVERAGE_ABOVE = 1.5
@@ -39,10 +40,53 @@ export function subsamples({ along }: IndexSteps): Float64Array {
   return Float64Array.from(offsets)
 }
 
-export function mix(a: number, b: number, weightOfB: number): number {
+function mix(a: number, b: number, weightOfB: number): number {
   return a + (b - a) * weightOfB
 }
 
 export function clamp(x: number, highest: number): number {
   return x < 0 ? 0 : x > highest ? highest : x
+}
+
+/**
+ * The mean of the trilinear values at a place, in voxels, plus each of `offsets` (x y z x y z …); beyond the outermost centres
+ * the value there holds.
+ */
+export function meanAround(
+  values: VoxelArray,
+  sx: number,
+  sy: number,
+  sz: number,
+  x0: number,
+  y0: number,
+  z0: number,
+  offsets: Float64Array,
+): number {
+  let sum = 0
+  for (let s = 0; s < offsets.length; s += 3) {
+    const x = clamp(x0 + offsets[s]!, sx - 1)
+    const y = clamp(y0 + offsets[s + 1]!, sy - 1)
+    const z = clamp(z0 + offsets[s + 2]!, sz - 1)
+    const i = x | 0
+    const j = y | 0
+    const k = z | 0
+    const right = i + 1 < sx ? 1 : 0
+    const below = j + 1 < sy ? sx : 0
+    const a = i + sx * (j + sy * k)
+    const b = k + 1 < sz ? a + sx * sy : a
+    const fx = x - i
+    const fy = y - j
+    const front = mix(
+      mix(values[a]!, values[a + right]!, fx),
+      mix(values[a + below]!, values[a + below + right]!, fx),
+      fy,
+    )
+    const back = mix(
+      mix(values[b]!, values[b + right]!, fx),
+      mix(values[b + below]!, values[b + below + right]!, fx),
+      fy,
+    )
+    sum += mix(front, back, z - k)
+  }
+  return offsets.length === 3 ? sum : (sum * 3) / offsets.length
 }

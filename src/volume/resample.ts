@@ -9,7 +9,7 @@
  */
 import type { Affine, Grid, Vec3 } from './grid.ts'
 import { add, apply, centreMm, scale, subtract, voxelCount } from './grid.ts'
-import { clamp, indexSteps, mix, ROUNDING, subsamples } from './index-steps.ts'
+import { clamp, indexSteps, meanAround, ROUNDING, subsamples } from './index-steps.ts'
 import type { IndexSteps } from './index-steps.ts'
 import type { Mask, Volume, VoxelArray } from './volume.ts'
 import { sameKind, volume } from './volume.ts'
@@ -26,7 +26,6 @@ export function resampleLinear(
 ): Volume<Float32Array> {
   const steps = indexSteps(moving.grid, onto, movingFromFixedMm)
   const offsets = subsamples(steps)
-  const share = 3 / offsets.length
   const [dx, dy, dz] = steps.along[0]
   const { values } = moving
   const [sx, sy, sz] = moving.grid.size
@@ -34,33 +33,7 @@ export function resampleLinear(
 
   eachInsideRun(moving.grid, onto, steps, (first, count, x0, y0, z0) => {
     for (let n = 0; n < count; n++) {
-      let sum = 0
-      for (let s = 0; s < offsets.length; s += 3) {
-        const x = clamp(x0 + n * dx + offsets[s]!, sx - 1)
-        const y = clamp(y0 + n * dy + offsets[s + 1]!, sy - 1)
-        const z = clamp(z0 + n * dz + offsets[s + 2]!, sz - 1)
-        const i = x | 0
-        const j = y | 0
-        const k = z | 0
-        const right = i + 1 < sx ? 1 : 0
-        const below = j + 1 < sy ? sx : 0
-        const a = i + sx * (j + sy * k)
-        const b = k + 1 < sz ? a + sx * sy : a
-        const fx = x - i
-        const fy = y - j
-        const front = mix(
-          mix(values[a]!, values[a + right]!, fx),
-          mix(values[a + below]!, values[a + below + right]!, fx),
-          fy,
-        )
-        const back = mix(
-          mix(values[b]!, values[b + right]!, fx),
-          mix(values[b + below]!, values[b + below + right]!, fx),
-          fy,
-        )
-        sum += mix(front, back, z - k)
-      }
-      out[first + n] = sum * share
+      out[first + n] = meanAround(values, sx, sy, sz, x0 + n * dx, y0 + n * dy, z0 + n * dz, offsets)
     }
   })
   return volume(onto, out)
