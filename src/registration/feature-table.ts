@@ -42,7 +42,7 @@ export function sampleTable(table: Tensor, [nk, nj, ni]: readonly [number, numbe
     mul(reshape(k.weights, [points, 2, 1, 1]), reshape(j.weights, [points, 1, 2, 1])),
     reshape(i.weights, [points, 1, 1, 2]),
   )
-  // float64: row numbers of a large volume do not fit float32's 24 bits.
+  // Whole numbers from here on: row numbers of a large volume do not fit float32's 24 bits.
   const whole = (low: Tensor): Tensor => to(low, { dtype: 'int64' })
   const first = add(mul(add(mul(whole(k.low), nj), whole(j.low)), ni), whole(i.low))
   const corners = add(reshape(first, [points, 1]), cornerOffsets(nj, ni, table.device))

@@ -11,6 +11,7 @@ import { SOP_CLASS } from '../../src/formats/dicom/tags.ts'
 import type { Affine, Vec3 } from '../../src/volume/index.ts'
 import { invert, norm, subtract, transformPoint, transformPoints } from '../../src/volume/index.ts'
 import { turned } from '../volume/fields.ts'
+import { apart, times } from './matrices.ts'
 import { faultOf } from './made.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'larmor-registration-'))
@@ -23,18 +24,6 @@ const points: Vec3[] = [
   [20, -8, 11],
   [-17, 13, -21],
 ]
-const apart = (a: readonly Vec3[], b: readonly Vec3[]): number => Math.max(...a.map((p, n) => norm(subtract(p, b[n]!))))
-
-/** [x y z 1] times a 4 × 4 matrix in row-major order, as C.20.2.1.1 writes it. */
-function times(matrix: readonly (number | string)[], [x, y, z]: Vec3): Vec3 {
-  const row = (n: number): number =>
-    Number(matrix[4 * n]) * x +
-    Number(matrix[4 * n + 1]) * y +
-    Number(matrix[4 * n + 2]) * z +
-    Number(matrix[4 * n + 3])
-  return [row(0), row(1), row(2)]
-}
-
 test('a matrix before the deformation moves where the vectors point, not where they stand', async () => {
   // y = post (pre x + Δ(x)), Δ constant: with pre a quarter turn about z, post a shift.
   const pre = [0, -1, 0, 10, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]

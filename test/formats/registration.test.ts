@@ -36,6 +36,7 @@ import {
   voxelCount,
 } from '../../src/volume/index.ts'
 import { fieldOf, obliqueGrid, turned, uprightGrid } from '../volume/fields.ts'
+import { apart, times } from './matrices.ts'
 import { installed } from './made.ts'
 import { readWithDcmjs } from './second-reader.ts'
 
@@ -118,18 +119,6 @@ type Reference = { ReferencedSOPInstanceUID: string }
 type SeriesItem = { SeriesInstanceUID: string; ReferencedInstanceSequence: Reference[] }
 
 const readBack = (name: string): ReadBack => readWithDcmjs(readFileSync(at(name))) as ReadBack
-const apart = (a: readonly Vec3[], b: readonly Vec3[]): number => Math.max(...a.map((p, n) => norm(subtract(p, b[n]!))))
-
-/** [x y z 1] times a 4 × 4 matrix in row-major order, as C.20.2.1.1 writes it. */
-function times(matrix: readonly (number | string)[], [x, y, z]: Vec3): Vec3 {
-  const row = (n: number): number =>
-    Number(matrix[4 * n]) * x +
-    Number(matrix[4 * n + 1]) * y +
-    Number(matrix[4 * n + 2]) * z +
-    Number(matrix[4 * n + 3])
-  return [row(0), row(1), row(2)]
-}
-
 test('spatial: by the standard’s equation the MR’s matrix takes a point of the MR to the CT, the CT’s keeps it', async () => {
   await writeRegistration(at('rigid.dcm'), { ...toWrite, transform: rigid })
   const dataSet = readBack('rigid.dcm')

@@ -17,7 +17,7 @@ function withElement(...elements: MadeElement[]): Files {
 export function pathsInNames(random: Random): Files {
   const bad = [
     '../../x',
-    '/tmp/escaped',
+    '/absolute/escaped',
     '..',
     'a/../../b',
     'x\0y',
