@@ -1,5 +1,5 @@
 /**
- * A transform written in another way: after another one, as its total displacement, or with more of it in the matrix.
+ * A transform written in another way: as its total displacement, or with more of it in the matrix.
  *
  * The field is sampled on a grid in each case; between its voxels it is interpolated, which adds nothing where the map is linear.
  */
@@ -7,17 +7,6 @@ import type { Deformation, FieldReader, Transform } from './deformation.ts'
 import { fieldReader, sampleField, transformReader } from './deformation.ts'
 import type { Affine, Grid, Mat3, Vec3 } from './grid.ts'
 import { compose, cross, dot, indexFromMm, invert, multiply, scale, subtract, voxelCount } from './grid.ts'
-
-/** One map after the other, x ↦ second(first(x)), the field sampled on a grid of the first one's fixed space. */
-export function composeTransforms(second: Transform, first: Transform, onto: Grid): Transform {
-  const movingFromFixedMm = compose(second.movingFromFixedMm, first.movingFromFixedMm)
-  if (!first.deformation && !second.deformation) return { movingFromFixedMm }
-  const [then, toFirst] = [transformReader(second), transformReader(first)]
-  return fromTotal(movingFromFixedMm, onto, (x, y, z, into) => {
-    toFirst(x, y, z, into)
-    then(into[0]!, into[1]!, into[2]!, into)
-  })
-}
 
 /** d(x) = y − x in mm, matrix and field together, on a grid of fixed space: what other tools call a displacement field. */
 export function totalDisplacement(transform: Transform, onto: Grid): Deformation {

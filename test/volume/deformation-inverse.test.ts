@@ -3,7 +3,6 @@ import { test } from 'vitest'
 import { stream } from '../../src/random.ts'
 import type { Affine, Transform, Vec3 } from '../../src/volume/index.ts'
 import {
-  composeTransforms,
   fromTotalDisplacement,
   gridDistanceMm,
   identityAffine,
@@ -120,22 +119,6 @@ test('a rigid transform’s inverse field has as many voxels as the field; a mat
   const inverse = invertTransform(sheared)
   assert.equal(inverse.unsolvedShare, 0)
   assert.ok(largest(roundTripsMm(sheared, inverse.transform, points(300, 30))) < 0.5)
-})
-
-test('one transform after another is what both do in turn', () => {
-  const second: Transform = {
-    movingFromFixedMm: turned(-70, [5, 6, 7]),
-    deformation: fieldOf(obliqueGrid([60, 60, 60], [4, 4, 4], 0), bump),
-  }
-  const grid = obliqueGrid([60, 60, 60], [1.5, 1.5, 1.5])
-  const both = composeTransforms(second, transform, grid)
-  for (const x of points(200, 25)) {
-    const [found, expected] = [transformPoint(both, x), transformPoint(second, transformPoint(transform, x))]
-    assert.ok(norm(subtract(found, expected)) < 0.1, `${norm(subtract(found, expected))} mm`)
-  }
-  const { transform: back } = invertTransform(transform)
-  const home = composeTransforms(back, transform, grid)
-  for (const x of points(200, 25)) assert.ok(norm(subtract(transformPoint(home, x), x)) < 0.5)
 })
 
 test('the total displacement is y − x, and gives the field back when the matrix is known', () => {
