@@ -184,7 +184,9 @@ test('CT, structures and a second export still refer to one another, under UIDs 
     uids.some((uid) => inside.includes(String(uid))),
     'the structures refer to no slice of the copy',
   )
-  assert.ok(text.includes('Parotid_L'.replace('_', ' ')) && !text.includes('Meier') && !text.includes('1961'))
+  // Four digits come up by chance in new UIDs.
+  const words = text.replaceAll(/2\.25\.\d+/g, '')
+  assert.ok(words.includes('Parotid L') && !words.includes('Meier') && !words.includes('1961'))
   assert.equal(
     series[0]!.frameOfReferenceUid,
     readWithDcmjs(readFileSync(structureSets[0]!.path))['FrameOfReferenceUID'],
