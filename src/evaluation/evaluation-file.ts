@@ -28,8 +28,10 @@ const slice = z.strictObject({
   counted: z.boolean(),
   ms_ssim_2d: score,
   ssim_2d: score,
+  gradient_similarity: score,
   mae: score,
   rmse: score,
+  mean_error: score,
   psnr: score,
 })
 const prediction = z.strictObject({

@@ -25,7 +25,7 @@ export function summaryTable({ predictions, range }: Evaluation): string {
 function metricHead(metric: MetricName, range: Evaluation['range']): string {
   const { title, unit, best } = metricDefinitions[metric]
   const units = { none: '', dB: 'dB, ', image: `${imageUnit(range)}, ` }[unit]
-  const better = { high: 'higher is better', low: 'lower is better', one: 'best at 1' }[best]
+  const better = { high: 'higher is better', low: 'lower is better', one: 'best at 1', zero: 'best at 0' }[best]
   return `${title}<small><code>${metric}</code> · ${units}${better}</small>`
 }
 

@@ -87,7 +87,9 @@ describe('two models on three patients, of whom one cannot be scored', () => {
   })
   test('are written as CSV with one row a slice', async () => {
     const rows = (await readFile(join(folder, 'slices.csv'), 'utf8')).trim().split('\n')
-    expect(rows[0]).toBe('patient,prediction,slice_index,mask_voxels,counted,ms_ssim_2d,ssim_2d,mae,rmse,psnr')
+    expect(rows[0]).toBe(
+      'patient,prediction,slice_index,mask_voxels,counted,ms_ssim_2d,ssim_2d,gradient_similarity,mae,rmse,mean_error,psnr',
+    )
     expect(rows).toHaveLength(1 + 2 * 2 * 2)
     expect(Number(rows[1]!.split(',')[5])).toBe(evaluation.patients[0]!.predictions[0]!.slices[0]!.ms_ssim_2d)
   })
