@@ -8,6 +8,7 @@ import {
   initialise,
   instanceNorm,
   normal,
+  segment,
   zeros,
   type Params,
   type ParamSpec,
@@ -38,12 +39,14 @@ const MIDDLE = [
 export function judge(params: Params, options: CriticOptions, ct: Tensor, mr: Tensor, training = true): Tensor {
   let x = leakyRelu(conv2d(params, 'model.0', cat([ct, mr], 1), { stride: 2, padding: 1 }), 0.2)
   for (const { place, stride } of MIDDLE) {
-    const convolved = conv2d(params, `model.${place}`, x, { stride, padding: 1 })
-    const normalised =
-      options.norm === 'batch'
-        ? batchNorm(params, `model.${place + 1}`, convolved, training)
-        : instanceNorm(params, `model.${place + 1}`, convolved)
-    x = leakyRelu(normalised, 0.2)
+    x = segment(params, [x], (before) => {
+      const convolved = conv2d(params, `model.${place}`, before, { stride, padding: 1 })
+      const normalised =
+        options.norm === 'batch'
+          ? batchNorm(params, `model.${place + 1}`, convolved, training)
+          : instanceNorm(params, `model.${place + 1}`, convolved)
+      return leakyRelu(normalised, 0.2)
+    })
   }
   return conv2d(params, 'model.11', x, { padding: 1 })
 }

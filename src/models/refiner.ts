@@ -10,11 +10,14 @@ import {
   clipGradients,
   ema,
   emaStep,
-  gradients,
   initialise,
+  inParts,
+  lossGradients,
   readNumbers,
+  totalWeight,
   weightedMean,
   type AdamState,
+  type Economy,
   type Ema,
   type Params,
   type ParamSpec,
@@ -134,28 +137,29 @@ export function refinerStep(
   options: RefinerOptions,
   noise: NoiseOptions,
   { ct, stage1, mr, weight }: RefinerBatch,
-  { generator, lr }: { generator: Generator; lr?: number },
+  { generator, lr, accumulate = 1, recompute = false }: { generator: Generator; lr?: number } & Partial<Economy>,
 ): RefinerLosses {
   return scope(() => {
     const clean = sub(mr, stage1)
-    const condition = cat([ct, stage1], 1)
+    const [condition, total] = [cat([ct, stage1], 1), totalWeight(weight)]
     const sigmas = drawSigmas(ct.shape[0]!, noise, generator)
-    const loss = scope(() => {
-      const noisy = add(clean, mul(normalLike(clean, generator), perImage(sigmas, clean)))
-      return denoisingLoss(state.network, options, {
-        clean,
-        noisy,
-        sigmas,
-        condition,
-        weight,
-        sigmaData: noise.sigmaData,
-      })
-    })
-    const grads = gradients(loss, state.network)
+    const noisy = add(clean, mul(normalLike(clean, generator), perImage(sigmas, clean)))
+    const { sigmaData } = noise
+    let first = 0
+    const { terms, grads } = lossGradients(
+      state.network,
+      inParts({ clean, noisy, condition, weight }, accumulate),
+      'denoising',
+      (part) => {
+        const ofPart = sigmas.slice(first, (first += part.clean.shape[0]!))
+        return { denoising: denoisingLoss(state.network, options, { ...part, sigmas: ofPart, sigmaData, total }) }
+      },
+      recompute,
+    )
     const gradientNorm = clipGradients(grads, MAX_GRADIENT_NORM)
     adamStep(state.adam, state.network, grads, lr)
     emaStep(state.ema, state.network)
-    return readNumbers({ denoising: loss, gradientNorm })
+    return readNumbers({ ...terms, gradientNorm })
   })
 }
 
@@ -166,13 +170,15 @@ export type DenoisingCase = {
   condition: Tensor
   weight: Tensor
   sigmaData: number
+  /** Σ weight of the whole batch, where this is a part of it. */
+  total?: Tensor
 }
 
 /** λ(σ) · ‖D − r‖², averaged where the weight counts. λ = 1 / c_out², so at the start every σ contributes about 1 (eq. 8). */
 export function denoisingLoss(params: Params, options: RefinerOptions, c: DenoisingCase): Tensor {
   const error = sub(denoised(params, options, c.noisy, c.sigmas, c.condition, c.sigmaData), c.clean)
   const { lossWeight } = coefficients(c.sigmas, c.sigmaData, c.noisy)
-  return weightedMean(mul(square(error), lossWeight), c.weight)
+  return weightedMean(mul(square(error), lossWeight), c.weight, c.total)
 }
 
 /** ln σ ~ N(pMean, pStd²), one for each of n images. */

@@ -12,12 +12,15 @@ import {
   conv2d,
   ema,
   emaStep,
-  gradients,
   initialise,
+  inParts,
+  lossGradients,
   readNumbers,
+  totalWeight,
   values,
   weightedL1,
   type AdamState,
+  type Economy,
   type Ema,
   type Params,
   type ParamSpec,
@@ -96,15 +99,21 @@ export function residualStep(
   state: Residual,
   options: ResidualOptions,
   { ct, mr, weight }: { ct: Tensor; mr: Tensor; weight: Tensor },
-  { lr }: { lr?: number } = {},
+  { lr, accumulate = 1, recompute = false }: { lr?: number } & Partial<Economy> = {},
 ): ResidualLosses {
   return scope(() => {
-    const l1 = scope(() => weightedL1(residual(state.network, options, ct), mr, weight))
-    const grads = gradients(l1, state.network)
+    const [parts, total] = [inParts({ ct, mr, weight }, accumulate), totalWeight(weight)]
+    const { terms, grads } = lossGradients(
+      state.network,
+      parts,
+      'l1',
+      (part) => ({ l1: weightedL1(residual(state.network, options, part.ct), part.mr, part.weight, total) }),
+      recompute,
+    )
     const gradientNorm = clipGradients(grads, MAX_GRADIENT_NORM)
     adamStep(state.adam, state.network, grads, lr)
     emaStep(state.ema, state.network)
-    return readNumbers({ l1, gradientNorm })
+    return readNumbers({ ...terms, gradientNorm })
   })
 }
 

@@ -14,6 +14,7 @@ import {
   noiseEmbedding,
   ones,
   resizeConv,
+  segment,
   values,
   zeros,
   type Params,
@@ -47,19 +48,28 @@ export function smallUnet(params: Params, options: BodyOptions, x: Tensor, noise
 
   let y = conv2d(params, 'stem', unshuffle > 1 ? pixelUnshuffle(x, unshuffle) : x, { padding: 1 })
   for (let k = 0; k < levels; k++) {
-    if (k > 0) y = conv2d(params, `down${k}`, y, { stride: 2, padding: 1 })
-    y = block(params, `enc${k}`, y, code)
+    y = segment(params, withCode([y], code), (x: Tensor, c?: Tensor) => {
+      const halved = k > 0 ? conv2d(params, `down${k}`, x, { stride: 2, padding: 1 }) : x
+      return block(params, `enc${k}`, halved, c)
+    })
     skips.push(y)
   }
 
   skips.pop()
   for (let k = levels - 2; k >= 0; k--) {
-    y = block(params, `dec${k}`, add(resizeConv(params, `up${k}`, y), skips.pop()!), code)
+    y = segment(params, withCode([y, skips.pop()!], code), (x: Tensor, skip: Tensor, c?: Tensor) =>
+      block(params, `dec${k}`, add(resizeConv(params, `up${k}`, x), skip), c),
+    )
   }
 
-  y = conv2d(params, 'head.conv', silu(groupNorm(params, 'head.norm', y, GROUPS)), { padding: 1 })
+  y = segment(params, [y], (x) =>
+    conv2d(params, 'head.conv', silu(groupNorm(params, 'head.norm', x, GROUPS)), { padding: 1 }),
+  )
   return unshuffle > 1 ? pixelShuffle(y, unshuffle) : y
 }
+
+const withCode = (inputs: readonly Tensor[], code: Tensor | undefined): readonly Tensor[] =>
+  code ? [...inputs, code] : inputs
 
 /** x + conv(SiLU(norm(conv(SiLU(norm x))))); the noise level scales and shifts after the second norm (Karras et al. 2022, table 7). */
 function block(params: Params, name: string, x: Tensor, code?: Tensor): Tensor {

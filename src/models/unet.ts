@@ -13,6 +13,7 @@ import {
   instanceNorm,
   normal,
   ones,
+  segment,
   zeros,
   type Params,
   type ParamSpec,
@@ -44,7 +45,7 @@ export const unetMultiple = (options: Pick<UnetOptions, 'downs'>): number => 2 *
 /** [N, inChannels, H, W] → [N, outChannels, H, W] in (−1, 1). Batch norm moves its running statistics in a training pass. */
 export function generate(params: Params, options: UnetOptions, x: Tensor, pass: Pass): Tensor {
   const inner = level(params, options, 1, conv2d(params, `${prefix(0)}.0`, x, HALVE), pass)
-  return tanh(convTranspose2d(params, `${prefix(0)}.3`, relu(inner), HALVE))
+  return segment(params, [inner], (below) => tanh(convTranspose2d(params, `${prefix(0)}.3`, relu(below), HALVE)))
 }
 
 /** The result beside its input, so twice width(k − 1) channels. */
@@ -52,11 +53,17 @@ function level(params: Params, options: UnetOptions, k: number, x: Tensor, pass:
   const { down, downNorm, inner, up, upNorm } = names(options, k)
   // The reference rectifies in place, so the copy that skips is rectified too. The ReLU that follows the concatenation
   // makes both the same in value and gradient.
-  const halved = conv2d(params, down, leakyRelu(x, 0.2), HALVE)
-  const below = inner ? level(params, options, k + 1, norm(params, options, downNorm, halved, pass), pass) : halved
-  const doubled = norm(params, options, upNorm, convTranspose2d(params, up, relu(below), HALVE), pass)
-  const drops = pass.training && options.dropout > 0 && hasDropout(options, k)
-  return cat([x, drops ? dropout(doubled, options.dropout, pass.generator) : doubled], 1)
+  const halved = segment(params, [x], (outside) => {
+    const convolved = conv2d(params, down, leakyRelu(outside, 0.2), HALVE)
+    return inner ? norm(params, options, downNorm, convolved, pass) : convolved
+  })
+  const below = inner ? level(params, options, k + 1, halved, pass) : halved
+  const random = pass.training && options.dropout > 0 && hasDropout(options, k) ? pass.generator : undefined
+  const joined = (skip: Tensor, under: Tensor): Tensor => {
+    const doubled = norm(params, options, upNorm, convTranspose2d(params, up, relu(under), HALVE), pass)
+    return cat([skip, random ? dropout(doubled, options.dropout, random) : doubled], 1)
+  }
+  return segment(params, [x, below], joined, random)
 }
 
 /** The names, shapes and starting values: weights N(0, 0.02²), norm weights N(1, 0.02²), biases 0, as the reference. */

@@ -27,15 +27,18 @@ export const l1 = (x: Tensor, y: Tensor): Tensor => aten.l1_loss(x, y)
 /**
  * Σ w·|x − y| / Σ w: the mean over what the weight lets count. x, y [N, C, H, W]; weight [N, 1, H, W], ≥ 0.
  * Where nothing counts (Σ w = 0) the loss is 0 and moves no weight.
+ * @param total  Σ w of the whole batch, where x and y are a part of it: the losses of the parts then add up to the batch's
  */
-export const weightedL1 = (x: Tensor, y: Tensor, weight: Tensor): Tensor => weightedMean(abs(sub(x, y)), weight)
+export const weightedL1 = (x: Tensor, y: Tensor, weight: Tensor, total?: Tensor): Tensor =>
+  weightedMean(abs(sub(x, y)), weight, total)
 
 /** Σ w·v / Σ w for v [N, 1, H, W] and weight of the same shape; 0 where Σ w = 0. */
-export function weightedMean(v: Tensor, weight: Tensor): Tensor {
-  // The sum of weights is 0 or at least one voxel's, so the bound only keeps 0 / 0 from being NaN.
-  const total = clamp(sum(weight), 1e-12, undefined)
+export function weightedMean(v: Tensor, weight: Tensor, total = totalWeight(weight)): Tensor {
   return div(sum(mul(v, weight)), total)
 }
+
+/** Σ w, a 0-d tensor: 0 or at least one voxel's, so the bound only keeps 0 / 0 from being NaN. */
+export const totalWeight = (weight: Tensor): Tensor => clamp(sum(weight), 1e-12, undefined)
 
 /** Reads several 0-d tensors with one copy off the device. */
 export function readNumbers<K extends string>(named: Record<K, Tensor>): Record<K, number> {

@@ -111,12 +111,25 @@ export function restoreAdam(state: AdamState, stored: ReadonlyMap<string, Tensor
 export function clipGradients(grads: Grads, maxNorm: number): Tensor {
   return noGrad(() =>
     scope(() => {
-      const each = [...grads.values()].map((g) => norm(g))
-      const joint = norm(stack(each, 0))
+      const joint = gradientNorm(grads)
       const factor = clamp(div(maxNorm, add(joint, 1e-6)), undefined, 1)
       for (const g of grads.values()) aten['mul_.Tensor'](g, factor)
       return joint
     }),
+  )
+}
+
+/** The joint Euclidean norm of all gradients, a 0-d tensor. */
+export function gradientNorm(grads: Grads): Tensor {
+  return noGrad(() =>
+    scope(() =>
+      norm(
+        stack(
+          [...grads.values()].map((g) => norm(g)),
+          0,
+        ),
+      ),
+    ),
   )
 }
 

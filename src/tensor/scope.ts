@@ -102,6 +102,20 @@ export function gradients(
   return new Map(named.map(([name], i) => [name, found[i]!]))
 }
 
+/**
+ * The gradients of Σ seed · output with respect to each tensor; undefined for one that takes no part. The graph is kept:
+ * the pieces of a longer chain, whose last gradients are known, are differentiated one after the other.
+ */
+export function pullBack(
+  outputs: readonly Tensor[],
+  seeds: readonly Tensor[],
+  wrt: readonly Tensor[],
+): (Tensor | undefined)[] {
+  const handles = (tensors: readonly Tensor[]): Handle[] => tensors.map(({ handle }) => handle)
+  const found = loadNative().gradients(handles(outputs), handles(wrt), handles(seeds), true, false)
+  return found.map((handle) => (handle === null ? undefined : new Tensor(handle)))
+}
+
 function gradientsOf(loss: Tensor, wrt: [string, Tensor][], options: GradientOptions): Tensor[] {
   const { createGraph = false, keepGraph = createGraph } = options
   const inputs = wrt.map(([, each]) => each.handle)

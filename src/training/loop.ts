@@ -15,7 +15,7 @@ import { saveCheckpoint, type LoopState } from './checkpoint.ts'
 import { appendMetrics } from './run-folder.ts'
 import { writeSamples } from './samples.ts'
 import type { RunConfig } from './settings.ts'
-import type { Stage } from './stage.ts'
+import type { Said, Stage } from './stage.ts'
 import { isBetter, scoreOf, spread, validate, validationSlices, type Score, type Scores } from './validation.ts'
 
 export type Loop = {
@@ -95,26 +95,33 @@ function takeStep(loop: Loop, training: readonly SliceRef[], state: LoopState, s
   const begun = clock.elapsed()
   const position = state.step * n
   const rate = learningRate(config, state, share, training.length)
-  const losses = scope(() => {
+  const step = state.step + 1
+  const watched = step % config.logEvery === 0
+  const said = scope(() => {
     const batch = augmentedBatch(store, refsAt(training, seed, position, n), augmentationOf(config), {
       seed,
       position,
       device,
     })
-    return stage.step(batch, { learningRate: rate, generator: generator(seedOf(seed, 'step', state.step)) })
+    return stage.step(batch, { learningRate: rate, generator: generator(seedOf(seed, 'step', state.step)), watched })
   })
-  checkFinite(losses, state.step)
+  checkFinite(said.losses, state.step)
   clock.stepTook(clock.elapsed() - begun)
-  const step = state.step + 1
-  const next = { ...state, step, score: null, elapsedSeconds: clock.elapsed(), pending: added(state.pending, losses) }
-  return logged(loop, next, losses, rate, training.length, clock)
+  const next = {
+    ...state,
+    step,
+    score: null,
+    elapsedSeconds: clock.elapsed(),
+    pending: added(state.pending, said.losses),
+  }
+  return logged(loop, next, said, rate, training.length, clock)
 }
 
 /** Reports the step, and every `logEvery` steps writes the means since the last line. */
 function logged(
   { runDir, config, report }: Loop,
   state: LoopState,
-  losses: Record<string, number>,
+  { losses, watched }: Said,
   rate: number,
   trainingSlices: number,
   clock: Clock,
@@ -130,7 +137,15 @@ function logged(
   report({ at: 'train.step', step, of, losses, imagesPerSecond, remainingSeconds })
   if (step % config.logEvery !== 0) return state
   const means = Object.fromEntries(Object.entries(pending.sums).map(([name, sum]) => [name, sum / pending.steps]))
-  appendMetrics(runDir, { at: 'step', step, losses: means, learningRate: rate, imagesPerSecond, elapsedSeconds })
+  appendMetrics(runDir, {
+    at: 'step',
+    step,
+    losses: means,
+    watched,
+    learningRate: rate,
+    imagesPerSecond,
+    elapsedSeconds,
+  })
   return { ...state, pending: freshState.pending }
 }
 

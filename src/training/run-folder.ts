@@ -76,7 +76,10 @@ export type MetricsLine =
   | {
       at: 'step'
       step: number
+      /** Means since the last line. */
       losses: Record<string, number>
+      /** At this step: gradient norms by network, the critic's share of right patches. */
+      watched: Record<string, number>
       learningRate: number
       imagesPerSecond: number
       elapsedSeconds: number

@@ -28,6 +28,10 @@ const common = {
   steps: z.int().positive().nullable(),
   minutes: z.number().positive().nullable(),
   batch: z.int().positive().max(256),
+  /** In how many parts a batch goes through the networks: less memory, the same gradients (nn/loss-gradients.ts). */
+  accumulate: z.int().positive().max(256),
+  /** Activation checkpointing: less memory for about a third more time, the same gradients (nn/recompute.ts). */
+  recompute: z.boolean(),
   learningRate: z.number().positive().max(1),
   /** Steps over which the rate rises in a straight line. */
   warmUpSteps: z.int().min(1),
@@ -106,6 +110,7 @@ export type RunConfig = z.infer<typeof RunConfigSchema>
 type Generator = keyof typeof SCHEMAS
 
 const watching = { validations: 10, validationSlices: 16, sampleSlices: 4, checkpointSeconds: 120, logEvery: 10 }
+const roomy = { accumulate: 1, recompute: false }
 const unbent = { turnDegrees: 0, sizeShare: 0, bendMm: 0 }
 const undisturbed = { contrastShare: 0, metalShare: 0, truncationShare: 0, noiseHu: 0, shiftHu: 0 }
 const whole = { epochs: null, steps: null, minutes: null }
@@ -114,6 +119,7 @@ const whole = { epochs: null, steps: null, minutes: null }
 const paper = {
   ...whole,
   ...watching,
+  ...roomy,
   preset: 'paper',
   epochs: 200,
   learningRate: PAPER_ADAM.lr,
@@ -128,6 +134,7 @@ const paper = {
 const best = {
   ...whole,
   ...watching,
+  ...roomy,
   preset: 'best',
   epochs: 40,
   learningRate: 1e-3,
@@ -230,6 +237,14 @@ function checkKey(key: string, generator: Generator, known: object): void {
 function checkContradictions<C extends RunConfig>(config: C, given: Given): C {
   if ('holdShare' in given && config.schedule !== 'linear')
     throw refused('holdShare', `schedule=${config.schedule}`, 'schedule=linear, the only one that holds')
+  if (config.accumulate > config.batch)
+    throw refused('accumulate', `${config.accumulate} parts of ${config.batch} images`, 'at most as many as batch')
+  if (config.generator === 'unet' && config.norm === 'batch' && config.accumulate > 1)
+    throw refused(
+      'accumulate',
+      'norm=batch, whose statistics would be those of a part, not of the batch',
+      'norm=instance, or accumulate=1 with a smaller batch or recompute=true',
+    )
   return config
 }
 

@@ -12,13 +12,21 @@ export type StageTensors = {
   optimiser: ReadonlyMap<string, Tensor>
 }
 
-export type Step = { learningRate: number; generator: Generator }
+export type Step = {
+  learningRate: number
+  generator: Generator
+  /** Whether the numbers of this step are kept: then what costs extra is measured, too. */
+  watched: boolean
+}
+
+/** What a step says: its losses, and what else tells how training goes (gradient norms, the critic's accuracy). */
+export type Said = { losses: Record<string, number>; watched: Record<string, number> }
 
 export type Stage = {
   /** How many numbers training changes, of all networks. */
   readonly parameters: number
   /** One step; changes weights, averages and optimiser in place. Draws all that is random from `generator`. */
-  step(batch: Batch, at: Step): Record<string, number>
+  step(batch: Batch, at: Step): Said
   /**
    * MR in [−1, 1] by name, [N · h · w] each, −1 outside the body; the first is what chooses `best`.
    * @param seed  of the noise, where there is any

@@ -44,9 +44,19 @@ function createUnet(config: UnetConfig, plan: Plan, device: string, restored: Re
   const predictor = predictorOf(config, plan)
   return {
     parameters: countTrained(state.generator) + countTrained(state.critic),
-    step(batch, { learningRate: lr, generator }) {
+    step(batch, { learningRate: lr, generator, watched: norms }) {
       const weight = config.maskLoss ? { weight: lossWeight(batch) } : {}
-      return pix2pixStep(state, options, batch.ct, batch.mr, { generator, lr, ...weight })
+      const { accumulate, recompute } = config
+      const said = pix2pixStep(state, options, batch.ct, batch.mr, {
+        generator,
+        lr,
+        norms,
+        accumulate,
+        recompute,
+        ...weight,
+      })
+      const { dFake, dReal, d, gGan, gL1, g, ...watched } = said
+      return { losses: { dFake, dReal, d, gGan, gL1, g }, watched }
     },
     predict: async (batch) => imageOf(batch, predictor(state.generator, batch.ct)),
     tensors: () => ({
@@ -85,7 +95,12 @@ function createResidual(config: ResidualConfig, plan: Plan, device: string, rest
     parameters: countTrained(state.network),
     step(batch, { learningRate }) {
       const { ct, mr } = batch
-      return scope(() => residualStep(state, options, { ct, mr, weight: lossWeight(batch) }, { lr: learningRate }))
+      const { accumulate, recompute } = config
+      return scope(() => {
+        const images = { ct, mr, weight: lossWeight(batch) }
+        const { l1, gradientNorm } = residualStep(state, options, images, { lr: learningRate, accumulate, recompute })
+        return { losses: { l1 }, watched: { gradientNorm } }
+      })
     },
     predict: async (batch) => imageOf(batch, predictor(state.ema.averaged, batch.ct)),
     tensors: () => ({

@@ -76,7 +76,10 @@ export function createStage2(
       return scope(() => {
         const { ct, mr } = batch
         const images = { ct, mr, stage1: base(ct), weight: lossWeight(batch) }
-        return refinerStep(state, options, noise, images, { generator, lr: learningRate })
+        const { accumulate, recompute } = config
+        const how = { generator, lr: learningRate, accumulate, recompute }
+        const { denoising, gradientNorm } = refinerStep(state, options, noise, images, how)
+        return { losses: { denoising }, watched: { gradientNorm } }
       })
     },
     predict: (batch, seed) =>

@@ -30,7 +30,7 @@ function stageWith(lossAt: (step: number) => number): Stage & { weight: ReturnTy
   return {
     weight,
     parameters: 1,
-    step: () => ({ loss: lossAt(step++) }),
+    step: () => ({ losses: { loss: lossAt(step++) }, watched: {} }),
     predict: async ({ mr }) => ({ mr: mr.values('float32') }),
     tensors: () => ({ weights: new Map([['w', weight]]), ema: new Map([['w', weight]]), optimiser: new Map() }),
     counters: () => ({}),

@@ -41,6 +41,8 @@ test('settings that contradict one another, the network or the command are refus
   assert.match(refusal(['generator=unet'], { stage: 'diffusion' }), /no choice/)
   assert.match(refusal(['seed=3']), /--seed/)
   assert.match(refusal(['holdShare=0.3']), /schedule=linear/)
+  assert.match(refusal(['accumulate=8', 'batch=4']), /8 parts of 4 images/)
+  assert.match(refusal(['accumulate=2', 'batch=4'], { preset: 'paper' }), /norm=batch/)
 })
 
 test('a value out of range is refused with its name, and so is a word that is no key=value', () => {
