@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { withLock } from '../cohort/index.ts'
 import { LarmorError } from '../errors.ts'
 import { asDiskFault, exists, sha256OfFile, writeJson } from '../files.ts'
-import { planSha256, readPlan, sourceHashes, writePlan, type Plan } from '../plan/index.ts'
+import { ctRoleOf, planSha256, readPlan, sourceHashes, writePlan, type Plan } from '../plan/index.ts'
 import type { Report } from '../progress.ts'
 import { readSafetensors, tensor, writeSafetensors, type Tensor } from '../tensor/index.ts'
 import { MANIFEST, patientFile, PLAN, type Manifest, type StoredFile } from './manifest.ts'
@@ -85,7 +85,7 @@ function anotherPlan(storeDir: string): LarmorError {
 
 /** What a patient's file must have been made from, as its header says it. */
 async function sourcesOf(cohortDir: string, plan: Plan, id: string): Promise<Record<string, string>> {
-  const sources = await sourceHashes(cohortDir, id, plan.target)
+  const sources = await sourceHashes({ cohortDir, id, target: plan.target, ctRole: ctRoleOf(plan, id) })
   return { schema: 'larmor/slices@1', patient: id, plan: planSha256(plan), ...sources }
 }
 

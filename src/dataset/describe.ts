@@ -20,10 +20,9 @@ export function describeStore(
   const { split, sliceSize, spacingMm, target, leftOut, fingerprint } = plan
   const doubtful = fingerprint.patients.filter(({ weight }) => weight < DOUBTFUL)
   const metal =
-    plan.usable.metalCm2 === undefined
-      ? fingerprint.patients.reduce((sum, { metalSlices }) => sum + (metalSlices ?? 0), 0)
-      : 0
-  const unlike = fingerprint.patients.filter(({ mrBodyDice }) => mrBodyDice !== undefined && mrBodyDice < UNLIKE)
+    plan.usable.metalCm2 === undefined ? fingerprint.patients.reduce((sum, { metalSlices }) => sum + metalSlices, 0) : 0
+  const unlike = fingerprint.patients.filter(({ mrBodyDice }) => mrBodyDice < UNLIKE)
+  const withAgent = fingerprint.patients.filter(({ ctRole }) => ctRole === 'ct_contrast').map(({ id }) => id)
   const lines = [
     `${patients.length} patients, ${usable} usable slices of ${slices} (${sliceSize.join(' × ')} pixels of ${spacingMm[0]} mm), target ${target}.`,
     ...Object.entries(unusable).map(([reason, count]) => `  not used: ${count} slices with ${reason}`),
@@ -33,6 +32,7 @@ export function describeStore(
     ...(metal > 0
       ? [`  metal in ${metal} slices, which are used: larmor plan --plan with usable.metalCm2 leaves them out`]
       : []),
+    ...withAgent.map((id) => `  ${id}: trained on its CT with contrast agent, which the MR is registered to`),
     ...unlike.map(
       ({ id, mrBodyDice }) =>
         `  look at ${id}: the CT's body and what the MR shows agree by a Dice of only ${mrBodyDice}`,

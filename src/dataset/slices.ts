@@ -5,10 +5,10 @@
  * MR is the mapped value [−1, 1] times 32767 as int16; outside the body −1. An int16 step is 1/65534 of the scale,
  * far below any scanner's noise.
  */
-import { asPlanned, metalCm2, readPair, signalShares, type Pair, type Plan } from '../plan/index.ts'
+import { asPlanned, ctRoleOf, readPair, signalShares, type Pair, type Plan } from '../plan/index.ts'
 import { listening, type Steps } from '../progress.ts'
 import type { Listening } from '../workers.ts'
-import { apply, identityAffine, mapMr, mmFromIndex, mrScaleOf } from '../volume/index.ts'
+import { apply, identityAffine, mapMr, metalCm2, mmFromIndex, mrScaleOf } from '../volume/index.ts'
 import { resampleLinear, resampleNearest, sliceFrame } from '../volume/index.ts'
 import type { Grid } from '../volume/index.ts'
 
@@ -37,7 +37,7 @@ export async function cutPatient(
   { cohortDir, plan, id }: CutTask,
   { signal }: Pick<Listening, 'signal'>,
 ): Promise<PatientSlices> {
-  const pair = await readPair(cohortDir, id, plan.target, signal)
+  const pair = await readPair({ cohortDir, id, target: plan.target, ctRole: ctRoleOf(plan, id) }, signal)
   return listening(cutSlices(pair, plan), `Cutting slices of ${id}`, signal)
 }
 

@@ -1,6 +1,6 @@
 /** Spacing and size of the network's slices: the widest body fits, MS-SSIM is defined, a network can halve the size. */
 import { LarmorError } from '../errors.ts'
-import type { PatientFingerprint } from './plan.ts'
+import type { PatientFingerprint } from './fingerprint.ts'
 
 /** Five halvings of a network; and MS-SSIM needs 161 pixels, so the smallest such size is 192. */
 const MULTIPLE = 32
@@ -18,7 +18,7 @@ export type FrameWishes = { sliceSize?: number | undefined; spacingMm?: number |
  * @throws config.refused  the wished size and spacing do not hold the widest body
  */
 export function chooseFrame(
-  patients: readonly PatientFingerprint[],
+  patients: readonly Pick<PatientFingerprint, 'spacingMm' | 'bodyExtentMm'>[],
   wishes: FrameWishes,
 ): { spacingMm: [number, number]; sliceSize: [number, number] } {
   const extentMm = Math.max(...patients.map(({ bodyExtentMm }) => Math.max(...bodyExtentMm))) + 2 * MARGIN_MM

@@ -1,11 +1,12 @@
 /** From a cohort to a plan: look at every patient, leave out what cannot be used, decide, write nothing. */
 import { readdir } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { openCohort } from '../cohort/index.ts'
 import { LarmorError } from '../errors.ts'
 import { chooseFrame, type FrameWishes } from './frame-choice.ts'
 import { huToMrTable } from './hu-to-mr.ts'
-import { pairFiles } from './pair.ts'
+import { fingerprintOf } from './fingerprint.ts'
+import { mrShares } from './mr-histogram.ts'
+import { registrationFolder } from './pair.ts'
 import type { MrPlan, Plan } from './plan.ts'
 import { checkNoLeak, checkWishes, splitPatients, type SplitWishes } from './split.ts'
 import { surveyCohort, type SurveyOptions } from './survey-cohort.ts'
@@ -65,9 +66,8 @@ export async function makePlan(cohortDir: string, options: PlanOptions): Promise
     options,
   )
 
-  const fingerprints = surveys.map(({ fingerprint }) => fingerprint)
   const split = splitPatients(
-    fingerprints.map(({ id }) => id),
+    surveys.map(({ fingerprint }) => fingerprint.id),
     options,
     seed,
   )
@@ -75,12 +75,16 @@ export async function makePlan(cohortDir: string, options: PlanOptions): Promise
   const training = surveys.filter(({ fingerprint }) => split.train.includes(fingerprint.id))
   const mr = learnt(asSurveyed, training)
   const unit = mr.kind === 'landmarks' ? mr.standard : [-1, 1]
+  const fingerprints = surveys.map(({ fingerprint, mrCounts }) => ({
+    ...fingerprint,
+    mrShares: mrShares(mrCounts, unit),
+  }))
   const huToMr = huToMrTable(
     training.map(({ huSums }) => ({ sums: huSums, unit })),
     CT_MAPPING,
   )
   return {
-    schema: 'larmor/plan@1',
+    schema: 'larmor/plan@2',
     seed,
     target,
     ...chooseFrame(fingerprints, options),
@@ -92,7 +96,7 @@ export async function makePlan(cohortDir: string, options: PlanOptions): Promise
     batch: 4,
     split,
     leftOut,
-    fingerprint: { patients: fingerprints },
+    fingerprint: fingerprintOf(fingerprints),
   }
 }
 
@@ -125,8 +129,7 @@ async function chooseTarget(
 }
 
 async function registeredRoles(cohortDir: string, id: string): Promise<string[]> {
-  const folder = dirname(pairFiles(cohortDir, id, 'mr_').mr)
-  const names = await readdir(folder).catch(() => [])
+  const names = await readdir(registrationFolder(cohortDir, id)).catch(() => [])
   return names.filter((name) => /^mr_.+\.nii\.gz$/.test(name)).map((name) => name.slice(0, -'.nii.gz'.length))
 }
 

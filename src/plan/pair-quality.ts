@@ -1,5 +1,6 @@
-/** Where a pair cannot teach: metal in the CT, tissue without signal in the MR, a body that the MR shows elsewhere. */
+/** Where a pair cannot teach: tissue without signal in the MR, a body that the MR shows elsewhere. Metal: volume/ct-features.ts. */
 import {
+  areaPerSliceCm2,
   countVoxels,
   gridWithSpacing,
   identityAffine,
@@ -9,19 +10,8 @@ import {
   resampleLinear,
   resampleNearest,
 } from '../volume/index.ts'
-import type { CtVolume, Mask, Volume } from '../volume/index.ts'
+import type { Mask, Volume } from '../volume/index.ts'
 import type { Pair } from './pair.ts'
-
-/** Enamel ends near 2500 HU; fillings, implants and markers saturate at 3071 or beyond. */
-const METAL_HU = 2500
-/** A marker of 3 mm counts, a few noisy pixels of enamel do not. */
-export const METAL_CM2 = 0.1
-
-/** Area of metal in the body, for each slice of the CT. */
-export function metalCm2({ grid, values }: CtVolume, body: Mask): Float64Array {
-  const pixelCm2 = (grid.spacingMm[0] * grid.spacingMm[1]) / 100
-  return perSlice(body, (at) => (body.values[at] === 1 && values[at]! > METAL_HU ? pixelCm2 : 0))
-}
 
 /** Muscle, glands, brain and blood, with agent or without: all have protons that every sequence shows to some degree. */
 const SOFT_HU = [0, 150] as const
@@ -41,12 +31,11 @@ export function signalShares({ ct, mr, body, valid, inside }: Pair): Float64Arra
     inside.values[at] === 1 && ct.values[at]! >= SOFT_HU[0] && ct.values[at]! <= SOFT_HU[1]
   const air = sampled(mr, (at) => valid.values[at] === 1 && body.values[at] === 0)
   const soft = sampled(mr, isSoft)
-  const pixelCm2 = (ct.grid.spacingMm[0] * ct.grid.spacingMm[1]) / 100
   if (soft.length === 0) return new Float64Array(ct.grid.size[2]).fill(1)
   const noise = air.length === 0 ? 0 : ABOVE_NOISE * percentileOfSorted(air, 50)
   const least = Math.max(noise, ABOVE_BRIGHT * percentileOfSorted(soft, 95))
-  const all = perSlice(inside, (at) => (isSoft(at) ? pixelCm2 : 0))
-  const bright = perSlice(inside, (at) => (isSoft(at) && mr.values[at]! > least ? pixelCm2 : 0))
+  const all = areaPerSliceCm2(inside, isSoft)
+  const bright = areaPerSliceCm2(inside, (at) => isSoft(at) && mr.values[at]! > least)
   return all.map((cm2, k) => (cm2 < LEAST_SOFT_CM2 ? 1 : bright[k]! / cm2))
 }
 
@@ -60,13 +49,6 @@ export function mrBodyDice({ mr, valid, inside }: Pair): number {
   const bright = intersect(mrForeground(resampleLinear(mr, grid, identityAffine, 0)), on(valid))
   const body = on(inside)
   return (2 * countVoxels(intersect(bright, body))) / (countVoxels(bright) + countVoxels(body))
-}
-
-function perSlice({ grid, values }: Mask, amount: (at: number) => number): Float64Array {
-  const plane = grid.size[0] * grid.size[1]
-  const out = new Float64Array(grid.size[2])
-  for (let at = 0; at < values.length; at++) out[Math.floor(at / plane)]! += amount(at)
-  return out
 }
 
 /** Every eleventh value that qualifies, sorted: enough for a percentile. */

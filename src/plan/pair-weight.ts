@@ -1,14 +1,30 @@
-/** How much a patient's slices count in training: less where the registration itself says that it may be off. */
+/** What a registration says of its pair: onto which CT, and how much its slices count: less where it may be off. */
 import { join } from 'node:path'
 import { z } from 'zod'
+import type { Patient } from '../cohort/index.ts'
 import { exists, readJson } from '../files.ts'
+import { CtRole } from './fingerprint.ts'
 
-/** The part of registration.json that matters here. */
+/** The parts of registration.json that matter here. */
+const Onto = z.looseObject({ fixed: z.looseObject({ role: CtRole }).optional() })
 const Record = z.looseObject({
   images: z.array(
     z.looseObject({ role: z.string(), quality: z.looseObject({ inverseConsistencyMm: z.number().nullable() }) }),
   ),
 })
+
+/**
+ * The CT that the MR lies on: as the registration says; where the pair came registered, the one without contrast agent, and
+ * the other where there is no such.
+ * @throws json.refused
+ */
+export async function registeredOnto(registrationDir: string, { images }: Patient): Promise<CtRole> {
+  const path = join(registrationDir, 'registration.json')
+  const onto = (await exists(path)) ? (await readJson(path, Onto)).fixed?.role : undefined
+  if (onto !== undefined) return onto
+  const has = (wanted: string): boolean => images.some(({ role }) => role === wanted)
+  return has('ct') || !has('ct_contrast') ? 'ct' : 'ct_contrast'
+}
 
 /** There and back again ends off by about 0.6 of the true error, over many sound and spoiled runs: LOG.md, "registration". */
 const CONSISTENCY_PER_ERROR = 0.6

@@ -6,6 +6,7 @@
 import { dirname, join } from 'node:path'
 import { LarmorError } from '../errors.ts'
 import { exists, sha256OfFile } from '../files.ts'
+import type { CtRole } from './fingerprint.ts'
 import { listening, type Steps } from '../progress.ts'
 import { readNifti } from '../formats/index.ts'
 import { huHistogram, percentileHu } from './hu-histogram.ts'
@@ -27,14 +28,26 @@ const SAME_GRID_MM = 0.05
 
 export type PairFiles = { ct: string; mr: string; valid: string }
 
-export function pairFiles(cohortDir: string, patientId: string, target: string): PairFiles {
-  const folder = join(cohortDir, 'patients', patientId)
-  const registration = join(folder, 'registration')
+/** Whose pair, and which: the MR sequence, and the CT that it was registered onto. */
+export type PairOf = {
+  readonly cohortDir: string
+  readonly id: string
+  readonly target: string
+  readonly ctRole: CtRole
+}
+
+export function pairFiles({ cohortDir, id, target, ctRole }: PairOf): PairFiles {
+  const folder = join(cohortDir, 'patients', id)
+  const registration = registrationFolder(cohortDir, id)
   return {
-    ct: join(folder, 'ct.nii.gz'),
+    ct: join(folder, `${ctRole}.nii.gz`),
     mr: join(registration, `${target}.nii.gz`),
     valid: join(registration, 'valid.nii.gz'),
   }
+}
+
+export function registrationFolder(cohortDir: string, patientId: string): string {
+  return join(cohortDir, 'patients', patientId, 'registration')
 }
 
 /**
@@ -44,13 +57,9 @@ export function pairFiles(cohortDir: string, patientId: string, target: string):
  * @throws input.badValue          the CT is not in HU, holds no body, or a volume holds values that are not numbers
  * @throws interrupted
  */
-export async function readPair(
-  cohortDir: string,
-  patientId: string,
-  target: string,
-  signal?: AbortSignal,
-): Promise<Pair> {
-  const files = pairFiles(cohortDir, patientId, target)
+export async function readPair(which: PairOf, signal?: AbortSignal): Promise<Pair> {
+  const { id: patientId } = which
+  const files = pairFiles(which)
   for (const path of Object.values(files)) if (!(await exists(path))) throw await missing(patientId, path)
   const [ctRead, mrRead, validRead] = [
     await readNifti(files.ct),
@@ -75,8 +84,8 @@ export function* asPlanned(pair: Pair, { biasCorrection }: { biasCorrection?: bo
 }
 
 /** The images' content by hash: what a store was made of, and what must not be on two sides of a split. */
-export async function sourceHashes(cohortDir: string, patientId: string, target: string): Promise<PairFiles> {
-  const { ct, mr, valid } = pairFiles(cohortDir, patientId, target)
+export async function sourceHashes(which: PairOf): Promise<PairFiles> {
+  const { ct, mr, valid } = pairFiles(which)
   return { ct: await sha256OfFile(ct), mr: await sha256OfFile(mr), valid: await sha256OfFile(valid) }
 }
 
@@ -134,13 +143,13 @@ function bad(patientId: string, what: string, found: string, expected: string): 
 
 /** Registration writes its record always, but the MR only where the result is fit for training. */
 async function missing(patientId: string, path: string): Promise<LarmorError> {
-  if (path.endsWith('ct.nii.gz'))
+  if (/\/ct(_contrast)?\.nii\.gz$/.test(path))
     return new LarmorError({
       kind: 'cohort.incomplete',
       message: 'A patient has no planning CT.',
       where: `Patient ${patientId}`,
       found: `no ${path}`,
-      expected: 'a CT of the role ct; one after contrast agent (ct_contrast) does not stand in for it',
+      expected: 'a CT of the role ct, or one after contrast agent (ct_contrast) where there is no other',
       fix: 'Import it with a rule that makes it the planning CT, as in { role: ct, modality: CT } (docs/import.md); or exclude this patient.',
     })
   const rejected = await exists(join(dirname(path), 'registration.json'))

@@ -6,32 +6,9 @@
  */
 import { z } from 'zod'
 import { readJson, sha256, writeJson } from '../files.ts'
+import { Fingerprint, type CtRole } from './fingerprint.ts'
 
-const Range = z.tuple([z.number(), z.number()])
 const Ids = z.array(z.string())
-
-/** What was found in one patient, on the CT's own grid. */
-const PatientFingerprint = z.strictObject({
-  id: z.string(),
-  size: z.tuple([z.int(), z.int(), z.int()]),
-  spacingMm: z.tuple([z.number(), z.number(), z.number()]),
-  /** Width and depth of the body's bounding box. */
-  bodyExtentMm: Range,
-  /** Share of the body's voxels where the MR has data. */
-  mrCoverage: z.number(),
-  /** Percentiles 0.5, 50, 99.5 inside the body. */
-  bodyHu: z.tuple([z.number(), z.number(), z.number()]),
-  /** The scanner values that become −1 and 1. */
-  mrScale: z.strictObject({ low: z.number(), high: z.number() }),
-  /** Dice of the CT's body and what is bright in the MR, where the MR has data: low where they do not fit each other. */
-  mrBodyDice: z.number().min(0).max(1).optional(),
-  /** Slices with metal in the CT, and slices where soft tissue gives no signal in the MR. */
-  metalSlices: z.int().min(0).optional(),
-  dropOutSlices: z.int().min(0).optional(),
-  /** How much its slices count in training beside the others': from its registration's own figures, or a person's choice. */
-  weight: z.number().min(0).max(1),
-})
-export type PatientFingerprint = z.infer<typeof PatientFingerprint>
 
 const Split = z.discriminatedUnion('by', [
   z.strictObject({ by: z.literal('patient'), train: Ids.min(1), validation: Ids.min(1), test: Ids }),
@@ -70,7 +47,10 @@ export type MrPlan = z.infer<typeof MrPlan>
 
 const PlanSchema = z
   .strictObject({
-    schema: z.literal('larmor/plan@1'),
+    schema: z.literal(
+      'larmor/plan@2',
+      'must be larmor/plan@2; a plan of an earlier version is made again: larmor plan',
+    ),
     seed: z.int().min(0),
     target: z.templateLiteral(['mr_', z.string().min(1)]),
     spacingMm: z.tuple([z.number().positive(), z.number().positive()]),
@@ -93,7 +73,7 @@ const PlanSchema = z
     batch: z.int().positive(),
     split: Split,
     leftOut: z.array(z.strictObject({ id: z.string(), kind: z.string(), reason: z.string() })),
-    fingerprint: z.strictObject({ patients: z.array(PatientFingerprint) }),
+    fingerprint: Fingerprint,
   })
   .refine(({ ct }) => ct.highHu > ct.lowHu, 'ct.highHu must be above ct.lowHu')
   .refine(
@@ -144,6 +124,11 @@ export function planSha256(plan: Plan): string {
         : value,
     ),
   )
+}
+
+/** Which CT of a patient the plan is about. */
+export function ctRoleOf({ fingerprint }: Plan, patientId: string): CtRole {
+  return fingerprint.patients.find(({ id }) => id === patientId)?.ctRole ?? 'ct'
 }
 
 /** Which part of the split slice `k` of a patient belongs to. */

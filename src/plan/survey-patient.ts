@@ -1,11 +1,11 @@
 /** One patient of a cohort, read and looked at. */
-import { dirname } from 'node:path'
 import { linksOf, type Links, type Patient } from '../cohort/index.ts'
 import type { Listening } from '../workers.ts'
 import { listening, pause } from '../progress.ts'
 import type { CtMapping, MrMapping } from '../volume/index.ts'
-import { asPlanned, pairFiles, readPair, sourceHashes } from './pair.ts'
-import { pairWeight } from './pair-weight.ts'
+import { acquisitionOf } from './fingerprint.ts'
+import { asPlanned, readPair, registrationFolder, sourceHashes } from './pair.ts'
+import { pairWeight, registeredOnto } from './pair-weight.ts'
 import { surveyPair, type Survey } from './survey.ts'
 
 /** Plain data, so that it can go to a worker. */
@@ -25,11 +25,16 @@ export async function surveyPatient(
 ): Promise<SurveyedPatient> {
   const { id } = patient
   const { images, studies } = await linksOf(cohortDir, patient)
-  const read = await readPair(cohortDir, id, target, signal)
+  const registration = registrationFolder(cohortDir, id)
+  const ctRole = await registeredOnto(registration, patient)
+  const which = { cohortDir, id, target, ctRole }
+  const read = await readPair(which, signal)
   const pair = await listening(asPlanned(read, mappings.mr), `Reading ${id}`, signal)
   await pause(`Reading ${id}`, signal)
-  const weight = await pairWeight(dirname(pairFiles(cohortDir, id, target).mr), target)
-  const survey = surveyPair(id, pair, weight, mappings)
-  const { ct, mr } = await sourceHashes(cohortDir, id, target)
+  const weight = await pairWeight(registration, target)
+  const acquisition = await acquisitionOf(cohortDir, patient, ctRole)
+  const known = { id, ctRole, acquisition, weight }
+  const survey = await listening(surveyPair(known, pair, mappings), `Looking at ${id}`, signal)
+  const { ct, mr } = await sourceHashes(which)
   return { survey, links: { images: [...images, ct, mr], studies } }
 }

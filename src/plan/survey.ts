@@ -1,56 +1,77 @@
 /** What one patient is like, and what it adds to the table HU → MR; refuses a pair that cannot be trained on. */
 import { LarmorError } from '../errors.ts'
-import { boundingBox, countVoxels, mrScaleOf } from '../volume/index.ts'
+import type { Steps } from '../progress.ts'
+import { boundingBox, countVoxels, METAL_CM2, metalCm2, mrScaleOf } from '../volume/index.ts'
 import type { CtMapping, MrMapping } from '../volume/index.ts'
+import { rounded, roundedFeatures, type PatientFingerprint } from './fingerprint.ts'
 import { huHistogram, percentileHu } from './hu-histogram.ts'
 import { huSums, type HuSums } from './hu-to-mr.ts'
-import { METAL_CM2, metalCm2, mrBodyDice, signalShares } from './pair-quality.ts'
+import { mrCounts } from './mr-histogram.ts'
+import { mrBodyDice, signalShares } from './pair-quality.ts'
 import type { Pair } from './pair.ts'
-import type { PatientFingerprint } from './plan.ts'
 
-/** `scaleEnds`: the scanner values between which the MR's scale is straight; its landmarks, where it has some. */
-export type Survey = { fingerprint: PatientFingerprint; huSums: HuSums; scaleEnds: number[] }
+/** What is known of a pair before its voxels are looked at. */
+export type Known = Pick<PatientFingerprint, 'id' | 'ctRole' | 'acquisition' | 'weight'>
+/**
+ * `scaleEnds`: the scanner values between which the MR's scale is straight; its landmarks, where it has some. `mrCounts`
+ * become the fingerprint's `mrShares` when it is known where the landmarks go.
+ */
+export type Survey = {
+  fingerprint: Omit<PatientFingerprint, 'mrShares'>
+  huSums: HuSums
+  scaleEnds: number[]
+  mrCounts: Float64Array
+}
 
 /**
  * @throws plan.noUsableSlices  the MR covers less than a tenth of the body
  * @throws input.badValue       the MR is constant inside the body
  */
-export function surveyPair(id: string, pair: Pair, weight: number, mappings: { ct: CtMapping; mr: MrMapping }): Survey {
+export function* surveyPair(
+  { id, ctRole, acquisition, weight }: Known,
+  pair: Pair,
+  mappings: { ct: CtMapping; mr: MrMapping },
+): Steps<Survey> {
   const { ct, mr, body, inside } = pair
   const mrCoverage = countVoxels(inside) / countVoxels(body)
   if (mrCoverage < LEAST_COVERAGE) throw notCovered(id, mrCoverage)
   const { low, high, knots } = mrScaleOf(mr, inside, mappings.mr)
   const scaleEnds = [...(knots?.mr ?? [low, high])]
+  yield
   const bodyHu = huHistogram(ct, body)
   const box = boundingBox(body)!
   const extentMm = (axis: 0 | 1): number => (box.last[axis] - box.first[axis] + 1) * ct.grid.spacingMm[axis]
+  yield
+  const features = roundedFeatures(ct, body)
+  yield
+  const fingerprint: Survey['fingerprint'] = {
+    id,
+    ctRole,
+    size: [...ct.grid.size],
+    spacingMm: [...ct.grid.spacingMm],
+    bodyExtentMm: [rounded(extentMm(0), 3), rounded(extentMm(1), 3)],
+    mrCoverage: rounded(mrCoverage, 3),
+    bodyHu: [percentileHu(bodyHu, 0.5), percentileHu(bodyHu, 50), percentileHu(bodyHu, 99.5)],
+    ct: features,
+    acquisition,
+    mrScale: { low, high },
+    mrBodyDice: rounded(mrBodyDice(pair), 3),
+    metalSlices: metalCm2(ct, body).filter((cm2) => cm2 >= METAL_CM2).length,
+    dropOutSlices: signalShares(pair).filter((share) => share < LEAST_SIGNAL).length,
+    weight,
+  }
+  yield
   return {
-    fingerprint: {
-      id,
-      size: [...ct.grid.size],
-      spacingMm: [...ct.grid.spacingMm],
-      bodyExtentMm: [rounded(extentMm(0)), rounded(extentMm(1))],
-      mrCoverage: rounded(mrCoverage),
-      bodyHu: [percentileHu(bodyHu, 0.5), percentileHu(bodyHu, 50), percentileHu(bodyHu, 99.5)],
-      mrScale: { low, high },
-      mrBodyDice: rounded(mrBodyDice(pair)),
-      metalSlices: metalCm2(ct, body).filter((cm2) => cm2 >= METAL_CM2).length,
-      dropOutSlices: signalShares(pair).filter((share) => share < LEAST_SIGNAL).length,
-      weight,
-    },
+    fingerprint,
     huSums: huSums(ct, mr, inside, mappings.ct, scaleEnds),
     scaleEnds,
+    mrCounts: mrCounts(mr, inside, scaleEnds),
   }
 }
 
 const LEAST_COVERAGE = 0.1
 /** The share of a slice's soft tissue that must give signal: less is a coil that did not reach, or metal all round. */
 export const LEAST_SIGNAL = 0.5
-
-/** To a thousandth: for reading, not for computing. */
-function rounded(value: number): number {
-  return Math.round(value * 1000) / 1000
-}
 
 function notCovered(id: string, coverage: number): LarmorError {
   return new LarmorError({

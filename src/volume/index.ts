@@ -1,5 +1,6 @@
 /** What other rooms use of volume/. */
 export * from './bias-field.ts'
+export * from './ct-features.ts'
 export * from './deformation-inverse.ts'
 export * from './deformation-measures.ts'
 export * from './deformation-resample.ts'

@@ -8,7 +8,7 @@ import { LarmorError, type FaultKind } from '../../src/errors.ts'
 import { makePlan, readPair, writePlan, type Plan } from '../../src/plan/index.ts'
 import { silent, toTheEnd } from '../../src/progress.ts'
 import { biasField, mapCt, mapMr, mrScaleOf } from '../../src/volume/index.ts'
-import { smallGrid, temporaryFolder, writeSmallCohort } from '../plan/small-cohort.ts'
+import { pairOf, smallGrid, temporaryFolder, writeSmallCohort } from '../plan/small-cohort.ts'
 
 const plane = smallGrid.size[0] * smallGrid.size[1]
 const refusedAs = (kind: FaultKind) => (error: unknown) => error instanceof LarmorError && error.fault.kind === kind
@@ -43,7 +43,7 @@ test('slices without enough MR are kept, not used, and counted with their reason
 
 test('inside the body the stored MR is the mapped MR to half a step of int16; outside, both are air', async () => {
   // A frame of the cohort's own pixels round a body whose box has an odd size lies on the voxels: nothing is interpolated.
-  const pair = await readPair(cohort, 'p002', plan.target)
+  const pair = await readPair(pairOf(cohort, 'p002', plan.target))
   const own: Plan = { ...plan, spacingMm: [6, 6], sliceSize: [64, 64] }
   const slices = toTheEnd(cutSlices(pair, own))
   const scale = mrScaleOf(pair.mr, pair.inside, plan.mr)
@@ -59,7 +59,7 @@ test('inside the body the stored MR is the mapped MR to half a step of int16; ou
 })
 
 test('slices of a plan with bias correction are those of the even MR; metal is left out only where the plan says so', async () => {
-  const pair = await readPair(cohort, 'p002', plan.target)
+  const pair = await readPair(pairOf(cohort, 'p002', plan.target))
   const field = biasField(pair.mr, pair.inside).values
   const even = { ...pair, mr: { ...pair.mr, values: pair.mr.values.map((v, n) => v / field[n]!) } }
   const corrected = toTheEnd(cutSlices(pair, { ...plan, mr: { ...plan.mr, biasCorrection: true } }))
@@ -75,7 +75,7 @@ test('slices of a plan with bias correction are those of the even MR; metal is l
 })
 
 test('a slice whose soft tissue gives no signal is left out as a drop-out', async () => {
-  const pair = await readPair(cohort, 'p002', plan.target)
+  const pair = await readPair(pairOf(cohort, 'p002', plan.target))
   const mr = pair.mr.values.map((v, n) => (Math.floor(n / plane) === 2 ? Math.min(v, 3) : v))
   const { usable, unusable } = toTheEnd(cutSlices({ ...pair, mr: { ...pair.mr, values: mr } }, plan))
   assert.deepEqual([unusable, usable.indexOf(0)], [{ 'signal drop-out': 1 }, 2])

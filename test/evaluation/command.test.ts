@@ -174,7 +174,7 @@ test.for(cases)('$id as a one-slice NIfTI with --range gives the vectors’ valu
 
 /** A plan whose table says one MR value for all HU. */
 const planOf = (split: Record<'train' | 'validation' | 'test', string[]>) => ({
-  schema: 'larmor/plan@1',
+  schema: 'larmor/plan@2',
   seed: 1,
   target: 'mr_t1',
   spacingMm: [2, 2],
@@ -187,7 +187,7 @@ const planOf = (split: Record<'train' | 'validation' | 'test', string[]>) => ({
   batch: 4,
   split: { by: 'patient', ...split },
   leftOut: [],
-  fingerprint: { patients: [] },
+  fingerprint: { huEdges: [0], patients: [] },
 })
 
 describe('a cohort of three, of whom one has no prediction and one is excluded', () => {

@@ -2,17 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { LarmorError } from '../../src/errors.ts'
 import { chooseFrame } from '../../src/plan/frame-choice.ts'
-import type { PatientFingerprint } from '../../src/plan/plan.ts'
 
-const patient = (pixelMm: number, bodyExtentMm: [number, number]): PatientFingerprint => ({
-  id: 'p001',
-  size: [512, 512, 100],
-  spacingMm: [pixelMm, pixelMm, 2.5],
+const patient = (pixelMm: number, bodyExtentMm: [number, number]) => ({
+  spacingMm: [pixelMm, pixelMm, 2.5] as [number, number, number],
   bodyExtentMm,
-  mrCoverage: 1,
-  bodyHu: [-900, 20, 900],
-  mrScale: { low: 0, high: 1 },
-  weight: 1,
 })
 
 test('shoulders of 480 mm at 0.98 mm fit 256 pixels, since more would cost time with the square', () => {

@@ -7,7 +7,7 @@ import { makePlan, planSha256, readPair, readPlan, splitOf, writePlan } from '..
 import type { PlanOptions } from '../../src/plan/index.ts'
 import { silent, type Event } from '../../src/progress.ts'
 import { biasField, mapMr, mrScaleOf, percentileOfSorted, valuesInside, volume } from '../../src/volume/index.ts'
-import { smallGrid, temporaryFolder, writeSmallCohort, type PatientChanges } from './small-cohort.ts'
+import { pairOf, smallGrid, temporaryFolder, writeSmallCohort, type PatientChanges } from './small-cohort.ts'
 
 const options: PlanOptions = { seed: 1, report: silent, sliceSize: 64 }
 
@@ -154,7 +154,7 @@ test('landmarks are learnt from the patients that train, kept in the plan, and l
   const at = { ...options, validation: 1, test: 1, normalise: 'landmarks' } as const
   const plan = await makePlan(cohort.dir, at)
   assert.ok(plan.mr.kind === 'landmarks')
-  const train = await Promise.all(plan.split.train.map((id) => readPair(cohort.dir, id, plan.target)))
+  const train = await Promise.all(plan.split.train.map((id) => readPair(pairOf(cohort.dir, id, plan.target))))
   const { percentiles, standard } = plan.mr
   percentiles.forEach((percentile, n) => {
     const places = train.map(({ mr, inside }) => {
@@ -176,7 +176,7 @@ test('the table HU → MR of pieces is the mean of the mapped MR, whatever the n
   await using cohort = await cohortOf([{ change: grey }, { change: grey }])
   for (const normalise of ['percentile', 'z-score', 'landmarks'] as const) {
     const plan = await makePlan(cohort.dir, { ...options, test: 0, normalise })
-    const { mr, ct, inside } = await readPair(cohort.dir, plan.split.train[0]!, plan.target)
+    const { mr, ct, inside } = await readPair(pairOf(cohort.dir, plan.split.train[0]!, plan.target))
     const mapped = mapMr(mr.values, mrScaleOf(mr, inside, plan.mr)).filter(
       (_, n) => inside.values[n] === 1 && ct.values[n] === 35,
     )
@@ -193,7 +193,7 @@ test('with bias correction the scale is that of the even MR, without it that of 
   for (const biasCorrection of [true, false]) {
     const plan = await makePlan(cohort.dir, { ...options, test: 0, biasCorrection })
     assert.equal(plan.mr.biasCorrection, biasCorrection)
-    const read = await readPair(cohort.dir, 'p001', plan.target)
+    const read = await readPair(pairOf(cohort.dir, 'p001', plan.target))
     const field = biasField(read.mr, read.inside).values
     const seen = volume(read.mr.grid, biasCorrection ? read.mr.values.map((v, n) => v / field[n]!) : read.mr.values)
     assert.deepEqual(plan.fingerprint.patients[0]!.mrScale, mrScaleOf(seen, read.inside, plan.mr))

@@ -6,7 +6,7 @@ import { readNifti, writeNifti } from '../../src/formats/index.ts'
 import { pairFiles } from '../../src/plan/pair.ts'
 import { readPair } from '../../src/plan/index.ts'
 import { apply, gridDistanceMm, mmFromIndex, scale, type Grid } from '../../src/volume/index.ts'
-import { temporaryFolder, writeSmallCohort } from '../plan/small-cohort.ts'
+import { pairOf, temporaryFolder, writeSmallCohort } from '../plan/small-cohort.ts'
 
 /** As a scanner stores a patient who lies feet first: i to the patient's right and k to the feet; no voxel moves. */
 function feetFirst({ size, spacingMm, direction, ...grid }: Grid): Grid {
@@ -18,7 +18,7 @@ test('a patient stored feet first gives the pair that it gives stored head first
   await using folder = await temporaryFolder()
   const dirs = ['head', 'feet'].map((name) => join(folder.dir, name)) as [string, string]
   for (const dir of dirs) await writeSmallCohort(dir, [{}])
-  for (const path of Object.values(pairFiles(dirs[1], 'p001', 'mr_t2'))) {
+  for (const path of Object.values(pairFiles(pairOf(dirs[1], 'p001', 'mr_t2')))) {
     const { grid, values } = await readNifti(path)
     const [ni, nj] = grid.size
     const [row, rows] = [ni, values.length / ni]
@@ -30,7 +30,10 @@ test('a patient stored feet first gives the pair that it gives stored head first
     }
     await writeNifti(path, { grid: feetFirst(grid), values: turned })
   }
-  const [head, feet] = [await readPair(dirs[0], 'p001', 'mr_t2'), await readPair(dirs[1], 'p001', 'mr_t2')]
+  const [head, feet] = [
+    await readPair(pairOf(dirs[0], 'p001', 'mr_t2')),
+    await readPair(pairOf(dirs[1], 'p001', 'mr_t2')),
+  ]
   for (const image of ['ct', 'mr', 'body', 'valid', 'inside'] as const) {
     assert.deepEqual(feet[image].values, head[image].values, image)
     assert.ok(gridDistanceMm(feet[image].grid, head[image].grid) < 1e-3, image)

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sha256, sha256OfFile, writeJson } from '../../src/files.ts'
 import { writeNifti } from '../../src/formats/index.ts'
+import type { CtRole, PairOf } from '../../src/plan/index.ts'
 import { stream } from '../../src/random.ts'
 import { identityDirection, volume, type Grid } from '../../src/volume/index.ts'
 
@@ -29,11 +30,18 @@ export type PatientChanges = {
   /** Called with the arrays before they are written. */
   change?: (ct: Int16Array, mr: Float32Array, valid: Uint8Array) => void
   mrGrid?: Grid
+  /** Which CT the patient has; one without contrast agent unless said. */
+  ctRole?: CtRole
 }
 
 export async function temporaryFolder(): Promise<{ dir: string; [Symbol.asyncDispose](): Promise<void> }> {
   const dir = await mkdtemp(join(tmpdir(), 'larmor-test-'))
   return { dir, [Symbol.asyncDispose]: () => rm(dir, { recursive: true, force: true }) }
+}
+
+/** The pair of a made-up patient, whose CT has no contrast agent. */
+export function pairOf(cohortDir: string, id: string, target: string): PairOf {
+  return { cohortDir, id, target, ctRole: 'ct' }
 }
 
 /** Patients p001 …, one for each entry of `patients`. */
@@ -52,19 +60,19 @@ async function writePatient(
   dir: string,
   id: string,
   seed: number,
-  { change, mrGrid = smallGrid }: PatientChanges,
+  { change, mrGrid = smallGrid, ctRole = 'ct' }: PatientChanges,
   sequences: readonly string[],
 ) {
   const { ct, mr, valid } = madeUpPatient(seed)
   change?.(ct, mr, valid)
-  const file = join('patients', id, 'ct.nii.gz')
+  const file = join('patients', id, `${ctRole}.nii.gz`)
   const registration = join(dir, 'patients', id, 'registration')
   await writeNifti(join(dir, file), volume(smallGrid, ct))
   await writeNifti(join(registration, 'valid.nii.gz'), volume(smallGrid, valid))
   for (const role of sequences) await writeNifti(join(registration, `${role}.nii.gz`), volume(mrGrid, mr))
   await writeJson(join(dir, 'patients', id, 'ct.json'), sidecar(seed))
   const image = {
-    role: 'ct',
+    role: ctRole,
     file,
     sidecar: join('patients', id, 'ct.json'),
     sha256: await sha256OfFile(join(dir, file)),
