@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path'
 import { aptCommand, aptInstall, blasOf, ensureFastBlas, installed as debianInstalled } from './debian.mjs'
 import { cacheFolder, caches, makeAtomic, Problem, run, say, temporaryName } from './ground.mjs'
 
-const WHEEL = '2.13.0+cpu'
+export const WHEEL = '2.13.0+cpu'
 const DEBIAN_PACKAGES = ['g++', 'libtorch-dev', 'libopenblas0-openmp']
 
 /**

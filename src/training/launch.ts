@@ -1,13 +1,9 @@
-/**
- * Training in a process of its own, so that the command stays responsive and the allocator suits the work.
- *
- * MALLOC_ARENA_MAX=1: one arena for all threads, whose freed blocks serve the next step again.
- * OMP_WAIT_POLICY=passive: waiting threads sleep instead of burning a shared machine's cores (LOG.md, "engine").
- */
+/** Training in a process of its own, so that the command stays responsive and the allocator suits the work. */
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { LarmorError } from '../errors.ts'
 import type { Report } from '../progress.ts'
+import { ENGINE_ENVIRONMENT } from '../tensor/index.ts'
 import type { ToChild, ToParent } from './messages.ts'
 import type { RunRecord } from './run-record-schema.ts'
 import type { TrainJob } from './train.ts'
@@ -24,7 +20,7 @@ export async function launchTraining(
     // Structured clones: NaN and infinity arrive as they are, where JSON would make null of them.
     serialization: 'advanced',
     execArgv: [],
-    env: { ...environment, MALLOC_ARENA_MAX: '1', OMP_WAIT_POLICY: 'passive' },
+    env: { ...environment, ...ENGINE_ENVIRONMENT },
   })
   const ask = (message: ToChild): void => {
     if (child.connected) child.send(message)

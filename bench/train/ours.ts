@@ -1,0 +1,130 @@
+/** Our side of bench/train.ts: one training step of a network as its preset makes it, and what convolutions can reach. */
+import {
+  initPix2pix,
+  initRefinerTraining,
+  initResidualTraining,
+  PAPER_LAMBDA_L1,
+  PAPER_NOISE,
+  PAPER_UNET,
+  pix2pixStep,
+  REFINER_DEFAULTS,
+  refinerStep,
+  RESIDUAL_DEFAULTS,
+  residualStep,
+} from '../../src/models/index.ts'
+import {
+  conv2d,
+  generator,
+  libtorchInfo,
+  listen,
+  noGrad,
+  ones,
+  rand,
+  randn,
+  scope,
+  setThreads,
+  sub,
+  type Tensor,
+} from '../../src/tensor/index.ts'
+import { answerLines, startClock } from '../contest/answer.ts'
+
+export type Network = 'paper' | 'best' | 'refiner'
+type Request = { network?: Network; batch?: number; count?: boolean; peak?: boolean }
+
+const SIDE = 256
+const [threads = '1', device = 'cpu'] = process.argv.slice(2)
+setThreads(Number(threads))
+const random = generator(1)
+const image = (batch: number, channels = 1): Tensor =>
+  sub(rand([batch, channels, SIDE, SIDE], { generator: random, device }), 0.5).keep()
+
+const STEPS: Record<Network, (batch: number) => () => unknown> = {
+  paper(batch) {
+    const options = {
+      unet: { ...PAPER_UNET, inChannels: 1 },
+      critic: { inChannels: 2, ndf: PAPER_UNET.ngf, norm: PAPER_UNET.norm },
+      lambdaL1: PAPER_LAMBDA_L1,
+    }
+    const state = initPix2pix(options, random, device)
+    const [ct, mr] = [image(batch), image(batch)]
+    return () => pix2pixStep(state, options, ct, mr, { generator: random })
+  },
+  best(batch) {
+    const table = { ct: [-1, -0.5, 0, 1], mr: [-1, 0.2, 0.4, -0.2] }
+    const options = { ...RESIDUAL_DEFAULTS, inChannels: 3, table }
+    const state = initResidualTraining(options, { lr: 1e-3, emaDecay: 0.999 }, random, device)
+    const images = { ct: image(batch, 3), mr: image(batch), weight: ones([batch, 1, SIDE, SIDE], { device }) }
+    return () => residualStep(state, options, images)
+  },
+  refiner(batch) {
+    const options = { ...REFINER_DEFAULTS, conditionChannels: 4 }
+    const state = initRefinerTraining(options, { lr: 1e-3, emaDecay: 0.999 }, random, device)
+    const weight = ones([batch, 1, SIDE, SIDE], { device })
+    const images = { ct: image(batch, 3), stage1: image(batch), mr: image(batch), weight }
+    return () => refinerStep(state, options, { ...PAPER_NOISE, sigmaData: 0.5 }, images, { generator: random })
+  },
+}
+
+const known = new Map<string, () => unknown>()
+
+function stepOf(network: Network, batch: number): () => unknown {
+  const name = `${network} ${batch}`
+  if (!known.has(name)) known.set(name, STEPS[network](batch))
+  return known.get(name)!
+}
+
+const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1)
+
+/** Multiplications of a convolution's forward pass; a transposed one is counted at its input's size. */
+function multiplications(x: Tensor, weight: Tensor, y: Tensor, transposed: boolean): number {
+  const [, , ...spatial] = transposed ? x.shape : y.shape
+  return x.shape[0]! * product(spatial) * product(weight.shape)
+}
+
+/** GFLOP of a step: every convolution once forward, and once more for each of its two gradients that is asked for. */
+function gflopOf(step: () => unknown, network: Network): number {
+  const heard: { once: number; passes: number }[] = []
+  listen(({ name, arguments: given, result }) => {
+    if (!name.startsWith('conv')) return
+    const [x, weight] = [given['input'] as Tensor, given['weight'] as Tensor]
+    const once = multiplications(x, weight, result as Tensor, name.startsWith('conv_transpose'))
+    heard.push({ once, passes: 1 + Number(x.requiresGrad) + Number(weight.requiresGrad) })
+  }, step)
+  // What the critic says to the generator comes last, and no gradient of the critic's weights is asked for there.
+  if (network === 'paper') for (const each of heard.slice(-CRITIC_LAYERS)) each.passes--
+  return (2 * heard.reduce((sum, { once, passes }) => sum + once * passes, 0)) / 1e9
+}
+const CRITIC_LAYERS = 5
+
+/** GFLOP per processor second of the forward convolutions that run best: what a whole step is held against. */
+function peak(): number {
+  const shapes = [
+    { x: [4, 128, 64, 64], w: [128, 128, 3, 3] },
+    { x: [4, 256, 64, 64], w: [256, 256, 3, 3] },
+    { x: [8, 64, 128, 128], w: [64, 64, 3, 3] },
+  ]
+  return Math.max(...shapes.map((shape) => scope(() => noGrad(() => rateOf(shape)))))
+}
+
+function rateOf({ x, w }: { x: number[]; w: number[] }): number {
+  const [input, weight] = [randn(x, { generator: random }), randn(w, { generator: random })]
+  const once = (): void => scope(() => void conv2d(input, weight, undefined, { padding: 1 }))
+  once()
+  const gflop = (2 * x[0]! * x[2]! * x[3]! * product(w)) / 1e9
+  const seconds = Array.from({ length: 5 }, () => {
+    const clock = startClock()
+    once()
+    return clock() / 1000
+  })
+  return gflop / Math.min(...seconds)
+}
+
+answerLines(`larmor, libtorch ${libtorchInfo().version}, Node ${process.versions.node}`, (asked) => {
+  const request = asked as Request
+  if (request.peak) return { gflopPerSecond: peak() }
+  const step = stepOf(request.network!, request.batch!)
+  if (request.count) return { gflop: gflopOf(step, request.network!) }
+  const clock = startClock()
+  step()
+  return { cpuMs: clock() }
+})
