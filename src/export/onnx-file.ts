@@ -5,7 +5,7 @@
  * Values  are named v0, v1, …; constants c0, c1, … or by the parameter's own name.
  * Sizes   of inputs and outputs are numbers, or names for what may vary from call to call ('N', 'height').
  */
-import { bytesField, floatField, intField, messageField, textField, type Chunks } from './protobuf.ts'
+import { bytesField, floatField, intField, messageField, textField, type Chunks } from '../protobuf.ts'
 
 export type Attribute = number | string | readonly number[] | { readonly float: number }
 export type Dimension = number | string

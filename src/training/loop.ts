@@ -9,10 +9,11 @@ import { augmentedBatch, refsAt, slicesOf, type Augmentation, type SliceRef, typ
 import { LarmorError } from '../errors.ts'
 import type { Report } from '../progress.ts'
 import { seedOf } from '../random.ts'
-import { generator, scope } from '../tensor/index.ts'
+import { deviceMemory, generator, scope } from '../tensor/index.ts'
 import { learningRate, shareDone, stepsOf } from './budget.ts'
 import { saveCheckpoint, type LoopState } from './checkpoint.ts'
-import { appendMetrics } from './run-folder.ts'
+import { writeLine } from './journal.ts'
+import { startClock, type Clock } from './clock.ts'
 import { writeSamples } from './samples.ts'
 import type { RunConfig } from './settings.ts'
 import type { Said, Stage } from './stage.ts'
@@ -119,7 +120,7 @@ function takeStep(loop: Loop, training: readonly SliceRef[], state: LoopState, s
 
 /** Reports the step, and every `logEvery` steps writes the means since the last line. */
 function logged(
-  { runDir, config, report }: Loop,
+  { runDir, config, device, report }: Loop,
   state: LoopState,
   { losses, watched }: Said,
   rate: number,
@@ -137,13 +138,14 @@ function logged(
   report({ at: 'train.step', step, of, losses, imagesPerSecond, remainingSeconds })
   if (step % config.logEvery !== 0) return state
   const means = Object.fromEntries(Object.entries(pending.sums).map(([name, sum]) => [name, sum / pending.steps]))
-  appendMetrics(runDir, {
+  writeLine(runDir, {
     at: 'step',
     step,
     losses: means,
     watched,
     learningRate: rate,
     imagesPerSecond,
+    ...memoryNow(device),
     elapsedSeconds,
   })
   return { ...state, pending: freshState.pending }
@@ -155,12 +157,18 @@ async function watch(loop: Loop, slices: readonly SliceRef[], step: number, cloc
   const begun = clock.elapsed()
   const scores = await validate(store, stage, slices, { seed: config.seed, device, stop })
   if (scores === undefined) return undefined
-  await writeSamples(runDir, store, stage, spread(slices, config.sampleSlices), { step, seed: config.seed, device })
-  appendMetrics(runDir, { at: 'validation', step, scores, elapsedSeconds: clock.elapsed() })
+  const shown = spread(slices, config.sampleSlices)
+  const samples = await writeSamples(runDir, store, stage, shown, { step, seed: config.seed, device })
+  writeLine(runDir, { at: 'validation', step, scores, elapsedSeconds: clock.elapsed() }, { samples })
   report({ at: 'train.validation', step, scores })
   clock.validationSeconds = clock.elapsed() - begun
   clock.watchedSeconds += clock.validationSeconds
   return scores
+}
+
+function memoryNow(device: string): { memoryBytes: number; deviceMemoryBytes?: number } {
+  const onDevice = deviceMemory(device)
+  return { memoryBytes: process.memoryUsage.rss(), ...(onDevice ? { deviceMemoryBytes: onDevice.peak } : {}) }
 }
 
 /** Where the clock ends the run, looking at it may take a quarter of the time, beside the first and the last look. */
@@ -191,33 +199,4 @@ function checkFinite(losses: Record<string, number>, step: number): void {
     expected: 'a finite number',
     fix: 'The checkpoint before this is kept. Start a new run with a lower learningRate or more warmUpSteps.',
   })
-}
-
-type Clock = {
-  elapsed(): number
-  stepTook(seconds: number): void
-  secondsPerStep: number
-  /** Of the last validation, and of all in this session. */
-  validationSeconds: number
-  watchedSeconds: number
-  saveSeconds: number
-  /** What the last validation and checkpoint will take. */
-  reserveSeconds(): number
-}
-
-function startClock(elapsedBefore: number): Clock {
-  const begun = performance.now()
-  return {
-    elapsed: () => elapsedBefore + (performance.now() - begun) / 1000,
-    secondsPerStep: NaN,
-    validationSeconds: 0,
-    watchedSeconds: 0,
-    saveSeconds: 0,
-    stepTook(seconds) {
-      this.secondsPerStep = Number.isNaN(this.secondsPerStep) ? seconds : 0.9 * this.secondsPerStep + 0.1 * seconds
-    },
-    reserveSeconds() {
-      return this.validationSeconds + this.saveSeconds
-    },
-  }
 }

@@ -1,14 +1,19 @@
 /** The run folder: config.json, plan.json, metrics.jsonl, and run.json, which says what became of the run. */
-import { appendFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LarmorError } from '../errors.ts'
-import { asDiskFault, exists, readJson, writeFileAtomic, writeJson } from '../files.ts'
+import { exists, readJson, writeJson } from '../files.ts'
 import { planSha256, readPlan, writePlan, type Plan } from '../plan/index.ts'
 import { RunRecordSchema, type RunRecord } from './run-record-schema.ts'
 import { RunConfigSchema, type RunConfig } from './settings.ts'
 
-export const RUN_FILES = { config: 'config.json', plan: 'plan.json', record: 'run.json', metrics: 'metrics.jsonl' }
+export const RUN_FILES = {
+  config: 'config.json',
+  plan: 'plan.json',
+  record: 'run.json',
+  metrics: 'metrics.jsonl',
+  events: 'events.out.tfevents.larmor',
+  samples: 'samples',
+}
 
 /**
  * A new run's folder with its config and plan.
@@ -69,45 +74,4 @@ export async function readRecord(runDir: string): Promise<RunRecord> {
 
 export async function writeRecord(runDir: string, record: RunRecord): Promise<void> {
   await writeJson(join(runDir, RUN_FILES.record), record)
-}
-
-/** One line of metrics.jsonl. */
-export type MetricsLine =
-  | {
-      at: 'step'
-      step: number
-      /** Means since the last line. */
-      losses: Record<string, number>
-      /** At this step: gradient norms by network, the critic's share of right patches. */
-      watched: Record<string, number>
-      learningRate: number
-      imagesPerSecond: number
-      elapsedSeconds: number
-    }
-  | { at: 'validation'; step: number; scores: Record<string, number>; elapsedSeconds: number }
-
-/** @throws machine.diskFull */
-export function appendMetrics(runDir: string, line: MetricsLine): void {
-  const path = join(runDir, RUN_FILES.metrics)
-  try {
-    appendFileSync(path, `${JSON.stringify(line)}\n`)
-  } catch (error) {
-    throw asDiskFault(error, path)
-  }
-}
-
-/** Drops the lines after `step`, which a killed run had written beyond its last checkpoint, and a line cut in two. */
-export async function trimMetrics(runDir: string, step: number): Promise<void> {
-  const path = join(runDir, RUN_FILES.metrics)
-  const text = await readFile(path, 'utf8').catch(() => '')
-  const kept = text.split('\n').filter((line) => (stepOf(line) ?? Infinity) <= step)
-  await writeFileAtomic(path, kept.map((line) => `${line}\n`).join(''))
-}
-
-function stepOf(line: string): number | undefined {
-  try {
-    return (JSON.parse(line) as MetricsLine).step
-  } catch {
-    return undefined
-  }
 }

@@ -5,6 +5,8 @@ import { writeFileAtomic } from '../files.ts'
 import { encodePng, greyPixels, montage } from '../report/index.ts'
 import { narrow, scope } from '../tensor/index.ts'
 import { unmapCt } from '../volume/index.ts'
+import type { Picture } from './event-file.ts'
+import { RUN_FILES } from './run-folder.ts'
 import type { Stage } from './stage.ts'
 import { disposeBatch } from './validation.ts'
 
@@ -12,14 +14,14 @@ import { disposeBatch } from './validation.ts'
 const CT_LOW_HU = -160
 const CT_HIGH_HU = 240
 
-/** Writes samples/step-00000123.png. */
+/** Writes samples/step-00000123.png. @returns the same picture */
 export async function writeSamples(
   runDir: string,
   store: Store,
   stage: Stage,
   slices: readonly SliceRef[],
   { step, seed, device }: { step: number; seed: number; device: string },
-): Promise<void> {
+): Promise<Picture> {
   const [width, height] = store.plan.sliceSize
   const images: Uint8Array[] = []
   for (const [n, ref] of slices.entries()) {
@@ -38,6 +40,8 @@ export async function writeSamples(
     }
   }
   const whole = montage(images, width, height, images.length / slices.length)
-  const path = join(runDir, 'samples', `step-${String(step).padStart(8, '0')}.png`)
-  await writeFileAtomic(path, encodePng(whole.width, whole.height, whole.pixels, 1))
+  const path = join(runDir, RUN_FILES.samples, `step-${String(step).padStart(8, '0')}.png`)
+  const png = encodePng(whole.width, whole.height, whole.pixels, 1)
+  await writeFileAtomic(path, png)
+  return { png, width: whole.width, height: whole.height, channels: 1 }
 }

@@ -7,7 +7,8 @@ import { requireDevice, setThreads } from '../tensor/index.ts'
 import { findCheckpoint, loadCheckpoint, readState, type LoopState, type Loaded } from './checkpoint.ts'
 import { freshState, trainLoop, type Best, type Loop } from './loop.ts'
 import { multipleOf } from './networks.ts'
-import { checkSamePlan, createRun, readRun, trimMetrics, writeRecord } from './run-folder.ts'
+import { trimJournal } from './journal.ts'
+import { checkSamePlan, createRun, readRun, writeRecord } from './run-folder.ts'
 import { lockRun, unlockRun } from './run-lock.ts'
 import { failedRecord, startingRecord } from './run-record.ts'
 import type { RunRecord } from './run-record-schema.ts'
@@ -88,7 +89,7 @@ async function trainLocked(
   const stage = createStage(config, store, device, stage1, loaded)
   loaded?.dispose()
   try {
-    await trimMetrics(runDir, start.step)
+    await trimJournal(runDir, start)
     let record = await startingRecord(job, config, store, stage, stage1, start)
     const keep = async (changes: Partial<RunRecord>): Promise<void> => {
       record = { ...record, ...changes }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, test } from 'vitest'
 import { LarmorError, type FaultKind } from '../../src/errors.ts'
 import { findCheckpoint, readState } from '../../src/training/checkpoint.ts'
+import { hasPython, readEvents } from './read-events.ts'
 import { hashesOf, jobOn, smallStore, TINY, trainHere, type SmallStore } from './small-store.ts'
 
 const refusedAs = (kind: FaultKind) => (error: unknown) => error instanceof LarmorError && error.fault.kind === kind
@@ -17,10 +18,23 @@ afterAll(() => store.remove())
 const metrics = async (run: string) => {
   const lines = (await readFile(join(store.dir, run, 'metrics.jsonl'), 'utf8')).trim().split('\n')
   return lines.map((line) => {
-    const { imagesPerSecond: _, elapsedSeconds: __, ...same } = JSON.parse(line) as Record<string, unknown>
+    const {
+      imagesPerSecond: _,
+      elapsedSeconds: __,
+      memoryBytes: ___,
+      ...same
+    } = JSON.parse(line) as Record<string, unknown>
     return same
   })
 }
+
+const events = (...runs: string[]) =>
+  readEvents(...runs.map((run) => join(store.dir, run, 'events.out.tfevents.larmor'))).map((read) =>
+    read.map(({ step, scalars, images }) => {
+      const steady = Object.entries(scalars).filter(([tag]) => !/imagesPerSecond|memoryBytes/.test(tag))
+      return { step, images, scalars: Object.fromEntries(steady) }
+    }),
+  )
 
 async function straightAgainstResumed(name: string, settings: readonly string[], more = {}): Promise<void> {
   await trainHere(jobOn(store, `${name}-straight`, [...settings, 'steps=8'], more))
@@ -31,6 +45,9 @@ async function straightAgainstResumed(name: string, settings: readonly string[],
   assert.deepEqual(await hashesOf(halves.runDir), await hashesOf(join(store.dir, `${name}-straight`)))
   assert.deepEqual(await hashesOf(halves.runDir, 'best'), await hashesOf(join(store.dir, `${name}-straight`), 'best'))
   assert.deepEqual(await metrics(`${name}-halves`), await metrics(`${name}-straight`))
+  if (!hasPython) return
+  const [halved, straight] = events(`${name}-halves`, `${name}-straight`)
+  assert.deepEqual(halved, straight)
 }
 
 test('eight steps straight equal three, a stop and five more, to the last bit: residual generator', async () => {
@@ -68,6 +85,7 @@ test('a run folder holds config, plan, record, metrics, pictures and two checkpo
   assert.deepEqual((await readdir(dir)).toSorted(), [
     'checkpoints',
     'config.json',
+    'events.out.tfevents.larmor',
     'metrics.jsonl',
     'plan.json',
     'run.json',

@@ -1,11 +1,12 @@
 /**
  * Protocol Buffers, writing only: the wire format (https://protobuf.dev/programming-guides/encoding) for the few
- * messages of ONNX. Every function returns chunks, joined by nobody: large weights are never copied on the way.
+ * messages of ONNX and of TensorBoard's event files. Every function returns chunks, joined by nobody: large weights are never copied on the way.
  */
 
 export type Chunks = readonly Uint8Array[]
 
 const VARINT = 0
+const FIXED_64 = 1
 const LENGTH_DELIMITED = 2
 const FIXED_32 = 5
 
@@ -22,6 +23,12 @@ export function floatField(field: number, value: number): Chunks {
   const bytes = new Uint8Array(4)
   new DataView(bytes.buffer).setFloat32(0, value, true)
   return [Uint8Array.from([...key(field, FIXED_32), ...bytes])]
+}
+
+export function doubleField(field: number, value: number): Chunks {
+  const bytes = new Uint8Array(8)
+  new DataView(bytes.buffer).setFloat64(0, value, true)
+  return [Uint8Array.from([...key(field, FIXED_64), ...bytes])]
 }
 
 export function bytesField(field: number, bytes: Uint8Array): Chunks {
