@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { buildStore, describeStore } from '../dataset/index.ts'
 import { makePlan, readPlan, readTestList } from '../plan/index.ts'
 import { command } from './command.ts'
+import { trainingMemory } from './training-memory.ts'
 import { writePreview } from './plan-preview.ts'
 
 const count = z.coerce.number().int()
@@ -60,7 +61,16 @@ export const planCommand = command({
     const testList = list === undefined ? undefined : await readTestList(list)
     const plan = edited
       ? await readPlan(edited)
-      : await makePlan(cohort, { ...wishes, testList, trainSlices, spacingMm, seed, report, signal })
+      : await makePlan(cohort, {
+          ...wishes,
+          testList,
+          trainSlices,
+          spacingMm,
+          seed,
+          report,
+          signal,
+          memory: await trainingMemory(),
+        })
     const manifest = await buildStore(cohort, plan, output, { report, signal, jobs: wishes.jobs })
     const { json, text } = describeStore(output, plan, manifest)
     const page = preview ? await writePreview(output, seed) : undefined

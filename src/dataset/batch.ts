@@ -37,8 +37,11 @@ export function readSample(
   const stored = patients.get(patient)!
   const last = stored.usable.length - 1
   const around = Array.from({ length: 2 * neighbours + 1 }, (_, n) => Math.min(last, Math.max(0, k + n - neighbours)))
-  const pick = (of: keyof Omit<StoredPatient, 'usable' | 'weight'>, slices: readonly number[]): Tensor =>
-    to(to(indexSelect(stored[of], 0, tensor(slices, [slices.length], 'int64')), { device }), { dtype: 'float32' })
+  // The index lies where the slices do: mapped from disk, or on the device for good.
+  const pick = (of: keyof Omit<StoredPatient, 'usable' | 'weight'>, slices: readonly number[]): Tensor => {
+    const index = tensor(slices, [slices.length], 'int64', stored[of].device)
+    return to(to(indexSelect(stored[of], 0, index), { device }), { dtype: 'float32' })
+  }
   return {
     ctHu: pick('ct', around),
     ctBody: pick('body', around),

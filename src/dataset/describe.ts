@@ -29,6 +29,7 @@ export function describeStore(
     split.by === 'slice'
       ? `Split by ${split.trainSlices} slices. ${split.warning}`
       : `Split: ${split.train.length} train, ${split.validation.length} validation, ${split.test.length} test.`,
+    batchLine(plan),
     ...(metal > 0
       ? [`  metal in ${metal} slices, which are used: larmor plan --plan with usable.metalCm2 leaves them out`]
       : []),
@@ -51,6 +52,16 @@ export function describeStore(
     split,
     sliceSize,
     spacingMm,
+    batch: plan.batch,
+    memory: plan.memory ?? null,
   }
   return { json: { ...json, target, leftOut }, text: lines.join('\n') }
+}
+
+function batchLine({ batch, memory }: Plan): string {
+  const images = `Batch: ${batch} ${batch === 1 ? 'image' : 'images'} a step`
+  if (!memory) return `${images}.`
+  const gib = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`
+  const device = memory.device === 'cuda' ? 'the GPU' : 'this machine'
+  return `${images}, up to ${gib(memory.stepBytes)} of the ${gib(memory.foundBytes)} of ${device}.`
 }

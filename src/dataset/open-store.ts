@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { LarmorError } from '../errors.ts'
 import { exists, readJson, sha256OfFile } from '../files.ts'
 import { planSha256, readPlan, splitOf, type Plan, type SplitName } from '../plan/index.ts'
-import { readSafetensors, type Tensor } from '../tensor/index.ts'
+import { clone, readSafetensors, scope, to, type Tensor } from '../tensor/index.ts'
 import { MANIFEST, ManifestSchema, PLAN, type Manifest, type StoredFile } from './manifest.ts'
 
 /**
@@ -26,9 +26,10 @@ export type Store = {
 export type SliceRef = { readonly patient: string; readonly k: number }
 
 /**
+ * @param device  where the slices are wanted: on a GPU they stay for good where they fit; mapped from disk, they come batch by batch
  * @throws store.damaged  the folder, the manifest or a file is missing, or a file or the plan is not what was written
  */
-export async function openStore(dir: string): Promise<Store> {
+export async function openStore(dir: string, device = 'cpu'): Promise<Store> {
   if (!(await exists(join(dir, MANIFEST)))) throw unfinished(dir)
   const manifest = await readJson(join(dir, MANIFEST), ManifestSchema)
   const plan = await readPlan(join(dir, PLAN))
@@ -43,7 +44,8 @@ export async function openStore(dir: string): Promise<Store> {
   const patients = new Map<string, StoredPatient>()
   for (const { id, file } of manifest.patients) {
     const weight = plan.fingerprint.patients.find((patient) => patient.id === id)?.weight ?? 1
-    patients.set(id, mapPatient(join(dir, file), weight))
+    const mapped = mapPatient(join(dir, file), weight)
+    patients.set(id, fitsOn(device, plan, manifest) ? movedTo(mapped, device) : mapped)
   }
   const close = (): void => {
     for (const { ct, mr, body, mask } of patients.values()) for (const t of [ct, mr, body, mask]) t.dispose()
@@ -80,6 +82,23 @@ function mapPatient(path: string, weight: number): StoredPatient {
   take('usable').dispose()
   take('positionsMm').dispose()
   return { ct: take('ct'), mr: take('mr'), body: take('body'), mask: take('mask'), usable, weight }
+}
+
+/** Half of the device is for a step (see plan/batch-choice.ts): the other half may hold the slices, if it holds all of them. */
+function fitsOn(device: string, { memory }: Plan, { patients }: Manifest): boolean {
+  if (memory?.device !== device || device === 'cpu') return false
+  return patients.reduce((sum, { bytes }) => sum + bytes, 0) <= memory.foundBytes / 2
+}
+
+/** Copies on that device; the mapped ones are freed. */
+export function movedTo(stored: StoredPatient, device: string): StoredPatient {
+  const moved = (t: Tensor): Tensor => {
+    const copy = scope(() => clone(to(t, { device })))
+    t.dispose()
+    return copy
+  }
+  const { ct, mr, body, mask } = stored
+  return { ...stored, ct: moved(ct), mr: moved(mr), body: moved(body), mask: moved(mask) }
 }
 
 function damaged(where: string, found: string, expected: string): LarmorError {

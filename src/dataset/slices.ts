@@ -8,7 +8,7 @@
 import { asPlanned, ctRoleOf, readPair, signalShares, type Pair, type Plan } from '../plan/index.ts'
 import { listening, type Steps } from '../progress.ts'
 import type { Listening } from '../workers.ts'
-import { apply, identityAffine, mapMr, metalCm2, mmFromIndex, mrScaleOf } from '../volume/index.ts'
+import { apply, identityAffine, mapMr, metalCm2, mmFromIndex } from '../volume/index.ts'
 import { resampleLinear, resampleNearest, sliceFrame } from '../volume/index.ts'
 import type { Grid } from '../volume/index.ts'
 
@@ -43,11 +43,9 @@ export async function cutPatient(
 
 /** @throws input.badValue  the MR is constant inside the body */
 export function* cutSlices(read: Pair, plan: Plan): Steps<PatientSlices> {
-  const pair = yield* asPlanned(read, plan.mr)
+  const { pair, scale } = yield* asPlanned(read, plan.mr)
   const { ct, mr, body, inside } = pair
   const frame = sliceFrame(ct, body, { spacingMm: plan.spacingMm, size: plan.sliceSize })
-  yield
-  const scale = mrScaleOf(mr, inside, plan.mr)
   yield
   const frameBody = new Uint8Array(resampleNearest(body, frame, identityAffine, 0).values)
   const frameInside = new Uint8Array(resampleNearest(inside, frame, identityAffine, 0).values)

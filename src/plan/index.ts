@@ -1,4 +1,5 @@
 /** What other rooms use of plan/. */
+export type { DeviceMemory } from './batch-choice.ts'
 export { makePlan, type PlanOptions } from './make-plan.ts'
 export { ctRoleOf, planSha256, readPlan, splitOf, writePlan, type Plan, type Split, type SplitName } from './plan.ts'
 export { signalShares } from './pair-quality.ts'

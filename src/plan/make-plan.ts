@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises'
 import { openCohort } from '../cohort/index.ts'
 import { LarmorError } from '../errors.ts'
+import { chooseBatch, type DeviceMemory } from './batch-choice.ts'
 import { chooseFrame, type FrameWishes } from './frame-choice.ts'
 import { huToMrTable } from './hu-to-mr.ts'
 import { fingerprintOf } from './fingerprint.ts'
@@ -23,6 +24,7 @@ export type PlanOptions = FrameWishes &
     /** Whether what uneven coils leave is divided out first. */
     biasCorrection?: boolean | undefined
     seed: number
+    memory: DeviceMemory
   }
 
 /**
@@ -83,17 +85,18 @@ export async function makePlan(cohortDir: string, options: PlanOptions): Promise
     training.map(({ huSums }) => ({ sums: huSums, unit })),
     CT_MAPPING,
   )
+  const frame = chooseFrame(fingerprints, options)
   return {
     schema: 'larmor/plan@2',
     seed,
     target,
-    ...chooseFrame(fingerprints, options),
+    ...frame,
     neighbours: options.neighbours ?? 1,
     ct: CT_MAPPING,
     mr: { ...mr, biasCorrection },
     usable: USABLE,
     huToMr,
-    batch: 4,
+    ...chooseBatch(frame.sliceSize, options.memory),
     split,
     leftOut,
     fingerprint: fingerprintOf(fingerprints),

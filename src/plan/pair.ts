@@ -11,8 +11,8 @@ import { listening, type Steps } from '../progress.ts'
 import { readNifti } from '../formats/index.ts'
 import { huHistogram, percentileHu } from './hu-histogram.ts'
 import { aboveThreshold, bodyMaskInSteps, gridDistanceMm, intersect, orientToLps, volume } from '../volume/index.ts'
-import { withoutBiasInSteps } from '../volume/index.ts'
-import type { CtVolume, Mask, MrVolume, Volume } from '../volume/index.ts'
+import { scaledMr } from '../volume/index.ts'
+import type { CtVolume, Mask, MrRule, MrScale, MrVolume, Volume } from '../volume/index.ts'
 
 export type Pair = {
   readonly ct: CtVolume
@@ -78,9 +78,10 @@ export async function readPair(which: PairOf, signal?: AbortSignal): Promise<Pai
   return { ct, mr, body, valid, inside: intersect(body, valid) }
 }
 
-/** The pair as a plan wants it: without the uneven brightness of coils, or as it is. */
-export function* asPlanned(pair: Pair, { biasCorrection }: { biasCorrection?: boolean | undefined }): Steps<Pair> {
-  return biasCorrection === true ? { ...pair, mr: yield* withoutBiasInSteps(pair.mr, pair.inside) } : pair
+/** The pair with the MR as a plan wants it, and the scale that follows. @throws input.badValue  as `mrScaleOf` */
+export function* asPlanned(pair: Pair, rule: MrRule): Steps<{ pair: Pair; scale: MrScale }> {
+  const { mr, scale } = yield* scaledMr(pair.mr, pair.inside, rule)
+  return { pair: { ...pair, mr }, scale }
 }
 
 /** The images' content by hash: what a store was made of, and what must not be on two sides of a split. */

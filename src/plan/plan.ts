@@ -71,6 +71,10 @@ const PlanSchema = z
     /** Mean mapped MR at each mapped CT value, over the training patients: what a network starts from. */
     huToMr: z.strictObject({ ct: z.array(z.number()).min(2), mr: z.array(z.number()).min(2) }),
     batch: z.int().positive(),
+    /** What the batch was chosen for: the device's whole memory, and what a step was taken to need. */
+    memory: z
+      .strictObject({ device: z.enum(['cpu', 'cuda']), foundBytes: z.int().min(0), stepBytes: z.int().min(0) })
+      .optional(),
     split: Split,
     leftOut: z.array(z.strictObject({ id: z.string(), kind: z.string(), reason: z.string() })),
     fingerprint: Fingerprint,

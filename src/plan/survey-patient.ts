@@ -1,10 +1,10 @@
 /** One patient of a cohort, read and looked at. */
 import { linksOf, type Links, type Patient } from '../cohort/index.ts'
 import type { Listening } from '../workers.ts'
-import { listening, pause } from '../progress.ts'
-import type { CtMapping, MrMapping } from '../volume/index.ts'
+import { listening } from '../progress.ts'
+import type { CtMapping, MrRule } from '../volume/index.ts'
 import { acquisitionOf } from './fingerprint.ts'
-import { asPlanned, readPair, registrationFolder, sourceHashes } from './pair.ts'
+import { readPair, registrationFolder, sourceHashes } from './pair.ts'
 import { pairWeight, registeredOnto } from './pair-weight.ts'
 import { surveyPair, type Survey } from './survey.ts'
 
@@ -13,7 +13,7 @@ export type SurveyTask = {
   readonly cohortDir: string
   readonly patient: Patient
   readonly target: string
-  readonly mappings: { readonly ct: CtMapping; readonly mr: MrMapping & { biasCorrection?: boolean | undefined } }
+  readonly mappings: { readonly ct: CtMapping; readonly mr: MrRule }
 }
 /** `links`: what the patient's images are known by, with the hashes of the CT and MR that were read. */
 export type SurveyedPatient = { readonly survey: Survey; readonly links: Links }
@@ -29,12 +29,10 @@ export async function surveyPatient(
   const ctRole = await registeredOnto(registration, patient)
   const which = { cohortDir, id, target, ctRole }
   const read = await readPair(which, signal)
-  const pair = await listening(asPlanned(read, mappings.mr), `Reading ${id}`, signal)
-  await pause(`Reading ${id}`, signal)
   const weight = await pairWeight(registration, target)
   const acquisition = await acquisitionOf(cohortDir, patient, ctRole)
   const known = { id, ctRole, acquisition, weight }
-  const survey = await listening(surveyPair(known, pair, mappings), `Looking at ${id}`, signal)
+  const survey = await listening(surveyPair(known, read, mappings), `Looking at ${id}`, signal)
   const { ct, mr } = await sourceHashes(which)
   return { survey, links: { images: [...images, ct, mr], studies } }
 }

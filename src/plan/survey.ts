@@ -1,14 +1,14 @@
 /** What one patient is like, and what it adds to the table HU → MR; refuses a pair that cannot be trained on. */
 import { LarmorError } from '../errors.ts'
 import type { Steps } from '../progress.ts'
-import { boundingBox, countVoxels, METAL_CM2, metalCm2, mrScaleOf } from '../volume/index.ts'
-import type { CtMapping, MrMapping } from '../volume/index.ts'
+import { boundingBox, countVoxels, METAL_CM2, metalCm2 } from '../volume/index.ts'
+import type { CtMapping, MrRule } from '../volume/index.ts'
 import { rounded, roundedFeatures, type PatientFingerprint } from './fingerprint.ts'
 import { huHistogram, percentileHu } from './hu-histogram.ts'
 import { huSums, type HuSums } from './hu-to-mr.ts'
 import { mrCounts } from './mr-histogram.ts'
 import { mrBodyDice, signalShares } from './pair-quality.ts'
-import type { Pair } from './pair.ts'
+import { asPlanned, type Pair } from './pair.ts'
 
 /** What is known of a pair before its voxels are looked at. */
 export type Known = Pick<PatientFingerprint, 'id' | 'ctRole' | 'acquisition' | 'weight'>
@@ -29,16 +29,20 @@ export type Survey = {
  */
 export function* surveyPair(
   { id, ctRole, acquisition, weight }: Known,
-  pair: Pair,
-  mappings: { ct: CtMapping; mr: MrMapping },
+  read: Pair,
+  mappings: { ct: CtMapping; mr: MrRule },
 ): Steps<Survey> {
-  const { ct, mr, body, inside } = pair
+  const { body, inside } = read
   const mrCoverage = countVoxels(inside) / countVoxels(body)
   if (mrCoverage < LEAST_COVERAGE) throw notCovered(id, mrCoverage)
-  const { low, high, knots } = mrScaleOf(mr, inside, mappings.mr)
+  const { pair, scale } = yield* asPlanned(read, mappings.mr)
+  const { ct, mr } = pair
+  const { low, high, knots } = scale
   const scaleEnds = [...(knots?.mr ?? [low, high])]
   yield
   const bodyHu = huHistogram(ct, body)
+  // NIfTI keeps spacings in float32: 1.6 mm come back as 1.600000024.
+  const roundedMm = (axis: 0 | 1 | 2): number => rounded(ct.grid.spacingMm[axis], 4)
   const box = boundingBox(body)!
   const extentMm = (axis: 0 | 1): number => (box.last[axis] - box.first[axis] + 1) * ct.grid.spacingMm[axis]
   yield
@@ -48,7 +52,7 @@ export function* surveyPair(
     id,
     ctRole,
     size: [...ct.grid.size],
-    spacingMm: [...ct.grid.spacingMm],
+    spacingMm: [roundedMm(0), roundedMm(1), roundedMm(2)],
     bodyExtentMm: [rounded(extentMm(0), 3), rounded(extentMm(1), 3)],
     mrCoverage: rounded(mrCoverage, 3),
     bodyHu: [percentileHu(bodyHu, 0.5), percentileHu(bodyHu, 50), percentileHu(bodyHu, 99.5)],

@@ -45,7 +45,7 @@ const GO_ON = 'Go on with --resume: the last step is in the checkpoint.'
 export async function train(job: TrainJob, context: TrainContext): Promise<RunRecord> {
   requireDevice(job.device)
   setThreads(job.threads)
-  const store = await openStore(job.storeDir)
+  const store = await openStore(job.storeDir, job.device)
   try {
     const config = job.resume ? await resumedConfig(job, store.plan) : newConfig(job, store.plan)
     const stage1 = config.stage === 'diffusion' ? await openStage1(job, store.plan) : undefined

@@ -48,11 +48,11 @@ export function* biasFieldInSteps(mr: Volume, inside: Mask): Steps<Volume<Float3
 }
 
 /** The MR divided by its bias field. */
-export function* withoutBiasInSteps(mr: MrVolume, inside: Mask): Steps<MrVolume> {
+export function* withoutBiasInSteps(mr: Volume, inside: Mask): Steps<MrVolume> {
   const field = yield* biasFieldInSteps(mr, inside)
   return volume(
     mr.grid,
-    mr.values.map((value, at) => value / field.values[at]!),
+    field.values.map((factor, at) => mr.values[at]! / factor),
   )
 }
 

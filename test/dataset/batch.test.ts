@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { augmentedBatch, readBatch, refsAt, type Store } from '../../src/dataset/index.ts'
 import { noAugmentation } from '../../src/dataset/augment.ts'
+import { movedTo } from '../../src/dataset/open-store.ts'
 import { MR_STEPS } from '../../src/dataset/slices.ts'
 import type { Plan } from '../../src/plan/index.ts'
 import { stream } from '../../src/random.ts'
@@ -141,4 +142,14 @@ test('batches leave no tensor behind but their own five', () => {
   )
   assert.equal(liveTensors(), before + 5)
   for (const t of Object.values(batch)) t.dispose()
+})
+
+test('slices that were copied to a device for good give the same batches, and the mapped ones are freed', () => {
+  const store = pairedStore(1)
+  const refs = [0, 4].map((k) => ({ patient: 'p001', k }))
+  const before = numbers(readBatch(store, refs))
+  const live = liveTensors()
+  const moved = movedTo(store.patients.get('p001')!, 'cpu')
+  assert.equal(liveTensors(), live)
+  assert.deepEqual(numbers(readBatch({ ...store, patients: new Map([['p001', moved]]) }, refs)), before)
 })

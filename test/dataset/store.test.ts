@@ -8,7 +8,7 @@ import { LarmorError, type FaultKind } from '../../src/errors.ts'
 import { makePlan, readPair, writePlan, type Plan } from '../../src/plan/index.ts'
 import { silent, toTheEnd } from '../../src/progress.ts'
 import { biasField, mapCt, mapMr, mrScaleOf } from '../../src/volume/index.ts'
-import { pairOf, smallGrid, temporaryFolder, writeSmallCohort } from '../plan/small-cohort.ts'
+import { pairOf, smallGrid, roomyMemory, temporaryFolder, writeSmallCohort } from '../plan/small-cohort.ts'
 
 const plane = smallGrid.size[0] * smallGrid.size[1]
 const refusedAs = (kind: FaultKind) => (error: unknown) => error instanceof LarmorError && error.fault.kind === kind
@@ -23,7 +23,7 @@ beforeAll(async () => {
   // The first patient's MR ends two slices early, and covers a third of the third slice from the top.
   const cut = (_: unknown, __: unknown, valid: Uint8Array) => valid.fill(0, 5 * plane + plane / 3)
   await writeSmallCohort(cohort, [{ change: cut }, {}, {}])
-  plan = await makePlan(cohort, { seed: 1, report: silent, sliceSize: 64, test: 0 })
+  plan = await makePlan(cohort, { seed: 1, report: silent, sliceSize: 64, test: 0, memory: roomyMemory })
 })
 afterAll(() => folder[Symbol.asyncDispose]())
 

@@ -10,7 +10,7 @@ import { buildStore, openStore } from '../../src/dataset/index.ts'
 import { LarmorError } from '../../src/errors.ts'
 import { makePlan, planSha256 } from '../../src/plan/index.ts'
 import { silent } from '../../src/progress.ts'
-import { temporaryFolder, writeSmallCohort } from '../plan/small-cohort.ts'
+import { roomyMemory, temporaryFolder, writeSmallCohort } from '../plan/small-cohort.ts'
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 
@@ -39,7 +39,9 @@ test('of two different plans for one folder one wins, and the other is refused',
   const [cohort, output] = [join(folder.dir, 'cohort'), join(folder.dir, 'store')]
   await writeSmallCohort(cohort, [{}, {}, {}])
   const [plan, narrow] = await Promise.all(
-    [1, 0].map((neighbours) => makePlan(cohort, { seed: 1, report: silent, sliceSize: 64, test: 0, neighbours })),
+    [1, 0].map((neighbours) =>
+      makePlan(cohort, { seed: 1, report: silent, sliceSize: 64, test: 0, memory: roomyMemory, neighbours }),
+    ),
   )
   for (let n = 0; n < 5; n++) {
     const dir = join(output, String(n))
@@ -63,7 +65,7 @@ test.skipIf(disk === undefined)(
     await using folder = await temporaryFolder()
     try {
       await writeSmallCohort(folder.dir, [{}, {}, {}])
-      const plan = await makePlan(folder.dir, { seed: 1, report: silent, sliceSize: 64, test: 0 })
+      const plan = await makePlan(folder.dir, { seed: 1, report: silent, sliceSize: 64, test: 0, memory: roomyMemory })
       const store = join(disk!, 'store')
       await assert.rejects(
         buildStore(folder.dir, plan, store, { report: silent }),

@@ -8,9 +8,9 @@ import { sha256OfFile } from '../../src/files.ts'
 import { makePlan, readPair, readPlan, writePlan } from '../../src/plan/index.ts'
 import { silent } from '../../src/progress.ts'
 import { mapMr, mrScaleOf } from '../../src/volume/index.ts'
-import { pairOf, temporaryFolder, writeSmallCohort } from './small-cohort.ts'
+import { pairOf, roomyMemory, temporaryFolder, writeSmallCohort } from './small-cohort.ts'
 
-const options = { seed: 1, report: silent, sliceSize: 64, test: 0 } as const
+const options = { seed: 1, report: silent, sliceSize: 64, test: 0, memory: roomyMemory } as const
 
 test('the histogram of the mapped MR is that of the mapped voxels, whatever the normalisation', async () => {
   await using folder = await temporaryFolder()

@@ -7,7 +7,7 @@ import { buildStore } from '../../src/dataset/index.ts'
 import { LarmorError } from '../../src/errors.ts'
 import { makePlan } from '../../src/plan/index.ts'
 import { silent, type Event } from '../../src/progress.ts'
-import { temporaryFolder, writeSmallCohort } from './small-cohort.ts'
+import { roomyMemory, temporaryFolder, writeSmallCohort } from './small-cohort.ts'
 
 const interrupted = (error: unknown) => error instanceof LarmorError && error.fault.kind === 'interrupted'
 
@@ -17,7 +17,7 @@ test('plan and store are the same to the byte, and a refused patient is left out
   await writeSmallCohort(cohort, [{}, { change: (_, mr) => (mr[1000] = NaN) }, {}, {}])
   const events: Event[] = []
   const report = (event: Event): void => void events.push(event)
-  const options = { seed: 1, sliceSize: 64, test: 0 }
+  const options = { seed: 1, sliceSize: 64, test: 0, memory: roomyMemory }
   const one = await makePlan(cohort, { ...options, report: silent })
   const two = await makePlan(cohort, { ...options, report, jobs: 2 })
   assert.deepEqual(two, one)
@@ -43,5 +43,8 @@ test('Ctrl-C ends the threads in the middle of a patient', async () => {
   const report = (event: Event): void => {
     if (event.at === 'progress') setTimeout(() => stop.abort(), 50)
   }
-  await assert.rejects(makePlan(folder.dir, { seed: 1, report, signal: stop.signal, jobs: 2 }), interrupted)
+  await assert.rejects(
+    makePlan(folder.dir, { seed: 1, report, signal: stop.signal, jobs: 2, memory: roomyMemory }),
+    interrupted,
+  )
 })

@@ -7,9 +7,16 @@ import { makePlan, planSha256, readPair, readPlan, splitOf, writePlan } from '..
 import type { PlanOptions } from '../../src/plan/index.ts'
 import { silent, type Event } from '../../src/progress.ts'
 import { biasField, mapMr, mrScaleOf, percentileOfSorted, valuesInside, volume } from '../../src/volume/index.ts'
-import { pairOf, smallGrid, temporaryFolder, writeSmallCohort, type PatientChanges } from './small-cohort.ts'
+import {
+  pairOf,
+  smallGrid,
+  roomyMemory,
+  temporaryFolder,
+  writeSmallCohort,
+  type PatientChanges,
+} from './small-cohort.ts'
 
-const options: PlanOptions = { seed: 1, report: silent, sliceSize: 64 }
+const options: PlanOptions = { seed: 1, report: silent, sliceSize: 64, memory: roomyMemory }
 
 const refusedAs = (kind: FaultKind) => (error: unknown) => error instanceof LarmorError && error.fault.kind === kind
 

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sha256, sha256OfFile, writeJson } from '../../src/files.ts'
 import { writeNifti } from '../../src/formats/index.ts'
-import type { CtRole, PairOf } from '../../src/plan/index.ts'
+import type { CtRole, DeviceMemory, PairOf } from '../../src/plan/index.ts'
 import { stream } from '../../src/random.ts'
 import { identityDirection, volume, type Grid } from '../../src/volume/index.ts'
 
@@ -25,6 +25,9 @@ export const mrOfHu = new Map([
   [40, 150],
   [700, 30],
 ])
+
+/** Of a machine on which any batch fits. */
+export const roomyMemory: DeviceMemory = { device: 'cpu', foundBytes: 2 ** 35 }
 
 export type PatientChanges = {
   /** Called with the arrays before they are written. */

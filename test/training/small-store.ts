@@ -5,14 +5,21 @@ import { makePlan, type PlanOptions } from '../../src/plan/index.ts'
 import { silent, type Event } from '../../src/progress.ts'
 import { train, type TrainJob } from '../../src/training/index.ts'
 import { readState } from '../../src/training/checkpoint.ts'
-import { temporaryFolder, writeSmallCohort } from '../plan/small-cohort.ts'
+import { roomyMemory, temporaryFolder, writeSmallCohort } from '../plan/small-cohort.ts'
 
 export async function smallStore(options: Partial<PlanOptions> = {}) {
   const folder = await temporaryFolder()
   const cohort = join(folder.dir, 'cohort')
   const storeDir = join(folder.dir, 'store')
   await writeSmallCohort(cohort, [{}, {}, {}])
-  const plan = await makePlan(cohort, { seed: 1, report: silent, sliceSize: 64, test: 0, ...options })
+  const plan = await makePlan(cohort, {
+    seed: 1,
+    report: silent,
+    sliceSize: 64,
+    test: 0,
+    memory: roomyMemory,
+    ...options,
+  })
   await buildStore(cohort, plan, storeDir, { report: silent })
   return { dir: folder.dir, storeDir, plan, remove: () => folder[Symbol.asyncDispose]() }
 }
