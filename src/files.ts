@@ -43,15 +43,18 @@ let writes = 0
 /** Turns the operating system's word for a disk that is full, closed or in the way into a fault; any other error is returned as it is. */
 export function asDiskFault(error: unknown, path: string): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') {
     return new LarmorError(
       {
         kind: 'machine.diskFull',
-        message: 'The disk is full.',
+        message: code === 'EFBIG' ? 'The system allows no file of this size.' : 'The disk is full.',
         where: `Writing ${path}`,
-        found: 'no space left',
+        found: code === 'EFBIG' ? 'a limit on the size of files' : 'no space left',
         expected: 'room for the file',
-        fix: 'Free some space, then run the same command again: what was finished is kept.',
+        fix:
+          code === 'EFBIG'
+            ? 'Raise the limit (ulimit -f) or use another disk, then run the same command again.'
+            : 'Free some space, then run the same command again: what was finished is kept.',
       },
       error,
     )

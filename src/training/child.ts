@@ -11,6 +11,7 @@ import { train, type TrainJob } from './train.ts'
 const stop = new AbortController()
 process.on('SIGINT', () => {})
 process.on('SIGTERM', () => stop.abort())
+process.on('SIGHUP', () => stop.abort())
 process.on('disconnect', () => stop.abort())
 process.on('message', (message: ToChild) => {
   if (message.tell === 'stop') stop.abort()

@@ -6,11 +6,16 @@ import type { Report } from '../progress.ts'
 import { ENGINE_ENVIRONMENT } from '../tensor/index.ts'
 import type { ToChild, ToParent } from './messages.ts'
 import type { RunRecord } from './run-record-schema.ts'
+import { LESS_MEMORY } from './memory-advice.ts'
 import type { TrainJob } from './train.ts'
 
+/** Ctrl-C is answered within two seconds: a step that takes longer ends in the background. */
+const ANSWER_WITHIN_MS = 1500
+
 /**
- * As `train`, elsewhere. The signal asks the process to stop between two steps.
- * @throws what `train` throws; `machine.outOfMemory` where the process was killed from outside
+ * As `train`, elsewhere. The signal asks the process to stop between two steps; where its step takes longer than a person
+ * waits, this ends first, and the process saves its checkpoint and ends by itself.
+ * @throws what `train` throws; what `endedAlone` makes of a process that was killed
  */
 export async function launchTraining(
   job: TrainJob,
@@ -25,19 +30,30 @@ export async function launchTraining(
   const ask = (message: ToChild): void => {
     if (child.connected) child.send(message)
   }
-  const onAbort = (): void => ask({ tell: 'stop' })
+  let giveUp: NodeJS.Timeout | undefined
+  const tooLong = Promise.withResolvers<never>()
+  const onAbort = (): void => {
+    ask({ tell: 'stop' })
+    giveUp = setTimeout(() => {
+      child.removeAllListeners()
+      if (child.connected) child.disconnect()
+      child.unref()
+      tooLong.reject(stillSaving(job.runDir, child.pid))
+    }, ANSWER_WITHIN_MS)
+  }
   signal.addEventListener('abort', onAbort)
   try {
-    const outcome = outcomeOf(child, report)
+    const outcome = outcomeOf(child, job, report)
     ask({ tell: 'train', job })
     if (signal.aborted) onAbort()
-    return await outcome
+    return await Promise.race([outcome, tooLong.promise])
   } finally {
+    clearTimeout(giveUp)
     signal.removeEventListener('abort', onAbort)
   }
 }
 
-function outcomeOf(child: ChildProcess, report: Report): Promise<RunRecord> {
+function outcomeOf(child: ChildProcess, job: TrainJob, report: Report): Promise<RunRecord> {
   return new Promise((resolve, reject) => {
     let told = false
     child.on('message', (message: ToParent) => {
@@ -56,18 +72,42 @@ function outcomeOf(child: ChildProcess, report: Report): Promise<RunRecord> {
     })
     child.on('error', reject)
     child.on('close', (code, signal) => {
-      if (!told) reject(endedAlone(code, signal))
+      if (!told) reject(endedAlone(job, code, signal))
     })
   })
 }
 
-function endedAlone(code: number | null, signal: NodeJS.Signals | null): LarmorError {
+function stillSaving(runDir: string, pid: number | undefined): LarmorError {
   return new LarmorError({
-    kind: 'machine.outOfMemory',
-    message: 'The training process ended without a word.',
-    where: 'The training process',
-    found: signal ? `killed by ${signal}` : `exit code ${code}`,
-    expected: 'a result',
-    fix: 'If memory ran out, use a smaller batch or width in a new run; else go on with --resume: the last checkpoint is there.',
+    kind: 'interrupted',
+    message: 'Interrupted. The step at work is finished in the background.',
+    where: runDir,
+    found: 'a request to stop',
+    expected: `process ${pid} to save its checkpoint and end by itself, after this step`,
+    fix: 'Then go on with --resume; until then that is refused.',
   })
+}
+
+/** A process that was killed could say nothing: the signal tells what most likely happened. */
+function endedAlone({ runDir, storeDir }: TrainJob, code: number | null, signal: NodeJS.Signals | null): Error {
+  const shared = { expected: 'a result', found: `killed by ${signal}` }
+  if (signal === 'SIGKILL')
+    return new LarmorError({
+      ...shared,
+      kind: 'machine.outOfMemory',
+      message: 'The training process was killed: when memory runs out, the system does that.',
+      where: runDir,
+      fix: `If it was memory, ${LESS_MEMORY}; else go on with --resume: the last checkpoint is there.`,
+    })
+  // Stored slices are mapped into memory: reading where a file has been cut off is a bus error.
+  if (signal === 'SIGBUS')
+    return new LarmorError({
+      ...shared,
+      kind: 'store.damaged',
+      message: 'A file that training reads was cut short or vanished.',
+      where: storeDir,
+      fix: 'Check that store and its disk, then go on with --resume: the last checkpoint is there.',
+    })
+  const how = signal ? `was killed by ${signal}` : `ended with code ${code} and no word`
+  return new Error(`The training process in ${runDir} ${how}. --resume goes on from its last checkpoint.`)
 }

@@ -6,6 +6,7 @@ import type { Report } from '../progress.ts'
 import { requireDevice, setThreads } from '../tensor/index.ts'
 import { findCheckpoint, loadCheckpoint, readState, type LoopState, type Loaded } from './checkpoint.ts'
 import { freshState, trainLoop, type Best, type Loop } from './loop.ts'
+import { withMemoryAdvice } from './memory-advice.ts'
 import { multipleOf } from './networks.ts'
 import { trimJournal } from './journal.ts'
 import { checkSamePlan, createRun, readRun, writeRecord } from './run-folder.ts'
@@ -104,7 +105,8 @@ async function trainLocked(
       await keep({ state: finished ? 'finished' : 'interrupted' })
       if (!finished) throwIfAborted(stop, `Training, after step ${record.step}`, GO_ON)
       return record
-    } catch (error) {
+    } catch (cause) {
+      const error = withMemoryAdvice(cause, config)
       const failed = failedRecord(record, error)
       // The disk may be what failed: then the record cannot be written either, and the first error is the one to tell.
       if (failed) await writeRecord(runDir, failed).catch(() => undefined)

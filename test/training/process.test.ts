@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { cp, readdir, rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, test } from 'vitest'
-import { LarmorError } from '../../src/errors.ts'
+import { LarmorError, type Fault } from '../../src/errors.ts'
 import { stream } from '../../src/random.ts'
 import { launchTraining, summariseRuns, type TrainJob } from '../../src/training/index.ts'
 import { findCheckpoint, loadCheckpoint, readState } from '../../src/training/checkpoint.ts'
@@ -17,6 +18,7 @@ beforeAll(async () => {
 })
 afterAll(() => store.remove())
 
+const commandLine = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const parentProgram = fileURLToPath(new URL('./parent.ts', import.meta.url))
 
 /** The training process of a job, by its lock; waits until it is at work. */
@@ -111,4 +113,91 @@ test('when the parent is killed, the training saves its step and ends too', asyn
     async () => (await summariseRuns([job.runDir]))[0]!.state === 'interrupted',
   )
   assert.ok((await readState((await findCheckpoint(job.runDir, 'last'))!)).step > 0)
+})
+
+test('a step that takes longer than a person waits: Ctrl-C is answered, and the step still reaches the checkpoint', async () => {
+  const job = jobOn(store, 'long-step', [...TINY.residual, 'steps=100000'])
+  const stop = new AbortController()
+  let [trainer, stoppedAt] = [0, NaN]
+  const report = (event: { at: string; step?: number }): void => {
+    if (event.at !== 'train.step' || event.step !== 3) return
+    void trainerOf(job.runDir).then((pid) => {
+      // A process that is held still is one whose step does not end.
+      process.kill((trainer = pid), 'SIGSTOP')
+      stoppedAt = performance.now()
+      stop.abort()
+    })
+  }
+  await assert.rejects(
+    launchTraining(job, { report, signal: stop.signal, environment: process.env }),
+    (error) =>
+      error instanceof LarmorError && error.fault.kind === 'interrupted' && /process \d+/.test(error.fault.expected),
+  )
+  assert.ok(performance.now() - stoppedAt < 2000)
+  await assert.rejects(trainHere({ ...job, settings: [], resume: true }), /already at work/)
+  process.kill(trainer, 'SIGCONT')
+  await until('the training process lived on', async () => (await lockHolder(job.runDir)) === undefined)
+  const [summary] = await summariseRuns([job.runDir])
+  const saved = await readState((await findCheckpoint(job.runDir, 'last'))!)
+  assert.deepEqual([summary!.state, summary!.step], ['interrupted', saved.step])
+  assert.ok(saved.step >= 3)
+})
+
+test('a slice store that is cut short under the training ends typed; so does going on without it, and with it nothing is lost', async () => {
+  const storeDir = join(store.dir, 'vanishing')
+  await cp(store.storeDir, storeDir, { recursive: true })
+  const job = jobOn(store, 'vanished', [...TINY.residual, 'steps=100000', 'checkpointSeconds=0'], { storeDir })
+  let cut = false
+  const report = (event: { at: string; step?: number }): void => {
+    if (cut || event.at !== 'train.step') return
+    cut = true
+    void readdir(join(storeDir, 'patients')).then((files) =>
+      Promise.all(files.map((file) => truncate(join(storeDir, 'patients', file), 64))),
+    )
+  }
+  const storeDamaged = (error: unknown): boolean => error instanceof LarmorError && error.fault.kind === 'store.damaged'
+  await assert.rejects(launchTraining(job, { ...context(), report }), storeDamaged)
+  await assert.rejects(trainHere({ ...job, settings: [], resume: true }), storeDamaged)
+  await rm(storeDir, { recursive: true })
+  await cp(store.storeDir, storeDir, { recursive: true })
+  assert.ok((await readState((await findCheckpoint(job.runDir, 'last'))!)).step > 0)
+  await assert.rejects(trainHere({ ...job, settings: [], resume: true }, 1), /Interrupted/)
+})
+
+/** `larmor train` as the shell starts it, under a limit of the system. */
+async function underLimit(limit: string, run: string, settings: readonly string[]) {
+  const child = spawn('sh', [
+    '-c',
+    `${limit}; exec "$0" "$@"`,
+    process.execPath,
+    commandLine,
+    'train',
+    'pix2pix',
+    store.storeDir,
+    '--run',
+    join(store.dir, run),
+    '--json',
+    '--quiet',
+    '--set',
+    ...settings,
+  ])
+  let out = ''
+  child.stdout.on('data', (text: Buffer) => (out += text.toString()))
+  const code = await new Promise((resolve) => child.on('close', resolve))
+  const { refused } = JSON.parse(out) as { refused: Fault[] }
+  return { code, fault: refused[0]! }
+}
+
+test('too little memory is an error that says what to lower, exit code 4', async () => {
+  const settings = ['batch=64', 'width=256', 'levels=2', 'steps=3']
+  const { code, fault } = await underLimit('ulimit -v 4000000', 'no-memory', settings)
+  assert.deepEqual([code, fault.kind], [4, 'machine.outOfMemory'])
+  assert.match(fault.fix, /recompute=true.*accumulate.*now batch=64 accumulate=1 recompute=false width=256/)
+})
+
+test('a limit on the size of files is told as such, exit code 4, and nothing half-written stays', async () => {
+  const { code, fault } = await underLimit('ulimit -f 40', 'no-file', TINY.residual)
+  assert.deepEqual([code, fault.kind], [4, 'machine.diskFull'])
+  assert.match(fault.found, /limit/)
+  assert.deepEqual(await readdir(join(store.dir, 'no-file', 'checkpoints')), [])
 })
