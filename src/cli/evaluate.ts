@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { LarmorError } from '../errors.ts'
 import { cohortCases, defaultRange, evaluateCases, huTableBaseline, jsonSafe, pairCase } from '../evaluation/index.ts'
-import type { CohortOptions, Evaluation, EvaluationCase, RangeChoice } from '../evaluation/index.ts'
+import type { CohortOptions, Evaluation, EvaluationCase, PredictionFolder, RangeChoice } from '../evaluation/index.ts'
 import { refuseFilled, version } from '../files.ts'
 import { readPlan, splitOf } from '../plan/index.ts'
 import type { Plan } from '../plan/index.ts'
@@ -24,17 +24,21 @@ const namedFolder = z
 const options = z.strictObject({
   cohort: z.string().optional(),
   prediction: z.array(namedFolder).optional(),
+  contrast: z.array(namedFolder).optional(),
   role: z.string().optional(),
   plan: z.string().optional(),
   reference: z.string().optional(),
   test: z.string().optional(),
   mask: z.string().optional(),
   ct: z.string().optional(),
+  rois: z.array(z.string()).optional(),
+  resample: z.boolean().optional(),
   range: interval.optional(),
   testRange: interval.optional(),
   output: z.string().optional(),
 })
 type Options = z.infer<typeof options>
+type Named = z.infer<typeof namedFolder>
 
 export const evaluateCommand = command({
   name: 'evaluate',
@@ -45,12 +49,21 @@ export const evaluateCommand = command({
       '--prediction <name=dir...>',
       'a name, and the folder with its images <id>.nii.gz or <id>/; several are put side by side',
     ],
-    ['--plan <plan.json>', 'adds the baseline that knows HU alone: the plan’s mean MR at each HU'],
+    [
+      '--contrast <name=dir...>',
+      'images made from contrast CT of the same patients, by the model of the --prediction of this name: tested against it',
+    ],
+    [
+      '--plan <plan.json>',
+      'map the reference as the plan does, say who was in training, and add the baseline that knows the plan’s mean MR at each HU',
+    ],
     ['--role <role>', 'which registered MR is the reference (mr_t1 …), where patients have several'],
     ['--reference <image>', 'the real image: DICOM folder, .nii, .nii.gz or .mha'],
     ['--test <image>', 'the image to score, on the same grid'],
+    ['--resample', 'take what is on another grid to the reference’s, linearly, and say so'],
     ['--mask <image>', 'score only where this is above 0'],
     ['--ct <image>', 'shown in the report; its body is the mask where --mask is not given'],
+    ['--rois <file...>', 'structures to score in: label images, or DICOM RTSTRUCT'],
     [
       '--range <lo,hi>',
       'take intensities as they are, with this data range; default: each image to [0, 1] by its own scale',
@@ -67,59 +80,81 @@ export const evaluateCommand = command({
 })
 
 async function scorePair(given: Options, context: Context): Promise<Outcome> {
-  const { reference, test, mask, ct, testRange } = given
+  const { reference, test, mask, ct, rois, resample, testRange } = given
   if (reference === undefined || test === undefined)
     throw wrong('neither a cohort nor a pair', '--reference and --test, or a cohort')
-  if (given.prediction ?? given.plan ?? given.role)
-    throw wrong('--prediction, --plan or --role without a cohort', 'a cohort before --prediction')
-  const cases = [pairCase({ reference, test, mask, ct, testScale: testRange })]
-  return outcome(await evaluate(cases, given, context), cases, given.output)
+  if (given.prediction ?? given.contrast ?? given.plan ?? given.role)
+    throw wrong('--prediction, --contrast, --plan or --role without a cohort', 'a cohort before --prediction')
+  const cases = [pairCase({ reference, test, mask, ct, rois, resample, testScale: testRange })]
+  return outcome(await evaluate(cases, rangeOf(given), given.output, context), cases, given.output)
 }
 
 async function scoreCohort(cohort: string, given: Options, context: Context): Promise<Outcome> {
-  if (!given.prediction) throw wrong('a cohort without --prediction', 'at least one --prediction name=dir')
-  if (given.reference ?? given.test ?? given.mask ?? given.ct)
+  const { prediction, contrast = [], role, testRange, resample, plan: planFile, output } = given
+  if (!prediction) throw wrong('a cohort without --prediction', 'at least one --prediction name=dir')
+  if (given.reference ?? given.test ?? given.mask ?? given.ct ?? given.rois)
     throw wrong('a cohort and a pair', 'either a cohort with --prediction, or --reference and --test')
-  if (given.output === undefined) throw wrong('no --output', '--output <dir> for the report')
-  const { prediction, role, testRange, plan } = given
-  const known = plan === undefined ? {} : knownFrom(await readPlan(plan))
-  const cases = await cohortCases(cohort, prediction, { role, testScale: testRange, ...known })
-  return outcome(await evaluate(cases, given, context), cases, given.output)
+  if (output === undefined) throw wrong('no --output', '--output <dir> for the report')
+  if (given.range && planFile) throw wrong('--range and --plan', '--plan alone: it has a mapping of its own')
+  const plan = planFile === undefined ? undefined : await readPlan(planFile)
+  const range = plan ? mappingOf(plan) : rangeOf(given)
+  const folders = [...prediction, ...contrastFolders(contrast, prediction)]
+  const known = plan ? knownFrom(plan) : {}
+  const { seed } = context
+  const cases = await cohortCases(cohort, folders, { seed, range, role, resample, testScale: testRange, ...known })
+  return outcome(await evaluate(cases, range, output, context), cases, output)
 }
 
-/** The baseline that the plan's table makes, and which patients a model trained by this plan has seen. */
-function knownFrom(plan: Plan): Pick<CohortOptions, 'baseline' | 'splitOf'> {
-  const { huToMr, ct, split } = plan
+/** Each named after the prediction that it is tested against. */
+function contrastFolders(contrast: readonly Named[], predictions: readonly Named[]): PredictionFolder[] {
+  return contrast.map(({ name, folder }) => {
+    if (!predictions.some((each) => each.name === name))
+      throw wrong(`--contrast ${name}=… without --prediction ${name}=…`, 'the name of a --prediction')
+    return { name: `${name}, contrast CT`, folder, contrastOf: name }
+  })
+}
+
+function rangeOf({ range, testRange }: Options): RangeChoice {
+  if (range && testRange) throw wrong('--range and --test-range', '--range alone: it leaves both images as they are')
+  return range ? { kind: 'as-is', ...range } : defaultRange
+}
+
+/** The plan's mapping of MR, which is not concerned with coils. */
+function mappingOf({ mr: { biasCorrection: _, ...mapping } }: Plan): RangeChoice {
+  return mapping
+}
+
+/** The baseline that the plan's table makes, which patients a model trained by this plan has seen, and what it does about coils. */
+function knownFrom(plan: Plan): Pick<CohortOptions, 'baselines' | 'splitOf' | 'biasCorrection'> {
+  const { huToMr, ct, split, mr } = plan
   const partOf = (id: string): string =>
     split.by === 'slice' && split.train.includes(id)
       ? 'half of its slices trained'
       : (splitOf(plan, id, 0) ?? 'not in the plan')
-  return { baseline: huTableBaseline(huToMr, ct), splitOf: partOf }
+  return { baselines: [huTableBaseline(huToMr, ct)], splitOf: partOf, biasCorrection: mr.biasCorrection }
 }
 
 async function evaluate(
   cases: EvaluationCase[],
-  { range, testRange, plan, output }: Options,
-  context: Context,
+  range: RangeChoice,
+  output: string | undefined,
+  { seed, report, signal }: Context,
 ): Promise<Evaluation> {
-  if (range && testRange) throw wrong('--range and --test-range', '--range alone: it leaves both images as they are')
-  if (range && plan) throw wrong('--range and --plan', '--plan alone: its baseline has a scale of its own')
   if (output !== undefined) await refuseFilled(output)
-  const { seed, report, signal } = context
-  const choice: RangeChoice = range ? { kind: 'as-is', ...range } : defaultRange
   const created = new Date().toISOString()
-  return evaluateCases(cases, { range: choice, seed, report, signal, larmor: version(), created })
+  return evaluateCases(cases, { range, seed, report, signal, larmor: version(), created })
 }
 
 async function outcome(evaluation: Evaluation, cases: EvaluationCase[], output?: string): Promise<Outcome> {
   const report = output === undefined ? undefined : await writeReport(output, evaluation, cases)
   const first = evaluation.predictions[0]?.name
-  const { refused, patients, predictions } = evaluation
+  const { refused, patients, predictions, comparisons } = evaluation
   const json = {
     metrics: first === undefined ? null : meanMetrics(evaluation, first),
     unmasked: patients.length === 1 ? patients[0]!.predictions[0]!.unmasked : null,
     range: patients.length === 1 ? patients[0]!.predictions[0]!.rule : evaluation.range,
     predictions,
+    comparisons,
     patients: patients.length,
     refused: refused.map(({ id, fault }) => ({ id, ...fault })),
     ...(output === undefined ? {} : { output, report }),

@@ -17,7 +17,7 @@ export function requireSameGrid(reference: Grid, other: Grid, what: string): voi
     where: `The ${what} against the reference`,
     found,
     expected,
-    fix: 'Resample one onto the other’s grid first: a score over shifted voxels would measure the shift.',
+    fix: 'Resample one onto the other’s grid first, or let --resample do it: a score over shifted voxels would measure the shift.',
   })
 }
 

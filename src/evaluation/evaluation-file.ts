@@ -5,12 +5,13 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { readJson, writeFileAtomic, writeJson } from '../files.ts'
-import type { Evaluation } from './evaluation.ts'
-import { metricNames, sliceMetricNames } from './metric-names.ts'
+import type { Evaluation } from './evaluation-data.ts'
+import { metricNames, sliceMetricNames, structureMetricNames } from './metric-names.ts'
 
 const score = z.union([z.number(), z.literal('Infinity'), z.null()]).transform((v) => (v === 'Infinity' ? Infinity : v))
 const size = z.tuple([z.number(), z.number(), z.number()])
-const scale = z.strictObject({ low: z.number(), high: z.number() })
+const knots = z.strictObject({ mr: z.array(z.number()), unit: z.array(z.number()) })
+const scale = z.strictObject({ low: z.number(), high: z.number(), knots: knots.optional() })
 const metrics = z.record(z.enum(metricNames), score)
 const summary = z.strictObject({
   patients: z.int(),
@@ -22,6 +23,9 @@ const summary = z.strictObject({
   interval95: z.tuple([z.number(), z.number()]).nullable(),
 })
 const summaries = z.record(z.enum(metricNames), summary)
+const structureNames = z.enum(structureMetricNames)
+const finding = z.strictObject({ label: z.string(), value: z.string() })
+const kind = z.enum(['model', 'baseline'])
 const slice = z.strictObject({
   sliceIndex: z.int(),
   maskVoxels: z.int(),
@@ -36,6 +40,7 @@ const slice = z.strictObject({
 })
 const prediction = z.strictObject({
   name: z.string(),
+  kind,
   voxelsSha256: z.string(),
   rule: z.union([
     z.strictObject({ kind: z.literal('as-is'), low: z.number(), high: z.number() }),
@@ -46,7 +51,37 @@ const prediction = z.strictObject({
   countedSlices: z.int(),
   smallSlices: z.int(),
   emptySlices: z.int(),
+  structures: z.array(z.strictObject({ name: z.string(), voxels: z.int(), metrics: z.record(structureNames, score) })),
+  findings: z.array(finding),
   slices: z.array(slice),
+})
+const registration = z.strictObject({
+  verdict: z.enum(['good', 'look', 'reject']),
+  method: z.string(),
+  nmi: z.number(),
+  nmiAtStart: z.number(),
+  surfaceP95Mm: z.number().nullable(),
+  inverseConsistencyMm: z.number().nullable(),
+  statedErrorMm: z.number().nullable(),
+})
+const comparison = z.strictObject({
+  kind: z.enum(['models', 'baseline', 'contrast']),
+  first: z.string(),
+  second: z.string(),
+  metrics: z.record(
+    z.enum(metricNames),
+    z.strictObject({
+      patients: z.int(),
+      zeros: z.int(),
+      meanDifference: z.number().nullable(),
+      interval95: z.tuple([z.number(), z.number()]).nullable(),
+      shift: z.number().nullable(),
+      rankBiserial: z.number().nullable(),
+      pValue: z.number().nullable(),
+      pHolm: z.number().nullable(),
+      method: z.enum(['exact', 'normal']).nullable(),
+    }),
+  ),
 })
 const patient = z.strictObject({
   id: z.string(),
@@ -54,7 +89,8 @@ const patient = z.strictObject({
   spacingMm: size,
   referenceSha256: z.string(),
   maskVoxels: z.int().nullable(),
-  findings: z.array(z.strictObject({ label: z.string(), value: z.string() })),
+  registration: registration.nullable(),
+  findings: z.array(finding),
   predictions: z.array(prediction),
 })
 const fault = z.strictObject({
@@ -67,15 +103,35 @@ const fault = z.strictObject({
 })
 
 export const EvaluationFile = z.strictObject({
-  schema: z.literal('larmor/evaluation@1'),
+  schema: z.literal('larmor/evaluation@2'),
   larmor: z.string(),
   created: z.string(),
   seed: z.int(),
   range: z.union([
     z.strictObject({ kind: z.literal('as-is'), low: z.number(), high: z.number() }),
     z.strictObject({ kind: z.literal('percentile'), lowPercentile: z.number(), highPercentile: z.number() }),
+    z.strictObject({ kind: z.literal('z-score'), deviations: z.number() }),
+    z.strictObject({
+      kind: z.literal('landmarks'),
+      percentiles: z.array(z.number()),
+      standard: z.array(z.number()),
+    }),
   ]),
-  predictions: z.array(z.strictObject({ name: z.string(), metrics: summaries, unmasked: summaries.nullable() })),
+  predictions: z.array(
+    z.strictObject({
+      name: z.string(),
+      kind,
+      contrastOf: z.string().nullable(),
+      metrics: summaries,
+      unmasked: summaries.nullable(),
+      goodPairs: summaries.nullable(),
+      structures: z.array(
+        z.strictObject({ name: z.string(), voxels: z.number(), metrics: z.record(structureNames, summary) }),
+      ),
+    }),
+  ),
+  comparisons: z.array(comparison),
+  baselines: z.array(z.strictObject({ name: z.string(), words: z.string() })),
   patients: z.array(patient),
   refused: z.array(z.strictObject({ id: z.string(), fault })),
 })

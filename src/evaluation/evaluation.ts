@@ -5,87 +5,35 @@
  * scored is refused with its fault and the others go on.
  */
 import { LarmorError, throwIfAborted } from '../errors.ts'
-import type { Fault } from '../errors.ts'
 import { sha256 } from '../files.ts'
-import { listening } from '../progress.ts'
+import { listening, pause, toTheEnd } from '../progress.ts'
 import type { Report } from '../progress.ts'
-import { mrScaleOf } from '../volume/index.ts'
-import type { Mask, MrMapping, MrScale, Vec3, Volume } from '../volume/index.ts'
+import { intersect, mrScaleOf, slab } from '../volume/index.ts'
+import type { Mask, MrScale, Volume } from '../volume/index.ts'
 import { requireFinite, requireSameGrid, requireVoxels } from './comparable.ts'
+import { compare } from './comparisons.ts'
+import type {
+  Evaluation,
+  EvaluationCase,
+  LoadedCase,
+  PatientScores,
+  Prediction,
+  PredictionKind,
+  PredictionScores,
+  RangeChoice,
+  Refusal,
+  Structure,
+  StructureScores,
+} from './evaluation-data.ts'
 import type { IntensityRule } from './intensity-rule.ts'
-import { metricNames } from './metric-names.ts'
-import type { MetricName, Metrics } from './metric-names.ts'
-import { summarise } from './statistics.ts'
-import type { Summary } from './statistics.ts'
+import { structureMetricNames } from './metric-names.ts'
+import type { StructureMetrics } from './metric-names.ts'
+import { summariesOf } from './summaries.ts'
 import { evaluateVolumesInSteps } from './volume-scores.ts'
-import type { SliceScores, VolumeScores } from './volume-scores.ts'
+import type { VolumeScores } from './volume-scores.ts'
 
-export type LoadedCase = {
-  readonly reference: Volume
-  /** The patient; without one the whole image is scored. */
-  readonly mask?: Mask | undefined
-  /** Where the reference has data; the mask is cut by it. */
-  readonly fieldOfView?: Mask | undefined
-  /** Shown beside the MR; not scored. */
-  readonly ct?: Volume | undefined
-  /** Findings about the reference itself, such as how well it was registered: shown, not used. */
-  readonly findings?: readonly Finding[] | undefined
-}
-export type Finding = { readonly label: string; readonly value: string }
-/** `scale`: the values that its maker says are black and white; without one the reference's scale serves. */
-export type Prediction = { readonly volume: Volume; readonly scale?: MrScale | undefined }
-export type EvaluationCase = {
-  /** Ours (p001), never a name. */
-  readonly id: string
-  readonly load: () => Promise<LoadedCase>
-  readonly predictions: readonly { readonly name: string; readonly load: (of: LoadedCase) => Promise<Prediction> }[]
-}
-
-/** `as-is`: both images unchanged, R = high − low. `percentile`: each to [0, 1] by its scale, the reference's from itself. */
-export type RangeChoice = { readonly kind: 'as-is'; readonly low: number; readonly high: number } | PercentileMapping
-type PercentileMapping = Extract<MrMapping, { kind: 'percentile' }>
 /** The plan's own default, so that evaluation sees what training saw. */
 export const defaultRange: RangeChoice = { kind: 'percentile', lowPercentile: 0.5, highPercentile: 99.5 }
-
-export type PredictionScores = {
-  readonly name: string
-  readonly voxelsSha256: string
-  readonly rule: IntensityRule
-  /** Inside the mask, or over the whole image where there is none. */
-  readonly metrics: Metrics
-  /** The same without the body mask (inside the field of view): null where no mask was given. */
-  readonly unmasked: Metrics | null
-  readonly countedSlices: number
-  readonly smallSlices: number
-  readonly emptySlices: number
-  readonly slices: readonly SliceScores[]
-}
-export type PatientScores = {
-  readonly id: string
-  readonly size: Vec3
-  readonly spacingMm: Vec3
-  readonly referenceSha256: string
-  /** null: no mask, every voxel was scored. */
-  readonly maskVoxels: number | null
-  readonly findings: readonly Finding[]
-  readonly predictions: readonly PredictionScores[]
-}
-export type PredictionSummary = {
-  readonly name: string
-  readonly metrics: Record<MetricName, Summary>
-  readonly unmasked: Record<MetricName, Summary> | null
-}
-export type Refusal = { readonly id: string; readonly fault: Fault }
-export type Evaluation = {
-  readonly schema: 'larmor/evaluation@1'
-  readonly larmor: string
-  readonly created: string
-  readonly seed: number
-  readonly range: RangeChoice
-  readonly predictions: readonly PredictionSummary[]
-  readonly patients: readonly PatientScores[]
-  readonly refused: readonly Refusal[]
-}
 
 export type EvaluationOptions = {
   readonly range: RangeChoice
@@ -118,14 +66,21 @@ export async function evaluateCases(cases: readonly EvaluationCase[], options: E
     }
   }
   report({ at: 'progress', task: 'evaluating', done: cases.length, of: cases.length, unit: 'patients' })
-  const names = [...new Set(patients.flatMap(({ predictions }) => predictions.map(({ name }) => name)))]
+  const contrastOf = new Map(
+    cases.flatMap(({ predictions }) => predictions.map((each) => [each.name, each.contrastOf])),
+  )
+  const predictions = summariesOf(patients, seed, contrastOf)
+  const shown = new Set(predictions.map(({ name }) => name))
+  const words = new Map(cases.flatMap(({ baselines = [] }) => baselines.map((each) => [each.name, each.words])))
   return {
-    schema: 'larmor/evaluation@1',
+    schema: 'larmor/evaluation@2',
     larmor,
     created,
     seed,
     range,
-    predictions: names.map((name) => summaryOf(name, patients, seed)),
+    predictions,
+    comparisons: compare(patients, predictions, seed),
+    baselines: [...words].filter(([name]) => shown.has(name)).map(([name, words]) => ({ name, words })),
     patients,
     refused,
   }
@@ -140,38 +95,112 @@ export async function evaluateCase(
   const loaded = await each.load()
   const { reference } = loaded
   const region = scoredRegion(loaded)
-  const scale = range.kind === 'percentile' ? mrScaleOf(reference, region ?? everywhere(reference), range) : undefined
+  const scale = range.kind === 'as-is' ? undefined : mrScaleOf(reference, region ?? everywhere(reference), range)
   const predictions: PredictionScores[] = []
   for (const { name, load } of each.predictions) {
     const prediction = await load(loaded)
     const rule: IntensityRule =
       range.kind === 'as-is' ? range : { kind: 'unit', reference: scale!, test: prediction.scale ?? scale! }
-    predictions.push(await scorePrediction(name, loaded, region, prediction.volume, rule, signal))
+    predictions.push(await scorePrediction({ name, kind: 'model' }, loaded, region, prediction, rule, signal))
   }
+  const own = await scoreBaselines(each, loaded, region, range, scale, signal)
   return {
     id: each.id,
     size: reference.grid.size,
     spacingMm: reference.grid.spacingMm,
     referenceSha256: voxelsSha256(reference),
     maskVoxels: region ? requireVoxels(region, 'mask') : null,
+    registration: loaded.registration ?? null,
     findings: loaded.findings ?? [],
-    predictions,
+    predictions: [...predictions, ...own],
   }
 }
 
-async function scorePrediction(
-  name: string,
-  { reference, mask, fieldOfView }: LoadedCase,
+async function scoreBaselines(
+  { id, baselines = [] }: EvaluationCase,
+  loaded: LoadedCase,
   region: Mask | undefined,
-  test: Volume,
+  range: RangeChoice,
+  scale: MrScale | undefined,
+  signal: AbortSignal | undefined,
+): Promise<PredictionScores[]> {
+  const scores: PredictionScores[] = []
+  const { grid } = loaded.reference
+  const asIs = range.kind === 'as-is' ? range : undefined
+  for (const { name, predict } of baselines) {
+    await pause(`Making the baseline "${name}"`, signal)
+    const where = region ?? everywhere(loaded.reference)
+    const values = await predict({ id, loaded, region: where, scale: scale ?? asIs! })
+    if (!values) continue
+    const rule: IntensityRule = asIs ?? { kind: 'unit', reference: scale!, test: { low: 0, high: 1 } }
+    if (asIs) for (let n = 0; n < values.length; n++) values[n] = asIs.low + (asIs.high - asIs.low) * values[n]!
+    const prediction: Prediction = { volume: { grid, values } }
+    scores.push(await scorePrediction({ name, kind: 'baseline' }, loaded, region, prediction, rule, signal))
+  }
+  return scores
+}
+
+async function scorePrediction(
+  named: { readonly name: string; readonly kind: PredictionKind },
+  { reference, mask, fieldOfView, structures = [] }: LoadedCase,
+  region: Mask | undefined,
+  { volume: test, covered, findings = [] }: Prediction,
   rule: IntensityRule,
   signal: AbortSignal | undefined,
 ): Promise<PredictionScores> {
+  const cut = (mask: Mask | undefined): Mask | undefined =>
+    covered && mask ? intersect(mask, covered) : (mask ?? covered)
   const scored = (mask: Mask | undefined): Promise<VolumeScores> =>
-    listening(evaluateVolumesInSteps({ reference, test, mask, rule }), `Scoring ${name}`, signal)
-  const { metrics, maskVoxels: _, ...slices } = await scored(region)
-  const unmasked = mask ? (await scored(fieldOfView)).metrics : null
-  return { name, voxelsSha256: voxelsSha256(test), rule, metrics, unmasked, ...slices }
+    listening(evaluateVolumesInSteps({ reference, test, mask, rule }), `Scoring ${named.name}`, signal)
+  const own = cut(region)
+  const { metrics, maskVoxels: _, ...slices } = await scored(own)
+  const unmasked = mask ? (await scored(cut(fieldOfView))).metrics : null
+  const inStructures: StructureScores[] = []
+  for (const structure of structures) {
+    await pause(`Scoring ${named.name}`, signal)
+    inStructures.push(scoreStructure(structure, { reference, test, region: own, rule }))
+  }
+  return {
+    ...named,
+    voxelsSha256: voxelsSha256(test),
+    rule,
+    metrics,
+    unmasked,
+    ...slices,
+    structures: inStructures,
+    findings,
+  }
+}
+
+type InStructure = {
+  readonly reference: Volume
+  readonly test: Volume
+  readonly region: Mask | undefined
+  readonly rule: IntensityRule
+}
+
+/** In the structure's own slices, where it meets the region; without a voxel there, nothing is defined. */
+function scoreStructure(
+  { name, firstSlice, mask }: Structure,
+  { reference, test, region, rule }: InStructure,
+): StructureScores {
+  const last = firstSlice + mask.grid.size[2] - 1
+  const inside = region ? intersect(mask, slab(region, firstSlice, last)) : mask
+  const voxels = inside.values.reduce((sum, value) => sum + (value === 0 ? 0 : 1), 0)
+  const { metrics } =
+    voxels === 0
+      ? { metrics: undefined }
+      : toTheEnd(
+          evaluateVolumesInSteps({
+            reference: slab(reference, firstSlice, last),
+            test: slab(test, firstSlice, last),
+            mask: inside,
+            rule,
+            structure: true,
+          }),
+        )
+  const own = structureMetricNames.map((metric) => [metric, metrics?.[metric] ?? null])
+  return { name, voxels, metrics: Object.fromEntries(own) as StructureMetrics }
 }
 
 /**
@@ -193,24 +222,6 @@ export function scoredRegion({ reference, mask, fieldOfView }: LoadedCase): Mask
 
 function everywhere({ grid, values }: Volume): Mask {
   return { grid, values: new Uint8Array(values.length).fill(1) }
-}
-
-function summaryOf(name: string, patients: readonly PatientScores[], seed: number): PredictionSummary {
-  const scores = patients.flatMap(({ predictions }) => predictions.filter((each) => each.name === name))
-  const over = (metricsOf: (scores: PredictionScores) => Metrics | null): Record<MetricName, Summary> => {
-    const summary = (metric: MetricName): Summary =>
-      summarise(
-        scores.map((each) => metricsOf(each)?.[metric] ?? null),
-        seed,
-        metric,
-      )
-    return Object.fromEntries(metricNames.map((metric) => [metric, summary(metric)])) as Record<MetricName, Summary>
-  }
-  return {
-    name,
-    metrics: over(({ metrics }) => metrics),
-    unmasked: scores.some(({ unmasked }) => unmasked) ? over(({ unmasked }) => unmasked) : null,
-  }
 }
 
 /** Of the values alone, whatever file they came in. */

@@ -1,16 +1,26 @@
 /**
  * The report of an evaluation as one HTML file: no script, no network, no second file.
- * Summary first, then distributions, then pictures, then methods and hashes.
+ * Summary first, then distributions, then pictures, structures and patients, then methods and hashes.
  */
 import { metricDefinitions } from '../evaluation/index.ts'
-import type { Evaluation, MetricName, SliceScores } from '../evaluation/index.ts'
+import type { Evaluation, MetricName } from '../evaluation/index.ts'
+import { comparisonTable, contrastTable, fewPatientsWords, published } from './comparison-tables.ts'
 import { imageUnit, methods, scaleWords, smallImagesWords } from './methods.ts'
-import { ctWindowHu, differenceLimit, rankedMetric } from './pictures.ts'
+import { rankedMetric } from './pictures.ts'
 import type { Pictures, SlicePicture } from './pictures.ts'
+import { picturesLegend, sliceFigure } from './slice-figures.ts'
 import { style } from './style.ts'
-import { colourBar, stripPlot } from './svg.ts'
-import type { Group } from './svg.ts'
-import { findingsTable, patientTable, refusedTable, summaryTable } from './tables.ts'
+import { forestPlot, stripPlot } from './svg.ts'
+import type { Estimate, Group } from './svg.ts'
+import {
+  findingsTable,
+  metricsTable,
+  patientTable,
+  referencesTable,
+  refusedTable,
+  structuresTable,
+  summaryTable,
+} from './tables.ts'
 import { counted, escapeHtml, shown } from './text.ts'
 
 export const syntheticNotice =
@@ -18,18 +28,22 @@ export const syntheticNotice =
 
 export function htmlReport(evaluation: Evaluation, pictures: Pictures): string {
   const title = 'Synthetic MRI against real MR'
+  const several = evaluation.patients.length > 1
   const body = [
     header(title, evaluation),
     keyFigures(evaluation),
-    section('Summary', summaryTable(evaluation) + smallImages(evaluation)),
-    evaluation.refused.length > 0 ? section('Not scored', refusedTable(evaluation)) : '',
+    section('Summary', summary(evaluation)),
+    section('Not scored', evaluation.refused.length > 0 ? refusedTable(evaluation) : ''),
+    section('Compared over the same patients', compared(evaluation)),
+    section('With and without contrast agent', contrast(evaluation)),
     section('Slices', `<p class="soft">${plotWords(evaluation)}</p>${plots(evaluation)}`),
     pictureSection('Worst, median and best slice', extremesWords(evaluation), pictures.extremes),
-    evaluation.patients.length > 1
-      ? pictureSection('Every patient', 'Each patient’s median slice.', pictures.patients.map(firstOnly))
-      : '',
-    evaluation.patients.length > 1 ? section('Patients', patientTable(evaluation)) : '',
-    registration(evaluation),
+    section('Structures', structures(evaluation)),
+    section('All metrics', metricsTable(evaluation)),
+    section('The references', references(evaluation)),
+    section('What synthesis found', findings(evaluation)),
+    several ? pictureSection('Every patient', 'Each patient’s median slice.', pictures.patients.map(firstOnly)) : '',
+    several ? section('Patients', patientTable(evaluation)) : '',
     section('Methods', definitions(evaluation)),
     section('Provenance', provenance(evaluation)),
   ]
@@ -41,17 +55,18 @@ export function htmlReport(evaluation: Evaluation, pictures: Pictures): string {
 `
 }
 
+/** Nothing where there is nothing to say. */
 function section(title: string, content: string): string {
-  return `<section><h2>${title}</h2>${content}</section>`
+  return content === '' ? '' : `<section><h2>${title}</h2>${content}</section>`
 }
 
 function header(title: string, { created, patients, predictions }: Evaluation): string {
   const slices = patients
     .flatMap((each) => each.predictions.slice(0, 1))
     .reduce((sum, each) => sum + each.countedSlices, 0)
-  const names = predictions.map(({ name }) => name).join(', ')
+  const names = predictions.filter(({ kind }) => kind === 'model').map(({ name }) => name)
   return `<p class="kicker">larmor evaluation · ${escapeHtml(created.slice(0, 10))}</p><h1>${title}</h1>
-<p class="soft">${counted(patients.length, 'patient')}, ${counted(slices, 'slice')} · scored: ${escapeHtml(names)}</p>
+<p class="soft">${counted(patients.length, 'patient')}, ${counted(slices, 'slice')} · scored: ${escapeHtml(names.join('; '))}</p>
 <p class="notice">${escapeHtml(syntheticNotice)}</p>`
 }
 
@@ -76,14 +91,68 @@ function keyWords({ patients }: Evaluation, name: string): string {
   return `${escapeHtml(name)}, ${where}${spread}.`
 }
 
+function summary(evaluation: Evaluation): string {
+  const words = evaluation.baselines.map(
+    ({ name, words }) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(words)}</dd>`,
+  )
+  const explained = words.length === 0 ? '' : `<dl class="baselines">${words.join('')}</dl>`
+  return `${forest(evaluation)}${summaryTable(evaluation)}${explained}${smallImages(evaluation)}`
+}
+
+/** Each prediction's mean and interval in one metric, with the published figure where it is MS-SSIM. */
+function forest(evaluation: Evaluation): string {
+  const metric = rankedMetric(evaluation)
+  const { title, digits } = metricDefinitions[metric]
+  const { predictions, patients } = evaluation
+  if (predictions.length < 2 && patients.length < 2) return ''
+  const rows = predictions.flatMap(({ name, kind, metrics }, n): Estimate[] => {
+    const { mean, interval95 } = metrics[metric]
+    if (mean === null) return []
+    const values = patients.flatMap(
+      (patient) => patient.predictions.find((each) => each.name === name)?.metrics[metric] ?? [],
+    )
+    return [{ label: name, series: n, faint: kind === 'baseline', mean, interval: interval95, values }]
+  })
+  const reference =
+    metric === 'ms_ssim_2d'
+      ? {
+          label: `published ${published.mean} ± ${published.sd}, definition unpublished`,
+          mean: published.mean,
+          sd: published.sd,
+        }
+      : undefined
+  const warning = reference
+    ? ' The dashed line is the published two-stage system’s figure (AAPM 2026, abstract 2158): its MS-SSIM variant, intensity range and mask are not published, so nothing here can be held against it directly.'
+    : ''
+  return `<p class="soft">A dot is a patient, the square the mean, the line its 95 % interval over patients. Grey: what the program made itself to hold the models against.${warning}</p>${forestPlot(rows, title, digits, reference)}`
+}
+
+function compared(evaluation: Evaluation): string {
+  const tests = comparisonTable(evaluation)
+  return tests === ''
+    ? ''
+    : `<p class="soft">Differences are the second’s score minus the first’s, patient by patient.${fewPatientsWords(evaluation)} All metrics are in evaluation.json.</p>${tests}`
+}
+
+function contrast(evaluation: Evaluation): string {
+  const tests = contrastTable(evaluation)
+  return tests === ''
+    ? ''
+    : `<p class="soft">The same patients and the same model, once from CT with contrast agent, once without.${fewPatientsWords(evaluation)} The published system lost about ${Math.abs(published.contrastDifference)} MS-SSIM (AAPM 2026, abstract 2158; definition unpublished).</p>${tests}`
+}
+
 /** Why a table may have no MS-SSIM. */
 function smallImages({ patients }: Evaluation): string {
   const words = smallImagesWords(patients)
   return words === '' ? '' : `<p class="soft">${escapeHtml(words)}</p>`
 }
 
+function modelsOf({ predictions }: Evaluation): string[] {
+  return predictions.filter(({ kind }) => kind === 'model').map(({ name }) => name)
+}
+
 function plotWords(evaluation: Evaluation): string {
-  const names = evaluation.predictions.map(({ name }, n) => `<span class="series${n % 4}">■</span> ${escapeHtml(name)}`)
+  const names = modelsOf(evaluation).map((name, n) => `<span class="series${n % 4}">■</span> ${escapeHtml(name)}`)
   const legend = names.length > 1 ? ` ${names.join(' &nbsp; ')}.` : ''
   return `A dot is a counted slice; the box spans the quartiles and the bar is the median; the diamond is the patient’s own figure.${legend}`
 }
@@ -98,15 +167,17 @@ function plots(evaluation: Evaluation): string {
     .join('')
 }
 
-function groupsOf({ patients, predictions }: Evaluation, metric: 'ms_ssim_2d' | 'ssim_2d' | 'mae'): Group[] {
-  const names = predictions.map(({ name }) => name)
-  return patients.flatMap(({ id, predictions: scores }) =>
-    scores.map(({ name, slices, metrics }) => ({
-      label: names.length > 1 ? `${id} · ${name}` : id,
-      series: names.indexOf(name),
-      values: slices.filter((slice) => slice.counted).flatMap((slice) => slice[metric] ?? []),
-      mean: metrics[metric],
-    })),
+function groupsOf(evaluation: Evaluation, metric: 'ms_ssim_2d' | 'ssim_2d' | 'mae'): Group[] {
+  const names = modelsOf(evaluation)
+  return evaluation.patients.flatMap(({ id, predictions }) =>
+    predictions
+      .filter(({ kind }) => kind === 'model')
+      .map(({ name, slices, metrics }) => ({
+        label: names.length > 1 ? `${id} · ${name}` : id,
+        series: names.indexOf(name),
+        values: slices.filter((slice) => slice.counted).flatMap((slice) => slice[metric] ?? []),
+        mean: metrics[metric],
+      })),
   )
 }
 
@@ -118,9 +189,7 @@ function extremesWords(evaluation: Evaluation): string {
 
 function pictureSection(title: string, words: string, pictures: readonly SlicePicture[]): string {
   if (pictures.length === 0) return ''
-  const legend = `CT window ${shown(ctWindowHu.low, 0)} … ${ctWindowHu.high} HU. Both MR images in the scored range, black to white. Difference = test − reference, ± ${differenceLimit} of the range: blue is too dark, red too bright; unscored voxels are left blank.`
-  const shownPictures = pictures.map(figure).join('')
-  return section(title, `<p class="soft">${words} ${legend}</p>${shownPictures}`)
+  return section(title, `<p class="soft">${words} ${picturesLegend}</p>${pictures.map(sliceFigure).join('')}`)
 }
 
 /** A page of many patients shows one prediction; the tables have them all. */
@@ -128,61 +197,25 @@ function firstOnly(picture: SlicePicture): SlicePicture {
   return { ...picture, predictions: picture.predictions.slice(0, 1) }
 }
 
-function figure(picture: SlicePicture): string {
-  const { label, patientId, sliceIndex, predictions } = picture
-  const scores = predictions.map(({ name, scores: own }) => {
-    const text = own ? sliceWords(own) : ''
-    return predictions.length > 1 ? `${escapeHtml(name)}: ${text}` : text
-  })
-  const where = label === patientId ? '' : `${escapeHtml(patientId)}, `
-  // CT | sMRI | real MR | difference; a further prediction stands below, its pictures under those of the first.
-  const made = picture.ct ? 2 : 1
-  const panels = [
-    ...(picture.ct ? [panel('CT', picture.ct, picture, { column: 1, row: 1, scale: true })] : []),
-    panel('real MR', picture.reference, picture, { column: made + 1, row: 1 }),
-    ...predictions.flatMap(({ name, image, difference }, n) => [
-      panel(`synthetic · ${name}`, image, picture, { column: made, row: n + 1, scale: made === 1 && n === 0 }),
-      panel('difference', difference, picture, { column: made + 2, row: n + 1 }),
-    ]),
-  ]
-  const bar = `<div class="bar" style="grid-area:1/${made + 3}">${colourBar(differenceLimit, 'share of the range')}</div>`
-  const caption = `<figcaption><b>${escapeHtml(label)}</b> · ${where}slice ${sliceIndex + 1}<br>${scores.join('<br>')}</figcaption>`
-  return `<figure>${caption}<div class="pictures" style="grid-template-columns:repeat(${made + 2},minmax(0,1fr)) 52px">${panels.join('')}${bar}</div></figure>`
+function structures(evaluation: Evaluation): string {
+  const own = structuresTable(evaluation)
+  return own === ''
+    ? ''
+    : `<p class="soft">Inside each structure, the body and the field of view; mean over the patients who have it. Beside the models the first baseline.</p>${own}`
 }
 
-/** The scores that are defined. */
-function sliceWords(scores: SliceScores): string {
-  const named = [
-    ['MS-SSIM', scores.ms_ssim_2d, 3],
-    ['SSIM', scores.ssim_2d, 3],
-    ['MAE', scores.mae, 4],
-  ] as const
-  return named
-    .flatMap(([name, value, digits]) => (value === null ? [] : [`${name} ${shown(value, digits)}`]))
-    .join(', ')
+function references(evaluation: Evaluation): string {
+  const own = referencesTable(evaluation)
+  return own === ''
+    ? ''
+    : `<p class="soft">A reference that was registered carries its registration’s error into every figure above: misalignment lowers them, and a model can be rewarded for copying it.</p>${own}`
 }
 
-type Place = { readonly column: number; readonly row: number; readonly scale?: boolean }
-
-/** One picture in millimetres true to each other; the first carries the scale bar. */
-function panel(name: string, image: string, picture: SlicePicture, { column, row, scale = false }: Place): string {
-  const kind = name === 'difference' ? 'difference' : ''
-  const { widthMm, heightMm, marks } = picture
-  const lengthMm = [100, 50, 20, 10, 5].find((mm) => mm < widthMm * 0.4) ?? 2
-  const bar = scale
-    ? `<span class="scale" data-length="${lengthMm} mm" style="width:${((100 * lengthMm) / widthMm).toFixed(2)}%"></span>`
-    : ''
-  const letters = kind === '' ? `<i class="left">${marks.left}</i><i class="top">${marks.top}</i>` : ''
-  return `<div class="panel" style="grid-area:${row}/${column}"><span class="name">${escapeHtml(name)}</span><div class="frame ${kind}" style="aspect-ratio:${widthMm.toFixed(2)}/${heightMm.toFixed(2)}"><img src="${image}" alt="${escapeHtml(`${name}, ${picture.label}`)}">${letters}${bar}</div></div>`
-}
-
-function registration(evaluation: Evaluation): string {
-  const table = findingsTable(evaluation)
-  if (table === '') return ''
-  return section(
-    'The references',
-    `<p class="soft">A reference that was registered carries its registration’s error into every figure above: misalignment lowers them, and a model can be rewarded for copying it.</p>${table}`,
-  )
+function findings(evaluation: Evaluation): string {
+  const own = findingsTable(evaluation)
+  return own === ''
+    ? ''
+    : `<p class="soft">From the qa.json beside each sMRI, and what was done to it before scoring.</p>${own}`
 }
 
 function definitions(evaluation: Evaluation): string {
@@ -195,7 +228,9 @@ function provenance(evaluation: Evaluation): string {
   const scales = scaleWords(evaluation)
   const hashes = evaluation.patients.flatMap(({ id, referenceSha256, predictions }) => [
     `${escapeHtml(id)} reference ${referenceSha256}`,
-    ...predictions.map(({ name, voxelsSha256 }) => `${escapeHtml(id)} ${escapeHtml(name)} ${voxelsSha256}`),
+    ...predictions
+      .filter(({ kind }) => kind === 'model')
+      .map(({ name, voxelsSha256 }) => `${escapeHtml(id)} ${escapeHtml(name)} ${voxelsSha256}`),
   ])
   return `<dl><dt>Program</dt><dd>larmor ${escapeHtml(evaluation.larmor)}, seed ${evaluation.seed}</dd>
 <dt>Made</dt><dd>${escapeHtml(evaluation.created)}</dd>

@@ -7,6 +7,7 @@ import {
   smallestSliceShare,
 } from '../evaluation/index.ts'
 import type { Evaluation, MetricName } from '../evaluation/index.ts'
+import type { MrMapping } from '../volume/index.ts'
 import { counted, escapeHtml, intensity } from './text.ts'
 
 export type Line = { readonly term: string; readonly words: string }
@@ -29,12 +30,28 @@ export function methods(evaluation: Evaluation): Line[] {
 function intensityWords({ range, patients }: Evaluation): string {
   if (range.kind === 'as-is')
     return `Both images as they are, without clipping; the data range R is ${intensity(range.high)} − ${intensity(range.low)} = ${intensity(range.high - range.low)}.`
-  const rules = patients.flatMap(({ predictions }) => predictions.map(({ rule }) => rule))
+  const rules = patients.flatMap(({ predictions }) =>
+    predictions.filter(({ kind }) => kind === 'model').map(({ rule }) => rule),
+  )
   const own = rules.some((rule) => rule.kind === 'unit' && differ(rule.reference, rule.test))
   const test = own
     ? 'The test image by the black and white that its maker states'
     : 'The test image by the same two values'
-  return `Each image is mapped to [0, 1] and clipped; R = 1. The reference by its own percentiles ${range.lowPercentile} and ${range.highPercentile} inside the mask. ${test}; nothing is fitted to the reference with the test image in view.`
+  return `Each image is mapped to [0, 1] and clipped; R = 1. The reference by its own ${mappingWords(range)} inside the mask. ${test}; nothing is fitted to the reference with the test image in view.`
+}
+
+/** What of a reference's own values makes its black and white. */
+export function mappingWords(mapping: MrMapping): string {
+  switch (mapping.kind) {
+    case 'percentile':
+      return `percentiles ${mapping.lowPercentile} and ${mapping.highPercentile}`
+    case 'z-score':
+      return `mean ± ${mapping.deviations} standard deviations`
+    case 'landmarks':
+      return `histogram landmarks (${mapping.percentiles.length} percentiles laid on the plan’s standard)`
+    default:
+      return mapping satisfies never
+  }
 }
 
 function differ(a: { low: number; high: number }, b: { low: number; high: number }): boolean {
@@ -59,7 +76,7 @@ function sliceWords({ patients }: Evaluation): string {
 
 function statisticsWords({ patients, seed }: Evaluation): string {
   return patients.length > 1
-    ? `Each patient counts once. Mean ± sample standard deviation over ${patients.length} patients; below it the 95 % interval of the mean by percentile bootstrap over patients (${bootstrapResamples} resamples, seed ${seed}).`
+    ? `Each patient counts once. Mean ± sample standard deviation over ${patients.length} patients; below it the 95 % interval of the mean by percentile bootstrap over patients (${bootstrapResamples} resamples, seed ${seed}). Pairs of predictions: Wilcoxon’s signed-rank test over patients (two-sided, exact, ties included), matched-pairs rank-biserial correlation, Hodges–Lehmann shift; Holm’s correction over all comparisons of a metric.`
     : 'One patient: no deviation and no interval.'
 }
 
@@ -84,7 +101,9 @@ export function imageUnit(range: Evaluation['range']): string {
 /** The scales that were used, one line a patient; empty where the images were left as they are. */
 export function scaleWords(evaluation: Evaluation): string {
   const lines = evaluation.patients.flatMap(({ id, predictions }) => {
-    const rules = predictions.flatMap(({ name, rule }) => (rule.kind === 'unit' ? [{ name, rule }] : []))
+    const rules = predictions.flatMap(({ name, kind, rule }) =>
+      kind === 'model' && rule.kind === 'unit' ? [{ name, rule }] : [],
+    )
     if (rules.length === 0) return []
     const { low, high } = rules[0]!.rule.reference
     const tests = rules.map(({ name, rule }) => `${name} ${intensity(rule.test.low)} … ${intensity(rule.test.high)}`)

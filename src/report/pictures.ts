@@ -3,10 +3,17 @@
  * Chosen by score alone, by a fixed rule, so that nobody picks a flattering one.
  */
 import { mapInto, rangeOf, scoredRegion } from '../evaluation/index.ts'
-import type { Evaluation, EvaluationCase, IntensityRule, LoadedCase, SliceScores } from '../evaluation/index.ts'
+import type {
+  Evaluation,
+  EvaluationCase,
+  IntensityRule,
+  LoadedCase,
+  Prediction,
+  SliceScores,
+} from '../evaluation/index.ts'
 import { slab, volume } from '../volume/index.ts'
 import type { Mask, Volume } from '../volume/index.ts'
-import { differencePixels, greyPixels } from './colours.ts'
+import { differencePixels, greyPixels, uncertaintyPixels } from './colours.ts'
 import { boxAround, cropped, planeOf } from './plane.ts'
 import type { Box, Plane } from './plane.ts'
 import { dataUri, encodePng } from './png.ts'
@@ -15,6 +22,8 @@ import { dataUri, encodePng } from './png.ts'
 export const ctWindowHu = { low: -160, high: 240 } as const
 /** Fixed, so that difference pictures of two reports can be held side by side; a share of the data range. */
 export const differenceLimit = 0.4
+/** Of the standard deviation of the samples, a share of the data range: what synthesis shows it over. */
+export const uncertaintyLimit = 0.25
 const marginMm = 6
 const mostPatientsShown = 12
 
@@ -31,6 +40,8 @@ export type SlicePicture = ChosenSlice & {
     readonly name: string
     readonly image: string
     readonly difference: string
+    /** null where its maker states none. */
+    readonly uncertainty: string | null
     readonly scores: SliceScores | undefined
   }[]
 }
@@ -87,9 +98,9 @@ export async function takePictures(evaluation: Evaluation, cases: readonly Evalu
     const own = wanted.filter(({ patientId }) => patientId === each.id)
     if (own.length === 0) continue
     const loaded = await each.load()
-    const volumes = new Map<string, Volume>()
-    for (const { name, load } of each.predictions) volumes.set(name, (await load(loaded)).volume)
-    for (const slice of own) taken.set(slice, drawSlice(evaluation, slice, loaded, volumes))
+    const made = new Map<string, Prediction>()
+    for (const { name, load } of each.predictions) made.set(name, await load(loaded))
+    for (const slice of own) taken.set(slice, drawSlice(evaluation, slice, loaded, made))
   }
   const ofAll = (slices: ChosenSlice[]): SlicePicture[] => slices.flatMap((slice) => taken.get(slice) ?? [])
   return { extremes: ofAll(extremes), patients: ofAll(patients) }
@@ -99,10 +110,12 @@ function drawSlice(
   evaluation: Evaluation,
   slice: ChosenSlice,
   loaded: LoadedCase,
-  volumes: ReadonlyMap<string, Volume>,
+  predictions: ReadonlyMap<string, Prediction>,
 ): SlicePicture {
   const k = slice.sliceIndex
-  const scores = evaluation.patients.find(({ id }) => id === slice.patientId)!.predictions
+  const scores = evaluation.patients
+    .find(({ id }) => id === slice.patientId)!
+    .predictions.filter(({ kind }) => kind === 'model')
   const mask = planeOf(scoredRegion(loaded) ?? everything(loaded.reference), k)
   const box = boxAround(mask, marginMm)
   const selected = cropped(mask, box).values
@@ -115,13 +128,15 @@ function drawSlice(
     ct: loaded.ct ? grey(cropped(planeOf(loaded.ct, k), box), ctWindowHu.low, ctWindowHu.high) : null,
     reference: grey(reference, 0, 1),
     predictions: scores.map(({ name, rule, slices }) => {
-      const made = mappedPlane(volumes.get(name)!, k, rule, 'test', box)
+      const prediction = predictions.get(name)!
+      const made = mappedPlane(prediction.volume, k, rule, 'test', box)
       const difference = made.values.map((value, n) => value - reference.values[n]!)
       const pixels = differencePixels(difference, differenceLimit, selected)
       return {
         name,
         image: grey(made, 0, 1),
         difference: dataUri(encodePng(made.width, made.height, pixels, 4)),
+        uncertainty: prediction.uncertainty ? spreadPlane(prediction.uncertainty, k, rule, box, selected) : null,
         scores: slices.find(({ sliceIndex }) => sliceIndex === k),
       }
     }),
@@ -150,6 +165,14 @@ function mappedPlane(
     ),
     box,
   )
+}
+
+/** As a share of the range that the image is compared in. */
+function spreadPlane(source: Volume, k: number, rule: IntensityRule, box: Box, selected: ArrayLike<number>): string {
+  const { low, high } = rule.kind === 'as-is' ? rule : rule.test
+  const { width, height, values } = cropped(planeOf(source, k), box)
+  const shares = Float64Array.from(values, (value) => value / (high - low))
+  return dataUri(encodePng(width, height, uncertaintyPixels(shares, uncertaintyLimit, Uint8Array.from(selected)), 4))
 }
 
 function grey({ width, height, values }: Plane, low: number, high: number): string {

@@ -1,12 +1,14 @@
 /** An evaluation in a few lines for a terminal. */
 import { metricDefinitions, metricNames } from '../evaluation/index.ts'
 import type { Evaluation, Metrics } from '../evaluation/index.ts'
-import { imageUnit, smallImagesWords } from './methods.ts'
+import { imageUnit, mappingWords, smallImagesWords } from './methods.ts'
+import { rankedMetric } from './pictures.ts'
 import { counted, intensity, shown } from './text.ts'
 
 /** A table of metrics (rows) and predictions (columns), then what the figures rest on. */
 export function summaryText(evaluation: Evaluation): string {
-  const { predictions, patients, range } = evaluation
+  const { patients, range } = evaluation
+  const predictions = evaluation.predictions.filter(({ kind }) => kind === 'model')
   const head = ['', ...predictions.map(({ name }) => name)]
   const rows = metricNames.map((metric) => {
     const { title, digits, unit } = metricDefinitions[metric]
@@ -26,7 +28,20 @@ export function summaryText(evaluation: Evaluation): string {
       .join('  ')
       .trimEnd(),
   )
-  return [...table, '', ...notes(evaluation), smallImagesWords(patients)].join('\n').trimEnd()
+  return [...table, '', ...against(evaluation), ...notes(evaluation), smallImagesWords(patients)]
+    .filter((line, n) => line !== '' || n === table.length)
+    .join('\n')
+    .trimEnd()
+}
+
+/** What the program made itself, in the two main metrics. */
+function against({ predictions, ...rest }: Evaluation): string[] {
+  const metric = rankedMetric({ predictions, ...rest })
+  const baselines = predictions.filter(({ kind }) => kind === 'baseline')
+  if (baselines.length === 0) return []
+  const one = ({ name, metrics }: (typeof baselines)[number]): string =>
+    `${name} ${shown(metrics[metric].mean, metricDefinitions[metric].digits)} / ${shown(metrics.mae.mean, metricDefinitions.mae.digits)}`
+  return [`to hold it against (${metricDefinitions[metric].title} / MAE): ${baselines.map(one).join('; ')}`]
 }
 
 function notes({ patients, range, refused }: Evaluation): string[] {
@@ -38,7 +53,7 @@ function notes({ patients, range, refused }: Evaluation): string[] {
     lines.push(`intensities as they are, range ${intensity(range.low)} … ${intensity(range.high)}`)
   else if (first?.rule.kind === 'unit') {
     const { reference, test } = first.rule
-    const percentiles = `percentiles ${range.lowPercentile} and ${range.highPercentile}`
+    const percentiles = mappingWords(range)
     lines.push(
       `range from the reference: ${intensity(reference.low)} … ${intensity(reference.high)} (${percentiles}${patients.length > 1 ? `, ${patients[0]!.id}` : ''}); test image: ${intensity(test.low)} … ${intensity(test.high)}; both to [0, 1]`,
     )

@@ -242,7 +242,15 @@ describe('a cohort of three, of whom one has no prediction and one is excluded',
     await writeFile(plan, JSON.stringify(planOf({ train: ['p001'], validation: ['p003'], test: ['p002'] })))
     const outcome = await larmor({ ...given(), plan })
     const predictions = outcome.json['predictions'] as { name: string; metrics: { mae: { mean: number } } }[]
-    expect(predictions.map(({ name }) => name)).toEqual(['ours', 'theirs', 'HU table'])
+    expect(predictions.map(({ name }) => name)).toEqual([
+      'ours',
+      'theirs',
+      'HU table',
+      'CT, best monotone map',
+      'population mean',
+      'another patient',
+      'registration ceiling',
+    ])
     expect(predictions[2]!.metrics.mae.mean).toBeGreaterThan(predictions[0]!.metrics.mae.mean)
     const html = await readFile(at('scores', 'report.html'), 'utf8')
     for (const words of ['part of the split', '<td>train</td>', '<td>test</td>']) expect(html).toContain(words)
