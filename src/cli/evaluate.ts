@@ -97,7 +97,7 @@ async function scoreCohort(cohort: string, given: Options, context: Context): Pr
   if (output === undefined) throw wrong('no --output', '--output <dir> for the report')
   if (given.range && planFile) throw wrong('--range and --plan', '--plan alone: it has a mapping of its own')
   const plan = planFile === undefined ? undefined : await readPlan(planFile)
-  const range = plan ? mappingOf(plan) : rangeOf(given)
+  const range = plan ? plan.mr : rangeOf(given)
   const folders = [...prediction, ...contrastFolders(contrast, prediction)]
   const known = plan ? knownFrom(plan) : {}
   const { seed } = context
@@ -119,19 +119,14 @@ function rangeOf({ range, testRange }: Options): RangeChoice {
   return range ? { kind: 'as-is', ...range } : defaultRange
 }
 
-/** The plan's mapping of MR, which is not concerned with coils. */
-function mappingOf({ mr: { biasCorrection: _, ...mapping } }: Plan): RangeChoice {
-  return mapping
-}
-
-/** The baseline that the plan's table makes, which patients a model trained by this plan has seen, and what it does about coils. */
-function knownFrom(plan: Plan): Pick<CohortOptions, 'baselines' | 'splitOf' | 'biasCorrection'> {
-  const { huToMr, ct, split, mr } = plan
+/** The baseline that the plan's table makes, which patients a model trained by this plan has seen. */
+function knownFrom(plan: Plan): Pick<CohortOptions, 'baselines' | 'splitOf'> {
+  const { huToMr, ct, split } = plan
   const partOf = (id: string): string =>
     split.by === 'slice' && split.train.includes(id)
       ? 'half of its slices trained'
       : (splitOf(plan, id, 0) ?? 'not in the plan')
-  return { baselines: [huTableBaseline(huToMr, ct)], splitOf: partOf, biasCorrection: mr.biasCorrection }
+  return { baselines: [huTableBaseline(huToMr, ct)], splitOf: partOf }
 }
 
 async function evaluate(

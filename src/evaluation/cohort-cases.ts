@@ -50,8 +50,6 @@ export type CohortOptions = {
   readonly splitOf?: ((id: string) => string) | undefined
   /** Beside those that the program makes of the cohort alone. */
   readonly baselines?: readonly Baseline[] | undefined
-  /** The plan divides out the uneven brightness of coils: the reference is seen so. */
-  readonly biasCorrection?: boolean | undefined
   readonly resample?: boolean | undefined
 }
 
@@ -155,8 +153,7 @@ async function loadPatient(cohortDir: string, patient: Patient, options: CohortO
     ? maskOntoReference((await readImage(valid)).volume, mr.grid, false)
     : undefined
   return {
-    reference:
-      options.biasCorrection === true ? withoutBias(mr, fieldOfView ? intersect(mask, fieldOfView) : mask) : mr,
+    reference: evensCoils(options) ? withoutBias(mr, fieldOfView ? intersect(mask, fieldOfView) : mask) : mr,
     mask,
     fieldOfView,
     ct,
@@ -166,10 +163,15 @@ async function loadPatient(cohortDir: string, patient: Patient, options: CohortO
   }
 }
 
-function patientFindings(id: string, { splitOf, biasCorrection }: CohortOptions): Finding[] {
+function evensCoils({ range }: CohortOptions): boolean {
+  return range.kind !== 'as-is' && range.biasCorrection === true
+}
+
+function patientFindings(id: string, options: CohortOptions): Finding[] {
+  const { splitOf } = options
   return [
     ...(splitOf ? [{ label: 'part of the split', value: splitOf(id) }] : []),
-    ...(biasCorrection === true ? [{ label: 'coils', value: 'divided out of the reference, as planned' }] : []),
+    ...(evensCoils(options) ? [{ label: 'coils', value: 'divided out of the reference, as planned' }] : []),
   ]
 }
 

@@ -62,8 +62,13 @@ export type EvaluationCase = {
   readonly baselines?: readonly Baseline[] | undefined
 }
 
-/** `as-is`: both images unchanged, R = high − low. Else each to [0, 1] by its scale, the reference's found from itself so. */
-export type RangeChoice = { readonly kind: 'as-is'; readonly low: number; readonly high: number } | MrMapping
+/**
+ * `as-is`: both images unchanged, R = high − low. Else each to [0, 1] by its scale, the reference's found from itself so,
+ * after the uneven brightness of coils was divided out of it where a plan does that.
+ */
+export type RangeChoice =
+  | { readonly kind: 'as-is'; readonly low: number; readonly high: number }
+  | (MrMapping & { readonly biasCorrection?: boolean | undefined })
 export type PredictionKind = 'model' | 'baseline'
 export type StructureScores = { readonly name: string; readonly voxels: number; readonly metrics: StructureMetrics }
 export type PredictionScores = {

@@ -26,6 +26,7 @@ const summaries = z.record(z.enum(metricNames), summary)
 const structureNames = z.enum(structureMetricNames)
 const finding = z.strictObject({ label: z.string(), value: z.string() })
 const kind = z.enum(['model', 'baseline'])
+const biasCorrection = z.boolean().optional()
 const slice = z.strictObject({
   sliceIndex: z.int(),
   maskVoxels: z.int(),
@@ -109,12 +110,18 @@ export const EvaluationFile = z.strictObject({
   seed: z.int(),
   range: z.union([
     z.strictObject({ kind: z.literal('as-is'), low: z.number(), high: z.number() }),
-    z.strictObject({ kind: z.literal('percentile'), lowPercentile: z.number(), highPercentile: z.number() }),
-    z.strictObject({ kind: z.literal('z-score'), deviations: z.number() }),
+    z.strictObject({
+      kind: z.literal('percentile'),
+      lowPercentile: z.number(),
+      highPercentile: z.number(),
+      biasCorrection,
+    }),
+    z.strictObject({ kind: z.literal('z-score'), deviations: z.number(), biasCorrection }),
     z.strictObject({
       kind: z.literal('landmarks'),
       percentiles: z.array(z.number()),
       standard: z.array(z.number()),
+      biasCorrection,
     }),
   ]),
   predictions: z.array(

@@ -11,7 +11,7 @@ export const picturesLegend = `CT window ${shown(ctWindowHu.low, 0)} … ${ctWin
 type Bar = Parameters<typeof colourBar>
 const grey = (share: number): readonly number[] => Array.from({ length: 3 }, () => Math.round(255 * share))
 const bars = {
-  ct: [grey, [`${shown(ctWindowHu.low, 0)}`, 'HU', `${ctWindowHu.high}`]],
+  ct: [grey, [shown(ctWindowHu.low, 0), 'HU', String(ctWindowHu.high)]],
   mr: [grey, ['0', 'share of the range', '1']],
   difference: [(share) => divergingColour(2 * share - 1), [`−${differenceLimit}`, '0', `+${differenceLimit}`]],
   uncertainty: [sequentialColour, ['0', 'standard deviation', String(uncertaintyLimit)]],
