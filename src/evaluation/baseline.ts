@@ -4,26 +4,11 @@
  */
 import { stream } from '../random.ts'
 import { mapCt, mapMr } from '../volume/index.ts'
-import type { CtMapping, Mask, MrScale } from '../volume/index.ts'
+import type { CtMapping, Mask } from '../volume/index.ts'
 import { smoothWobble, wobbled } from './ceiling.ts'
-import type { LoadedCase } from './evaluation-data.ts'
+import type { Baseline } from './evaluation-data.ts'
 import { applyMonotone, bestMonotoneMap } from './monotone.ts'
 import type { Population } from './population.ts'
-
-/** The case, where it is scored, and the scale that its reference is scored in. */
-export type BaselineInput = {
-  readonly id: string
-  readonly loaded: LoadedCase
-  readonly region: Mask
-  readonly scale: MrScale
-}
-export type Baseline = {
-  readonly name: string
-  /** One sentence for a report. */
-  readonly words: string
-  /** 0 … 1 in the reference's scale, on its grid, 0 outside the region; null where this case does not have what it takes. */
-  readonly predict: (input: BaselineInput) => Promise<Float32Array | null>
-}
 
 /** Mean mapped MR at each mapped CT value, both in [−1, 1], the CT values rising: the plan's, from training patients. */
 export type HuToMr = { readonly ct: readonly number[]; readonly mr: readonly number[] }

@@ -14,10 +14,10 @@ import { toTheEnd } from '../progress.ts'
 import { bodyMask, intersect, mrScaleOf, withoutBiasInSteps } from '../volume/index.ts'
 import type { Mask, MrScale, Volume } from '../volume/index.ts'
 import { ceilingBaseline, monotoneBaseline, populationBaselines } from './baseline.ts'
-import type { Baseline } from './baseline.ts'
 import { findImage, statedBeside, uncertaintyBeside } from './beside.ts'
 import { defaultRange, scoredRegion } from './evaluation.ts'
 import type {
+  Baseline,
   EvaluationCase,
   Finding,
   LoadedCase,

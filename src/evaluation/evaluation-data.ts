@@ -1,11 +1,8 @@
 /** What an evaluation is given (cases that load their own images) and what it leaves, as plain data. */
 import type { Fault } from '../errors.ts'
 import type { Mask, MrMapping, MrScale, Vec3, Volume } from '../volume/index.ts'
-import type { Baseline } from './baseline.ts'
-import type { Comparison } from './comparisons.ts'
 import type { IntensityRule } from './intensity-rule.ts'
 import type { Metrics, StructureMetrics } from './metric-names.ts'
-import type { PredictionSummary } from './summaries.ts'
 import type { SliceScores } from './volume-scores.ts'
 
 export type LoadedCase = {
@@ -53,6 +50,21 @@ export type NamedPrediction = {
   readonly contrastOf?: string | undefined
   readonly load: (of: LoadedCase) => Promise<Prediction>
 }
+/** The case, where it is scored, and the scale that its reference is scored in. */
+export type BaselineInput = {
+  readonly id: string
+  readonly loaded: LoadedCase
+  readonly region: Mask
+  readonly scale: MrScale
+}
+export type Baseline = {
+  readonly name: string
+  /** One sentence for a report. */
+  readonly words: string
+  /** 0 … 1 in the reference's scale, on its grid, 0 outside the region; null where this case does not have what it takes. */
+  readonly predict: (input: BaselineInput) => Promise<Float32Array | null>
+}
+
 export type EvaluationCase = {
   /** Ours (p001), never a name. */
   readonly id: string
@@ -99,17 +111,3 @@ export type PatientScores = {
   readonly predictions: readonly PredictionScores[]
 }
 export type Refusal = { readonly id: string; readonly fault: Fault }
-export type Evaluation = {
-  readonly schema: 'larmor/evaluation@2'
-  readonly larmor: string
-  readonly created: string
-  readonly seed: number
-  readonly range: RangeChoice
-  /** Models in the order given, then baselines. */
-  readonly predictions: readonly PredictionSummary[]
-  readonly comparisons: readonly Comparison[]
-  /** What each baseline is. */
-  readonly baselines: readonly { readonly name: string; readonly words: string }[]
-  readonly patients: readonly PatientScores[]
-  readonly refused: readonly Refusal[]
-}

@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { readJson, writeFileAtomic, writeJson } from '../files.ts'
-import type { Evaluation } from './evaluation-data.ts'
+import type { Evaluation } from './evaluation.ts'
 import { metricNames, sliceMetricNames, structureMetricNames } from './metric-names.ts'
 
 const score = z.union([z.number(), z.literal('Infinity'), z.null()]).transform((v) => (v === 'Infinity' ? Infinity : v))

@@ -12,8 +12,8 @@ import { intersect, mrScaleOf, slab } from '../volume/index.ts'
 import type { Mask, MrScale, Volume } from '../volume/index.ts'
 import { requireFinite, requireSameGrid, requireVoxels } from './comparable.ts'
 import { compare } from './comparisons.ts'
+import type { Comparison } from './comparisons.ts'
 import type {
-  Evaluation,
   EvaluationCase,
   LoadedCase,
   PatientScores,
@@ -29,11 +29,27 @@ import type { IntensityRule } from './intensity-rule.ts'
 import { structureMetricNames } from './metric-names.ts'
 import type { StructureMetrics } from './metric-names.ts'
 import { summariesOf } from './summaries.ts'
+import type { PredictionSummary } from './summaries.ts'
 import { evaluateVolumesInSteps } from './volume-scores.ts'
 import type { VolumeScores } from './volume-scores.ts'
 
 /** The plan's own default, so that evaluation sees what training saw. */
 export const defaultRange: RangeChoice = { kind: 'percentile', lowPercentile: 0.5, highPercentile: 99.5 }
+
+export type Evaluation = {
+  readonly schema: 'larmor/evaluation@2'
+  readonly larmor: string
+  readonly created: string
+  readonly seed: number
+  readonly range: RangeChoice
+  /** Models in the order given, then baselines. */
+  readonly predictions: readonly PredictionSummary[]
+  readonly comparisons: readonly Comparison[]
+  /** What each baseline is. */
+  readonly baselines: readonly { readonly name: string; readonly words: string }[]
+  readonly patients: readonly PatientScores[]
+  readonly refused: readonly Refusal[]
+}
 
 export type EvaluationOptions = {
   readonly range: RangeChoice
