@@ -26,8 +26,9 @@ import {
   type ParamSpec,
   type Placement,
 } from '../nn/index.ts'
-import { add, noGrad, relu, scope, type Generator, type Tensor } from '../tensor/index.ts'
+import { add, cat, noGrad, relu, scope, type Generator, type Tensor } from '../tensor/index.ts'
 import { bodyMultiple, bodySpec, smallUnet, type BodyOptions } from './small-unet.ts'
+import { tissueMean, tissueMeanSpec } from './tissue-mean.ts'
 
 /** MR over CT, both in [−1, 1]: straight lines between points, flat beyond the ends. `ct` rises strictly. */
 export type Table = { ct: readonly number[]; mr: readonly number[] }
@@ -41,28 +42,39 @@ export type ResidualOptions = {
   /** 1 works on the full grid; 2 turns squares of 2 × 2 pixels into channels first: coarser, faster. */
   unshuffle: number
   table: Table
+  /** Above 0 the table looks up the CT averaged within tissue over so much of [−1, 1] (tissue-mean.ts), not pixel by pixel. */
+  tissueRange: number
 }
 
-export const RESIDUAL_DEFAULTS = { width: 16, levels: 4, unshuffle: 1 } as const
+export const RESIDUAL_DEFAULTS = { width: 16, levels: 4, unshuffle: 1, tissueHu: 80 } as const
 
 /** H and W have to be multiples of this. */
 export const residualMultiple = (options: Pick<ResidualOptions, 'unshuffle' | 'levels'>): number =>
   bodyMultiple(options)
 
-/** ct [N, inChannels, H, W] → mr [N, 1, H, W] = table(middle slice) + network(ct). */
+/** ct [N, inChannels, H, W] → mr [N, 1, H, W] = table(middle slice) + network(ct, with the averaged CT and its table's image). */
 export function residual(params: Params, options: ResidualOptions, ct: Tensor): Tensor {
-  const base = noGrad(() => tableMap(params, ct))
-  return add(base, smallUnet(params, bodyOf(options), ct))
+  if (options.tissueRange === 0) return add(tableMap(params, ct), smallUnet(params, bodyOf(options), ct))
+  const averaged = tissueMean(params, ct, options.tissueRange)
+  const base = tableMap(params, averaged)
+  return add(base, smallUnet(params, bodyOf(options), cat([ct, averaged, base], 1)))
 }
 
-/** The table alone, [N, inChannels, H, W] → [N, 1, H, W]: c₀ + Σ sₖ · relu(x − tₖ), written as two 1 × 1 convolutions. */
+/** The table's image alone: what training starts from, and what lies on the CT for certain. */
+export function residualBase(params: Params, { tissueRange }: ResidualOptions, ct: Tensor): Tensor {
+  return scope(() => tableMap(params, tissueRange === 0 ? ct : tissueMean(params, ct, tissueRange)))
+}
+
+/** [N, C, H, W] → [N, 1, H, W]: c₀ + Σ sₖ · relu(x − tₖ) of the middle channel, written as two 1 × 1 convolutions. */
 export function tableMap(params: Params, ct: Tensor): Tensor {
-  return conv2d(params, 'base.slopes', relu(conv2d(params, 'base.knots', ct)))
+  return noGrad(() => conv2d(params, 'base.slopes', relu(conv2d(params, 'base.knots', ct))))
 }
 
 /** The names, shapes and starting values; the table is in `base.*`, which no optimiser changes. */
 export function residualSpec(options: ResidualOptions): ParamSpec[] {
-  return [...tableSpec(options), ...bodySpec(bodyOf(options))]
+  const { inChannels, tissueRange } = options
+  if (tissueRange === 0) return [...tableSpec(options, inChannels), ...bodySpec(bodyOf(options))]
+  return [...tissueMeanSpec(inChannels), ...tableSpec(options, 1), ...bodySpec(bodyOf(options))]
 }
 
 /** Draws the parameters from `generator`. */
@@ -117,8 +129,8 @@ export function residualStep(
   })
 }
 
-const bodyOf = ({ inChannels, width, levels, unshuffle }: ResidualOptions): BodyOptions => ({
-  inChannels,
+const bodyOf = ({ inChannels, width, levels, unshuffle, tissueRange }: ResidualOptions): BodyOptions => ({
+  inChannels: tissueRange === 0 ? inChannels : inChannels + 2,
   outChannels: 1,
   width,
   levels,
@@ -126,7 +138,7 @@ const bodyOf = ({ inChannels, width, levels, unshuffle }: ResidualOptions): Body
   embedding: 0,
 })
 
-function tableSpec({ inChannels, table: { ct, mr } }: ResidualOptions): ParamSpec[] {
+function tableSpec({ table: { ct, mr } }: ResidualOptions, inChannels: number): ParamSpec[] {
   const count = ct.length
   if (count < 2 || mr.length !== count) throw new Error(`a table of ${count} CT and ${mr.length} MR values`)
   const slope = (k: number): number => (k < 0 || k >= count - 1 ? 0 : (mr[k + 1]! - mr[k]!) / (ct[k + 1]! - ct[k]!))

@@ -7,3 +7,4 @@ export { asPlanned, readPair, sourceHashes, type Pair, type PairOf } from './pai
 export type { CtRole, PatientFingerprint } from './fingerprint.ts'
 export { readTestList } from './split-list.ts'
 export { partsOf } from './split.ts'
+export { huSums, huToMrTable } from './hu-to-mr.ts'

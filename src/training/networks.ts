@@ -27,8 +27,9 @@ export function pix2pixOptions(config: UnetConfig, plan: Plan): Pix2pixOptions {
   }
 }
 
-export function residualOptions({ width, levels, unshuffle }: ResidualConfig, plan: Plan): ResidualOptions {
-  return { inChannels: channelsOf(plan), width, levels, unshuffle, table: plan.huToMr }
+export function residualOptions({ width, levels, unshuffle, tissueHu }: ResidualConfig, plan: Plan): ResidualOptions {
+  const tissueRange = (2 * tissueHu) / (plan.ct.highHu - plan.ct.lowHu)
+  return { inChannels: channelsOf(plan), width, levels, unshuffle, table: plan.huToMr, tissueRange }
 }
 
 export function refinerOptions({ width, levels, unshuffle, embedding }: RefinerConfig, plan: Plan): RefinerOptions {

@@ -83,6 +83,8 @@ const Residual = z.strictObject({
   levels: z.int().min(1).max(6),
   unshuffle: z.union([z.literal(1), z.literal(2), z.literal(4)]),
   emaDecay: decay,
+  /** The CT is averaged over differences up to about so many HU before the table looks it up; 0 (and runs of before): not. */
+  tissueHu: z.number().min(0).max(500).default(0),
 })
 
 const Refiner = z.strictObject({

@@ -36,7 +36,7 @@ const TABLE: Table = {
   ct: Array.from({ length: 48 }, (_, k) => -1 + (2 * k) / 47),
   mr: Array.from({ length: 48 }, (_, k) => (k < 12 ? -1 : k < 14 ? 0.9 : k < 20 ? 0.1 : 0.5 - k / 40)),
 }
-const OPTIONS: ResidualOptions = { inChannels: 3, width: 8, levels: 3, unshuffle: 1, table: TABLE }
+const OPTIONS: ResidualOptions = { inChannels: 3, width: 8, levels: 3, unshuffle: 1, table: TABLE, tissueRange: 0 }
 
 function lookUp({ ct, mr }: Table, x: number): number {
   if (x <= ct[0]!) return mr[0]!
