@@ -24,7 +24,7 @@ export function trainFirst(
   // 192 pixels can be halved six times: the reference's own rule for a smaller U-Net, two middle levels fewer.
   const config = configOf('pix2pix', preset, preset === 'paper' ? ['downs=6', ...settings] : settings, store, seed)
   if (!isStage1(config)) throw new Error('a first stage is meant')
-  const stage = createStage1(config, store.plan, 'cpu', undefined)
+  const stage = createStage1(config, store, 'cpu', undefined)
   const trained = seconds > 0 ? trainFor(stage, store, config, seconds) : { steps: 0, images: 0, seconds: 0 }
   return { config, stage, params: untrained(stage.tensors().ema), trained }
 }

@@ -36,7 +36,7 @@ export function trainFor(stage: Stage, store: Store, config: RunConfig, seconds:
     scope(() => {
       const position = step * n
       const batch = augmentedBatch(store, refsAt(training, seed, position, n), config, { seed, position })
-      stage.step(batch, { learningRate: rate, generator: generator(seedOf(seed, 'step', step)) })
+      stage.step(batch, { watched: false, learningRate: rate, generator: generator(seedOf(seed, 'step', step)) })
     })
     share = (cpuSeconds() - begun) / seconds
   }

@@ -63,7 +63,7 @@ export function displacementBetween(image: Tensor, mr: Tensor, weight: Tensor, o
         const xy = sub(local(mul(gx, gy)), mul(mx, my))
         const xd = sub(local(mul(gx, difference)), mul(mx, md))
         const yd = sub(local(mul(gy, difference)), mul(my, md))
-        const stiff = mul(aten['mean.dim'](add(xx, yy), [2, 3], true), STIFFNESS)
+        const stiff = add(mul(aten['mean.dim'](add(xx, yy), [2, 3], true), STIFFNESS), 1e-6)
         const [a, c] = [add(xx, stiff), add(yy, stiff)]
         const determinant = sub(mul(a, c), square(xy))
         const dx = div(sub(mul(c, xd), mul(xy, yd)), determinant)

@@ -27,6 +27,7 @@ import {
   type Placement,
 } from '../nn/index.ts'
 import { add, cat, noGrad, relu, scope, type Generator, type Tensor } from '../tensor/index.ts'
+import { displacementBetween, warped, type AlignOptions } from './align.ts'
 import { bodyMultiple, bodySpec, smallUnet, type BodyOptions } from './small-unet.ts'
 import { tissueMean, tissueMeanSpec } from './tissue-mean.ts'
 
@@ -46,7 +47,7 @@ export type ResidualOptions = {
   tissueRange: number
 }
 
-export const RESIDUAL_DEFAULTS = { width: 16, levels: 4, unshuffle: 1, tissueHu: 80 } as const
+export const RESIDUAL_DEFAULTS = { width: 16, levels: 4, unshuffle: 1, tissueRange: 0.064 } as const
 
 /** H and W have to be multiples of this. */
 export const residualMultiple = (options: Pick<ResidualOptions, 'unshuffle' | 'levels'>): number =>
@@ -98,6 +99,14 @@ export function initResidualTraining(
   return { network, adam: adam(network, { lr }), ema: ema(network, { decay: emaDecay }) }
 }
 
+export type ResidualStep = {
+  lr?: number
+  /** Seek in each pair how far it was left misregistered, and take L1 after a warp by that (align.ts). */
+  align?: AlignOptions | undefined
+} & Partial<Economy>
+
+type ResidualBatch = { ct: Tensor; mr: Tensor; weight: Tensor; off?: Tensor }
+
 export type ResidualLosses = { l1: number; gradientNorm: number }
 
 /** Far above the norm of a healthy step (below 1): it only catches a broken one. */
@@ -111,17 +120,17 @@ export function residualStep(
   state: Residual,
   options: ResidualOptions,
   { ct, mr, weight }: { ct: Tensor; mr: Tensor; weight: Tensor },
-  { lr, accumulate = 1, recompute = false }: { lr?: number } & Partial<Economy> = {},
+  { lr, align, accumulate = 1, recompute = false }: ResidualStep = {},
 ): ResidualLosses {
   return scope(() => {
-    const [parts, total] = [inParts({ ct, mr, weight }, accumulate), totalWeight(weight)]
-    const { terms, grads } = lossGradients(
-      state.network,
-      parts,
-      'l1',
-      (part) => ({ l1: weightedL1(residual(state.network, options, part.ct), part.mr, part.weight, total) }),
-      recompute,
-    )
+    const batch: ResidualBatch = { ct, mr, weight }
+    if (align) batch['off'] = displacementBetween(residualBase(state.network, options, ct), mr, weight, align)
+    const [parts, total] = [inParts(batch, accumulate), totalWeight(weight)]
+    const lossOf = (part: ResidualBatch): { l1: Tensor } => {
+      const made = residual(state.network, options, part.ct)
+      return { l1: weightedL1(part.off ? warped(made, part.off) : made, part.mr, part.weight, total) }
+    }
+    const { terms, grads } = lossGradients(state.network, parts, 'l1', lossOf, recompute)
     const gradientNorm = clipGradients(grads, MAX_GRADIENT_NORM)
     adamStep(state.adam, state.network, grads, lr)
     emaStep(state.ema, state.network)

@@ -6,8 +6,8 @@
  *
  * Export      convolutions with fixed kernels and arithmetic alone; N, H and W stay open.
  */
-import { conv2d, values, type Params, type ParamSpec } from '../nn/index.ts'
-import { add, div, exp, mul, noGrad, scope, square, sub, type Tensor } from '../tensor/index.ts'
+import { conv2d, initialise, values, type Params, type ParamSpec } from '../nn/index.ts'
+import { add, div, exp, mul, generator, noGrad, scope, square, sub, type Tensor } from '../tensor/index.ts'
 
 /** The window's side and the Gaussian's SD, pixels; a slice away counts as much as this many pixels away. */
 const SIDE = 5
@@ -21,12 +21,19 @@ export function tissueMean(params: Params, ct: Tensor, range: number): Tensor {
       const neighbours = conv2d(params, 'mean.neighbours', ct, { padding: (SIDE - 1) / 2 })
       const differences = sub(neighbours, conv2d(params, 'mean.middle', ct))
       const weights = exp(add(mul(square(differences), -1 / (2 * range ** 2)), params.get('mean.place.weight')))
-      return div(
-        conv2d(params, 'mean.sum', mul(weights, neighbours)),
-        conv2d(params, 'mean.sum', weights),
-      )
+      return div(conv2d(params, 'mean.sum', mul(weights, neighbours)), conv2d(params, 'mean.sum', weights))
     }),
   )
+}
+
+/** As `tissueMean`, without a network around it. */
+export function tissueMeanAlone(ct: Tensor, range: number): Tensor {
+  const fixed = initialise(tissueMeanSpec(ct.shape[1]!), generator(0), { dtype: ct.dtype, device: ct.device })
+  try {
+    return tissueMean(fixed, ct, range)
+  } finally {
+    fixed.dispose()
+  }
 }
 
 /** `mean.*`, which no optimiser changes. */
@@ -48,8 +55,16 @@ export function tissueMeanSpec(inChannels: number): ParamSpec[] {
   })
   return [
     fixed('neighbours', [count, inChannels, SIDE, SIDE], picks),
-    fixed('middle', [1, inChannels, 1, 1], Array.from({ length: inChannels }, (_, c) => (c === middle ? 1 : 0))),
+    fixed(
+      'middle',
+      [1, inChannels, 1, 1],
+      Array.from({ length: inChannels }, (_, c) => (c === middle ? 1 : 0)),
+    ),
     fixed('place', [1, count, 1, 1], place),
-    fixed('sum', [1, count, 1, 1], Array.from({ length: count }, () => 1)),
+    fixed(
+      'sum',
+      [1, count, 1, 1],
+      Array.from({ length: count }, () => 1),
+    ),
   ]
 }

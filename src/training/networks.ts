@@ -7,7 +7,7 @@ import {
   unetMultiple,
   unetSpec,
 } from '../models/index.ts'
-import type { Pix2pixOptions, RefinerOptions, ResidualOptions } from '../models/index.ts'
+import type { AlignOptions, Pix2pixOptions, RefinerOptions, ResidualOptions } from '../models/index.ts'
 import type { ParamSpec } from '../nn/index.ts'
 import type { Plan } from '../plan/index.ts'
 import type { RefinerConfig, ResidualConfig, RunConfig, UnetConfig } from './settings.ts'
@@ -30,6 +30,11 @@ export function pix2pixOptions(config: UnetConfig, plan: Plan): Pix2pixOptions {
 export function residualOptions({ width, levels, unshuffle, tissueHu }: ResidualConfig, plan: Plan): ResidualOptions {
   const tissueRange = (2 * tissueHu) / (plan.ct.highHu - plan.ct.lowHu)
   return { inChannels: channelsOf(plan), width, levels, unshuffle, table: plan.huToMr, tissueRange }
+}
+
+/** A displacement is one over about 20 mm, and at most 8 mm along an axis: what a registration leaves, not what it is for. */
+export function alignOptions({ spacingMm }: Plan): AlignOptions {
+  return { windowPx: 20 / spacingMm[0], rounds: 3, largestPx: 8 / spacingMm[0] }
 }
 
 export function refinerOptions({ width, levels, unshuffle, embedding }: RefinerConfig, plan: Plan): RefinerOptions {

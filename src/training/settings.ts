@@ -85,6 +85,8 @@ const Residual = z.strictObject({
   emaDecay: decay,
   /** The CT is averaged over differences up to about so many HU before the table looks it up; 0 (and runs of before): not. */
   tissueHu: z.number().min(0).max(500).default(0),
+  /** Take L1 after a warp by what a pair was left misregistered (models/align.ts); runs of before did not. */
+  align: z.boolean().default(false),
 })
 
 const Refiner = z.strictObject({
@@ -149,10 +151,11 @@ const best = {
   ...undisturbed,
 } as const
 const { ngf, downs, norm, dropout } = PAPER_UNET
+const { levels, unshuffle } = RESIDUAL_DEFAULTS
 const emaDecay = 0.999
 const networkDefaults = {
   unet: { width: ngf, criticWidth: ngf, downs, norm, dropout, lambdaL1: PAPER_LAMBDA_L1 },
-  residual: { ...RESIDUAL_DEFAULTS, emaDecay },
+  residual: { width: RESIDUAL_DEFAULTS.width, levels, unshuffle, emaDecay, tissueHu: 80, align: false },
   // The rate of `best`, whatever the preset: the published system says nothing of its second stage's.
   refiner: { ...REFINER_DEFAULTS, ...PAPER_NOISE, emaDecay, samplerSteps: 5, learningRate: best.learningRate },
 }

@@ -1,13 +1,14 @@
 /** Stage 1 as the loop sees it: the paper's pix2pix, or the residual generator over the table HU → MR. */
-import type { Batch } from '../dataset/index.ts'
+import type { Batch, Store } from '../dataset/index.ts'
 import { generate, initPix2pix, initResidualTraining, pix2pixStep, residual, residualStep } from '../models/index.ts'
 import { adamTensors, countTrained, restoreAdam } from '../nn/index.ts'
 import type { Params } from '../nn/index.ts'
 import type { Plan } from '../plan/index.ts'
 import { seedOf } from '../random.ts'
 import { generator, noGrad, scope, type Tensor } from '../tensor/index.ts'
-import { pix2pixOptions, residualOptions } from './networks.ts'
+import { alignOptions, pix2pixOptions, residualOptions } from './networks.ts'
 import type { ResidualConfig, UnetConfig } from './settings.ts'
+import { tissueTable } from './tissue-table.ts'
 import { insideBody, lossWeight, prefixed, restoreTensors, withPrefix, type Restored, type Stage } from './stage.ts'
 
 /** Weights that predict, and how: [N, C, h, w] → [N, 1, h, w]. No dropout, running statistics: a picture has one answer. */
@@ -22,13 +23,13 @@ export function predictorOf(config: UnetConfig | ResidualConfig, plan: Plan): (p
 
 export function createStage1(
   config: UnetConfig | ResidualConfig,
-  plan: Plan,
+  store: Store,
   device: string,
   restored: Restored | undefined,
 ): Stage {
   return config.generator === 'unet'
-    ? createUnet(config, plan, device, restored)
-    : createResidual(config, plan, device, restored)
+    ? createUnet(config, store.plan, device, restored)
+    : createResidual(config, store, device, restored)
 }
 
 function createUnet(config: UnetConfig, plan: Plan, device: string, restored: Restored | undefined): Stage {
@@ -79,8 +80,9 @@ function createUnet(config: UnetConfig, plan: Plan, device: string, restored: Re
   }
 }
 
-function createResidual(config: ResidualConfig, plan: Plan, device: string, restored: Restored | undefined): Stage {
-  const options = residualOptions(config, plan)
+function createResidual(config: ResidualConfig, store: Store, device: string, restored: Restored | undefined): Stage {
+  const { plan } = store
+  const options = startingOptions(config, store, device, restored)
   const { learningRate: lr, emaDecay } = config
   const state = initResidualTraining(options, { lr, emaDecay }, generator(seedOf(config.seed, 'weights')), device)
   if (restored) {
@@ -91,6 +93,7 @@ function createResidual(config: ResidualConfig, plan: Plan, device: string, rest
     state.ema.updates = counters['emaUpdates']!
   }
   const predictor = predictorOf(config, plan)
+  const align = config.align ? alignOptions(plan) : undefined
   return {
     parameters: countTrained(state.network),
     step(batch, { learningRate }) {
@@ -98,7 +101,8 @@ function createResidual(config: ResidualConfig, plan: Plan, device: string, rest
       const { accumulate, recompute } = config
       return scope(() => {
         const images = { ct, mr, weight: lossWeight(batch) }
-        const { l1, gradientNorm } = residualStep(state, options, images, { lr: learningRate, accumulate, recompute })
+        const how = { lr: learningRate, align, accumulate, recompute }
+        const { l1, gradientNorm } = residualStep(state, options, images, how)
         return { losses: { l1 }, watched: { gradientNorm } }
       })
     },
@@ -115,6 +119,13 @@ function createResidual(config: ResidualConfig, plan: Plan, device: string, rest
       state.ema.averaged.dispose()
     },
   }
+}
+
+/** The table belongs to the weights from the first step on; the plan's stands in where a checkpoint brings it. */
+function startingOptions(config: ResidualConfig, store: Store, device: string, restored: Restored | undefined) {
+  const options = residualOptions(config, store.plan)
+  if (restored || options.tissueRange === 0) return options
+  return { ...options, table: tissueTable(store, options.tissueRange, config.seed, device) }
 }
 
 function imageOf({ body }: Batch, image: Tensor): Record<string, Float32Array> {

@@ -124,7 +124,7 @@ function createStage(
   stage1: Stage1 | undefined,
   loaded: Loaded | undefined,
 ): Stage {
-  if (config.generator !== 'refiner') return createStage1(config, store.plan, device, loaded)
+  if (config.generator !== 'refiner') return createStage1(config, store, device, loaded)
   return createStage2(config, store, stage1!, device, loaded)
 }
 

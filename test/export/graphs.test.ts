@@ -21,6 +21,7 @@ import { resolveConfig } from '../../src/training/settings.ts'
 
 const plan = {
   neighbours: 1,
+  ct: { kind: 'hu-window', lowHu: -1000, highHu: 1500 },
   huToMr: { ct: [-1, -0.1, 0, 0.1, 1], mr: [-1, 0.5, -0.2, -0.1, -0.9] },
 } as Plan
 const size = [64, 64] as const
@@ -39,7 +40,7 @@ function randomParams(config: RunConfig): Params {
   noGrad(() =>
     scope(() => {
       for (const [name, weights] of params.tensors) {
-        if (name.startsWith('base.') || weights.dtype !== 'float32') continue
+        if (/^(base|mean)\./.test(name) || weights.dtype !== 'float32') continue
         const noise = aten.normal_(aten.empty(weights.shape), 0, 0.05, { generator: draw })
         aten['add_.Tensor'](weights, name.endsWith('running_var') ? aten.abs(noise) : noise)
       }

@@ -40,7 +40,14 @@ function started(network: Params): Params {
 }
 
 function residualOutcome(economy: Partial<Economy>): Outcome {
-  const options = { inChannels: 3, width: 8, levels: 3, unshuffle: 2, table: { ct: [-1, 0, 1], mr: [-1, 0.5, 0] } }
+  const options = {
+    inChannels: 3,
+    width: 8,
+    levels: 3,
+    unshuffle: 2,
+    table: { ct: [-1, 0, 1], mr: [-1, 0.5, 0] },
+    tissueRange: 0.1,
+  }
   const network = started(initResidual(options, generator(1), { dtype }))
   const state = { network, adam: adam(network, { lr: 1e-3 }), ema: ema(network, { decay: 0.9 }) }
   const numbers = residualStep(state, options, { ct: images(3, 2), mr: images(1, 3), weight: images(1, 4) }, economy)

@@ -34,6 +34,8 @@ export const EXPORTABLE = [
   'cat',
   'conv2d',
   'conv_transpose2d.input',
+  'div.Tensor',
+  'exp',
   'group_norm',
   'instance_norm',
   'leaky_relu',
@@ -45,6 +47,8 @@ export const EXPORTABLE = [
   'relu',
   'reshape',
   'silu',
+  'square',
+  'sub.Tensor',
   'tanh',
   'upsample_nearest2d.vec',
 ]

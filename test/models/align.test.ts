@@ -1,0 +1,79 @@
+/** Displacements that are known because the images were made by them: smooth structure moved by a smooth field. */
+import assert from 'node:assert/strict'
+import { test } from 'vitest'
+import { displacementBetween, warped } from '../../src/models/index.ts'
+import { flip, mul, ones, scope, setThreads, sub, abs, mean, tensor, type Tensor } from '../../src/tensor/index.ts'
+
+setThreads(1)
+const SIDE = 96
+const how = { windowPx: 10, rounds: 3, largestPx: 5 }
+
+/** Structure of some pixels' size, as tissue has, about (x, y) + move. */
+function image(move: (x: number, y: number) => readonly [number, number], gain = 1): Tensor {
+  const values = Float32Array.from({ length: SIDE * SIDE }, (_, n) => {
+    const [x, y] = [n % SIDE, Math.floor(n / SIDE)]
+    const [dx, dy] = move(x, y)
+    const [u, v] = [x + dx, y + dy]
+    return (
+      gain *
+      (0.3 * Math.sin(u / 4 + 1) * Math.cos(v / 5) + 0.3 * Math.sin((u + 2 * v) / 9) + 0.2 * Math.cos((2 * u - v) / 7))
+    )
+  })
+  return tensor(values, [1, 1, SIDE, SIDE])
+}
+const still = (): [number, number] => [0, 0]
+const smooth = (x: number, y: number): [number, number] => [2 * Math.sin(y / 40) + 0.5, 1.5 * Math.cos(x / 45)]
+const everywhere = (): Tensor => ones([1, 1, SIDE, SIDE])
+
+/** Root mean square of u − move, away from the border. */
+function errorPx(u: Tensor, move: (x: number, y: number) => readonly [number, number]): number {
+  const values = u.values('float32')
+  let [sum, count] = [0, 0]
+  for (let y = 12; y < SIDE - 12; y++)
+    for (let x = 12; x < SIDE - 12; x++) {
+      const [dx, dy] = move(x, y)
+      const at = x + SIDE * y
+      sum += (values[at]! - dx) ** 2 + (values[at + SIDE * SIDE]! - dy) ** 2
+      count++
+    }
+  return Math.sqrt(sum / count)
+}
+
+test('a smooth displacement of 2 pixels is found within a quarter of its length, whatever brightness does', () => {
+  const lengthPx = errorPx(tensor(new Float32Array(2 * SIDE * SIDE), [1, 2, SIDE, SIDE]), smooth)
+  for (const gain of [1, 0.8]) {
+    const u = displacementBetween(image(still), image(smooth, gain), everywhere(), how)
+    const error = errorPx(u, smooth)
+    assert.ok(error < lengthPx / 4, `gain ${gain}: off by ${error.toFixed(2)} of ${lengthPx.toFixed(2)} pixels`)
+  }
+})
+
+test('where images are equal, or nothing may be compared, nothing moves', () => {
+  const same = displacementBetween(image(still), image(still), everywhere(), how)
+  assert.ok(errorPx(same, still) < 1e-5)
+  const nowhere = displacementBetween(image(still), image(smooth), mul(everywhere(), 0), how)
+  assert.ok(errorPx(nowhere, still) < 1e-5)
+})
+
+test('mirrored images have the mirrored displacement: left and right are treated alike', () => {
+  scope(() => {
+    const u = displacementBetween(image(still), image(smooth), everywhere(), how)
+    const mirror = (t: Tensor): Tensor => flip(t, [3])
+    const v = displacementBetween(mirror(image(still)), mirror(image(smooth)), everywhere(), how)
+    const back = mul(mirror(v), tensor([-1, 1], [1, 2, 1, 1]))
+    assert.ok(mean(abs(sub(back, u))).item() < 1e-4)
+  })
+})
+
+test('a warp by a whole number of pixels is a shift', () => {
+  const u = tensor(
+    Float32Array.from({ length: 2 * SIDE * SIDE }, (_, n) => (n < SIDE * SIDE ? 3 : -2)),
+    [1, 2, SIDE, SIDE],
+  )
+  const [made, expected] = [warped(image(still), u), image(() => [3, -2])].map((t) => t.values('float32')) as [
+    Float32Array,
+    Float32Array,
+  ]
+  for (let y = 4; y < SIDE - 4; y++)
+    for (let x = 4; x < SIDE - 4; x++) assert.ok(Math.abs(made[x + SIDE * y]! - expected[x + SIDE * y]!) < 1e-4)
+})
