@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { buildStore, openStore, slicesOf, type Store } from '../src/dataset/index.ts'
-import type { Plan } from '../src/plan/index.ts'
+import { planSha256, type Plan } from '../src/plan/index.ts'
 import { silent } from '../src/progress.ts'
 import { setThreads } from '../src/tensor/index.ts'
 import { alignedCohort, misregistered, neckCount, planOf, withContrast, type Kind } from './quality/cohorts.ts'
@@ -97,7 +97,7 @@ async function benchOf(kind: Kind, count: number): Promise<void> {
 }
 
 async function storeOf(cohort: string, plan: Plan): Promise<Store> {
-  const folder = join(cohort, 'store')
+  const folder = join(cohort, `store-${planSha256(plan).slice(0, 12)}`)
   await buildStore(cohort, plan, folder, { report: silent })
   return openStore(folder)
 }

@@ -117,12 +117,16 @@ async function listPatients(cohort: string, count: number): Promise<void> {
 
 export type Parts = { validation: number; test: number }
 
-/** The plan of a cohort, made once. */
+/** Fixed, so that the batch is the same on every machine. */
+const MEMORY = { device: 'cpu', foundBytes: 8 * 2 ** 30 } as const
+
+/** The plan of a cohort, made once; one of an earlier version of larmor is made again. */
 export async function planOf(cohort: string, seed: number, parts: Parts, like?: Plan): Promise<Plan> {
   const path = join(cohort, 'plan.json')
-  if (await exists(path)) return readPlan(path)
+  const known = (await exists(path)) ? await readPlan(path).catch(() => undefined) : undefined
+  if (known) return known
   const spacing = like ? { spacingMm: like.spacingMm[0] } : {}
-  const plan = await makePlan(cohort, { seed, report: silent, sliceSize: 192, ...parts, ...spacing })
+  const plan = await makePlan(cohort, { seed, report: silent, memory: MEMORY, sliceSize: 192, ...parts, ...spacing })
   await writePlan(path, plan)
   return plan
 }
