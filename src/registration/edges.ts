@@ -3,9 +3,11 @@
  *
  * Units  millimetres; LPS. `hu` of the CT at 2.5 mm, the MR without its bias (prepare.ts).
  * Rule   From points of a CT surface the MR is read along the normal, REACH_MM to either side, through the whole transform.
- *        At all three surfaces the MR falls from bright tissue to dark (air, or cortical bone). Where it falls by at least
- *        LEAST_FALL of its median tissue, both images show the edge, and its place is where the fall is half done.
- *        Elsewhere (dark tissue, a coil that does not reach) nothing is compared; `shownShare` says how often that is so.
+ *        Skin, air: the place is where the MR, coming from the dark side, leaves the level of air. Not where it falls
+ *        steepest: skin is dark and the fat beneath it bright (or, suppressed, dark too), so that is at fat's border.
+ *        Bone: where the MR falls from bright tissue to dark; by LEAST_FALL of its median tissue at least.
+ * Shown  Decided without looking at the distance. By the CT: along the line it has this one edge, and the bright side is
+ *        the patient (a couch, a box, a mask is in no MR). By the MR: it has dark at one end and tissue before it.
  * Limit  What is farther off than REACH_MM is not seen as such: then less is shown, and what is shown is random.
  */
 import type { Transform, Vec3, Volume } from '../volume/index.ts'
@@ -25,8 +27,13 @@ import type { Prepared } from './prepare.ts'
 
 export type EdgeKind = 'skin' | 'air' | 'bone'
 export type EdgeDistance = {
+  /** Of the distances, without their sign. */
   readonly meanMm: number
   readonly p95Mm: number
+  /** Median with its sign, positive where the MR's edge lies on the dark side: dark skin and the voxels' size shift all of it. */
+  readonly offsetMm: number
+  /** 95 % of the distances from that median: what a registration that missed tissue makes larger. */
+  readonly spreadP95Mm: number
   /** Of the CT's surface points inside the MR: how many are edges in the MR too. */
   readonly shownShare: number
   readonly points: number
@@ -59,32 +66,73 @@ export function edgeDistance(
 ): EdgeDistance | undefined {
   const points = thinned(ctSurface(ct, kind), POINTS)
   const offsets = Array.from({ length: (2 * REACH_MM) / STEP_MM + 1 }, (_, n) => n * STEP_MM - REACH_MM)
-  const tissue = percentileOfSorted(valuesInside(mr.plain, mr.body).sort(), 50)
-  const read = reader(mr.plain)
-  const distances: number[] = []
+  const tissue = median(valuesInside(mr.plain, mr.body))
+  const level = airLevelOf(mr, tissue)
+  const [readCt, readMr] = [reader(ct.plain), reader(mr.plain)]
+  const found: number[] = []
   let inField = 0
   for (const { at, toDark } of points) {
-    const line = transformPoints(
-      mrFromCt,
-      offsets.map((mm) => add(at, scale(toDark, mm))),
-    ).map(read)
-    if (line.some((value) => value === undefined)) continue
+    const alongNormal = offsets.map((mm) => add(at, scale(toDark, mm)))
+    if (!isPlain(alongNormal.map(readCt), kind)) continue
+    const line = transformPoints(mrFromCt, alongNormal).map(readMr)
+    if (!line.every((value) => value !== undefined)) continue
     inField++
-    const edge = fallAt(
-      line.map((value) => value!),
-      LEAST_FALL * tissue,
-    )
-    if (edge !== undefined) distances.push(Math.abs(edge * STEP_MM - REACH_MM))
+    const edge = kind === 'bone' ? fallAt(line, LEAST_FALL * tissue) : leavesAirAt(line, level)
+    if (edge !== undefined) found.push(edge * STEP_MM - REACH_MM)
   }
-  if (distances.length < LEAST_POINTS) return undefined
-  distances.sort((a, b) => a - b)
+  return found.length < LEAST_POINTS ? undefined : statisticsOf(found, inField)
+}
+
+function statisticsOf(signedMm: readonly number[], inField: number): EdgeDistance {
+  const offsetMm = median(Float64Array.from(signedMm))
+  const p95 = (from: number): number =>
+    percentileOfSorted(Float64Array.from(signedMm, (mm) => Math.abs(mm - from)).sort(), 95)
   return {
-    meanMm: distances.reduce((sum, mm) => sum + mm, 0) / distances.length,
-    p95Mm: percentileOfSorted(distances, 95),
-    shownShare: distances.length / inField,
-    points: distances.length,
+    meanMm: signedMm.reduce((sum, mm) => sum + Math.abs(mm), 0) / signedMm.length,
+    p95Mm: p95(0),
+    offsetMm,
+    spreadP95Mm: p95(offsetMm),
+    shownShare: signedMm.length / inField,
+    points: signedMm.length,
   }
 }
+
+function median(values: Float32Array | Float64Array): number {
+  return percentileOfSorted(values.toSorted(), 50)
+}
+
+/** Whether the CT has this one edge along the line, and tissue on the bright side of skin and air. */
+function isPlain(line: readonly (number | undefined)[], kind: EdgeKind): boolean {
+  const { hu, brightIsDense } = SURFACES[kind]
+  const known = line.filter((value) => value !== undefined)
+  if (known.filter((value, n) => n > 0 && value > hu !== known[n - 1]! > hu).length !== 1) return false
+  const inside = line[(REACH_MM - INSIDE_MM) / STEP_MM]
+  return !brightIsDense || (inside !== undefined && inside > LEAST_TISSUE_HU)
+}
+/** So far from an edge, blurred by voxels of 2.5 mm, there is no more of its other side; fat is at −100 HU. */
+const INSIDE_MM = 3
+const LEAST_TISSUE_HU = -250
+
+/** Above this the MR shows more than nothing: a tenth of the way from air to tissue, or what noise rarely reaches. */
+function airLevelOf({ plain, body }: Prepared, tissue: number): number {
+  const outside = plain.values.filter((_, at) => body.values[at] === 0 && at % 7 === 0).sort()
+  if (outside.length === 0) return 0.1 * tissue
+  const air = percentileOfSorted(outside, 50)
+  // The lower half of what lies outside tells of noise alone: fat that is suppressed is outside the MR's body, too.
+  return Math.max(air + 0.1 * (tissue - air), air + 3 * (air - percentileOfSorted(outside, 10)))
+}
+
+/** Where a profile, read from its dark end, first rises above the level; undefined where it has no dark end or nothing before it. */
+function leavesAirAt(line: readonly number[], level: number): number | undefined {
+  const last = line.length - 1
+  let n = last
+  while (n >= 0 && line[n]! <= level) n--
+  const rises = line.slice(Math.max(0, n - CLEARLY_MM / STEP_MM), n + 1).every((value) => value > level)
+  if (last - n < CLEARLY_MM / STEP_MM || n < CLEARLY_MM / STEP_MM || !rises) return undefined
+  return n + (line[n]! - level) / (line[n]! - line[n + 1]!)
+}
+/** So long dark on one side and above it on the other: a speck of noise is neither. */
+const CLEARLY_MM = 1
 
 /** Where the steepest fall of a profile, over twice FALL_MM, is half done; undefined where that is no clear edge. */
 function fallAt(line: readonly number[], least: number): number | undefined {
@@ -130,10 +178,11 @@ function ctSurface({ plain, body }: Prepared, kind: EdgeKind): SurfacePoint[] {
           const index: [number, number, number] = [i, j, k]
           index[axis]! += (hu - here) / (next - here)
           const toDark = scale(uphill, (brightIsDense ? -1 : 1) / norm(uphill))
-          const dark = grid.direction.map((along) => Math.round(SIDE_VOXELS * dot(along, toDark)))
-          const there = at + dark[0]! + dark[1]! * stride[1] + dark[2]! * stride[2]
-          if (kind === 'bone' || (body.values[there] === 1) === (kind === 'air'))
-            found.push({ at: apply(toMm, index), toDark })
+          const step = grid.direction.map((along) => Math.round(SIDE_VOXELS * dot(along, toDark)))
+          const aside = step[0]! + step[1]! * stride[1] + step[2]! * stride[2]
+          const [isDarkInside, isBrightInside] = [body.values[at + aside] === 1, body.values[at - aside] === 1]
+          // A couch or a mask is no skin: what is bright has to be the patient.
+          if (isBrightInside && isDarkInside === (kind !== 'skin')) found.push({ at: apply(toMm, index), toDark })
         }
       }
   return found

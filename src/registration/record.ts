@@ -10,7 +10,15 @@ const Row = z.tuple([z.number(), z.number(), z.number(), z.number()])
 const Verdict = z.enum(['good', 'look', 'reject'])
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 /** From points of the CT's surface to the MR's edge there, where both show it. */
-const Edge = z.strictObject({ meanMm: z.number(), p95Mm: z.number(), shownShare: z.number(), points: z.number() })
+const Edge = z.strictObject({
+  meanMm: z.number(),
+  p95Mm: z.number(),
+  /** Median with its sign, and 95 % of the distances from it (edges.ts). */
+  offsetMm: z.number(),
+  spreadP95Mm: z.number(),
+  shownShare: z.number(),
+  points: z.number(),
+})
 const Quality = z.strictObject({
   nmi: z.number(),
   nmiAtStart: z.number(),

@@ -58,15 +58,24 @@ export function headCt(grid: Grid = CT_GRID): Volume<Int16Array> {
   return volume(grid, values)
 }
 
-/** The same head as an MR whose frame is related to the CT's by `movingFromFixedMm`; with noise and an uneven coil. */
-export function headMr(movingFromFixedMm: Affine, grid: Grid, seed = 1): Volume<Float32Array> {
+/**
+ * The same head as an MR whose frame is related to the CT's by `movingFromFixedMm`; with noise and an uneven coil.
+ * @param signals  of tissues that another sequence shows otherwise
+ */
+export function headMr(
+  movingFromFixedMm: Affine,
+  grid: Grid,
+  seed = 1,
+  signals: Partial<Record<Tissue, number>> = {},
+): Volume<Float32Array> {
   const values = new Float32Array(voxelCount(grid))
   const toHead = invert(movingFromFixedMm)
   const noise = stream(seed, 'noise')
+  const signalOf = (tissue: Tissue): number => signals[tissue] ?? TISSUES[tissue].mr
   eachMm(grid, (mm, at) => {
     const head = apply(toHead, mm)
     const coil = 1 + 0.3 * Math.sin(head[0] / 90)
-    values[at] = Math.abs(TISSUES[tissueAt(head)].mr * coil + 25 * noise.normal())
+    values[at] = Math.abs(signalOf(tissueAt(head)) * coil + 25 * noise.normal())
   })
   return volume(grid, values)
 }
