@@ -39,10 +39,11 @@ export const warpCommand = command({
   async run({ source, transform, output, role, movingFrame, onto, outside, inverse, nearest }, { report, signal }) {
     const saved = await openTransform(transform, { role, movingFrameUid: movingFrame })
     const warped = await warpFiles(source, saved, output, { onto, outside, inverse, nearest, report, signal })
+    const isDone = warped.files.length > 0
     return {
       json: { output, ...warped },
-      text: `${textOf(warped)}\nResults in ${output}`,
-      exitCode: warped.refused.length === 0 ? 0 : 5,
+      text: isDone ? `${textOf(warped)}\nResults in ${output}` : textOf(warped),
+      exitCode: warped.refused.length === 0 ? 0 : isDone ? 5 : 3,
     }
   },
 })

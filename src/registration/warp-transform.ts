@@ -1,6 +1,8 @@
 /** A saved registration of any form that larmor reads, as the map that brings one side onto the other. */
-import { stat } from 'node:fs/promises'
+import { glob, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { LarmorError } from '../errors.ts'
+import { exists } from '../files.ts'
 import { isNifti, readRegistration, readVectorField } from '../formats/index.ts'
 import type { Inverse, Transform, Vec3 } from '../volume/index.ts'
 import { identityAffine, invertPoints, invertTransform, transformPoints, withFittedMatrix } from '../volume/index.ts'
@@ -28,6 +30,7 @@ export async function openTransform(
   const info = await stat(path).catch((cause: unknown) => {
     throw notThere(path, cause)
   })
+  if (info.isDirectory()) await checkHoldsOne(path)
   if (info.isDirectory() || path.endsWith('.json')) return { transform: await readSavedTransform(path, choice.role) }
   if (isNifti(path)) {
     const deformation = await readVectorField(path)
@@ -39,6 +42,32 @@ export async function openTransform(
     fixedFrameUid: read.fixedFrameOfReferenceUid,
     movingFrameUid: read.movingFrameOfReferenceUid,
   }
+}
+
+/** A folder of larmor, but not yet that of one registration, is the likely slip: then it is said which folder is meant. */
+async function checkHoldsOne(folder: string): Promise<void> {
+  if (await exists(join(folder, 'registration.json'))) return
+  const below = await registrationsBelow(folder)
+  if (below.length === 0) return
+  throw new LarmorError({
+    kind: 'input.notFound',
+    message: 'This folder is not that of one registration.',
+    where: folder,
+    found: `${below.length === 1 ? 'one' : below.length} further down: ${below.slice(0, 3).join(', ')}${below.length > 3 ? ', …' : ''}`,
+    expected: 'a folder with a registration.json',
+    fix: `Name the patient's: --transform ${below[0]}`,
+  })
+}
+
+/** In a cohort, its folder of patients, or a patient's own. */
+async function registrationsBelow(folder: string): Promise<string[]> {
+  const found = await Array.fromAsync(
+    glob(
+      ['registration', '*/registration', 'patients/*/registration'].map((one) => join(one, 'registration.json')),
+      { cwd: folder },
+    ),
+  )
+  return found.map((file) => join(folder, dirname(file))).toSorted()
 }
 
 /** One way of bringing things over: from the moving image onto the fixed one, or from the fixed one onto the moving one. */

@@ -5,8 +5,10 @@
  *   images      interpolated once, linearly (or nearest, for labels), in their own element type
  *   structures  masks on the target's grid; a new structure set too, where the target is a DICOM series
  *   points      CSV in RAS mm
- * The output folder appears when all that could be brought over is in it. An input that is refused does not stop the others.
+ * The output folder appears when all that could be brought over is in it, and not at all where nothing could be. An input
+ * that is refused does not stop the others.
  */
+import { rmdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { FAULTS, LarmorError, throwIfAborted } from '../errors.ts'
 import type { Fault } from '../errors.ts'
@@ -31,7 +33,7 @@ export type Warped = {
 
 /**
  * @throws usage.outputExists  the folder is there and not empty; usage.wrong  an image or structure set without `onto`
- * @throws what the first input was refused for, where all were; interrupted, machine.* (nothing is left behind)
+ * @throws interrupted, machine.* (nothing is left behind). What inputs were refused for is in the result.
  */
 export async function warpFiles(
   sources: readonly string[],
@@ -57,8 +59,9 @@ export async function warpFiles(
       }
       options.report({ at: 'progress', task: 'Bringing over', done: n + 1, of: sources.length, unit: 'files' })
     }
-    if (files.length === 0) throw new LarmorError(refused[0]!)
   })
+  // Only an empty folder can be removed so.
+  if (files.length === 0) await rmdir(output)
   return { files, refused, unsolvedShare: way.unsolvedShare() }
 }
 

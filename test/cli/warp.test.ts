@@ -1,7 +1,7 @@
 /** `larmor warp` on a pair whose map is known: an MR made so that each of its points says which point of the CT it is. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, test } from 'vitest'
@@ -301,6 +301,42 @@ test('one of two inputs that cannot be read leaves the other, and exit code 5', 
   assert.equal(files.length, 1)
   assert.equal(refused.length, 1)
   assert.deepEqual(readdirSync(at('some')), ['ball.nii.gz'])
+})
+
+test('where no input can be brought over each one’s fault is told, and no folder is left', async () => {
+  writeFileSync(at('broken.nii.gz'), 'no image')
+  writeFileSync(at('letters.csv'), 'x,y,z\n1,two,3\n')
+  const { code, stdout } = await warp(
+    'nothing',
+    at('broken.nii.gz'),
+    at('letters.csv'),
+    '--transform',
+    at('field.nii.gz'),
+    '--onto',
+    at('CT'),
+  )
+  assert.equal(code, 3)
+  const { files, refused } = JSON.parse(stdout) as { files: unknown[]; refused: { where: string }[] }
+  assert.deepEqual(files, [])
+  assert.deepEqual(
+    refused.map(({ where }) => /broken|letters/.exec(where)?.[0]),
+    ['broken', 'letters'],
+  )
+  assert.ok(!existsSync(at('nothing')))
+})
+
+test('a cohort in the place of a registration is refused with the folders that are meant', async () => {
+  for (const id of ['p001', 'p002']) {
+    mkdirSync(at('cohort', 'patients', id, 'registration'), { recursive: true })
+    writeFileSync(at('cohort', 'patients', id, 'registration', 'registration.json'), '{}')
+  }
+  for (const given of [at('cohort'), at('cohort', 'patients', 'p001')]) {
+    const { code, stdout } = await warp('of-cohort', at('ct.csv'), '--transform', given)
+    assert.equal(code, 3)
+    const { refused } = JSON.parse(stdout) as { refused: { kind: string; fix: string }[] }
+    assert.equal(refused[0]!.kind, 'input.notFound')
+    assert.ok(refused[0]!.fix.includes(at('cohort', 'patients', 'p001', 'registration')), refused[0]!.fix)
+  }
 })
 
 test.each([
