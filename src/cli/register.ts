@@ -6,6 +6,7 @@ import { refuseFilled, sha256, writeJson } from '../files.ts'
 import { readImage } from '../formats/index.ts'
 import {
   imageRecord,
+  maskOf,
   readLandmarksRas,
   readPointsRas,
   registerPair,
@@ -17,8 +18,8 @@ import {
   writeValid,
 } from '../registration/index.ts'
 import { requireDevice, setThreads } from '../tensor/index.ts'
-import type { Mask, Volume } from '../volume/index.ts'
-import { transformPoints, volume } from '../volume/index.ts'
+import type { Volume } from '../volume/index.ts'
+import { transformPoints } from '../volume/index.ts'
 import type { Context, Outcome } from './command.ts'
 import { command } from './command.ts'
 import type { HowToRegister } from './register-cohort.ts'
@@ -57,8 +58,8 @@ export const registerCommand = command({
     ['--rigid-only', 'turn and shift, and deform nothing'],
     ['--affine', 'let the MR also be scaled and sheared'],
     ['--no-backward', 'do without the run from MR to CT: half the time, no inverse consistency, verdict look at best'],
-    ['--fixed-mask <mask>', 'of a pair: compare only what is 1 in this image of the CT'],
-    ['--moving-mask <mask>', 'and in this one of the MR'],
+    ['--fixed-mask <mask>', 'of a pair: compare only what is 1 in this image, which lies on the CT’s grid'],
+    ['--moving-mask <mask>', 'and in this one, on the MR’s'],
     ['--landmarks <csv>', 'of a pair: fixed_x … moving_z, places in both images (RAS mm) to be brought together'],
   ],
   options,
@@ -93,7 +94,7 @@ async function registerOnePair(given: Options, context: Context): Promise<Outcom
   const [ct, mr] = [await readImage(fixed, context), await readImage(moving, context)]
   checkModality(ct.modality, 'CT', fixed)
   checkModality(mr.modality, 'MR', moving)
-  const helped = { masks: await masksOf(given, context), landmarks: await landmarksOf(given) }
+  const helped = { masks: await masksOf(given, ct.volume, mr.volume, context), landmarks: await landmarksOf(given) }
   const pair = await registerPair(ct.volume, mr.volume, { ...context, ...howOf(given), ...helped })
   const files = await writeImages(output, 'mr', ct.volume, mr.volume, pair, savePicture)
   const source = ct.dicom && mr.dicom && files.file !== null ? sourceOfSeries(ct.dicom, mr.dicom) : undefined
@@ -110,17 +111,10 @@ async function registerOnePair(given: Options, context: Context): Promise<Outcom
   return { json: { output, ...record }, text, exitCode: record.verdict === 'reject' ? 3 : 0 }
 }
 
-async function masksOf({ fixedMask, movingMask }: Options, context: Context) {
-  const read = async (path: string | undefined): Promise<Mask | undefined> =>
-    path === undefined ? undefined : asMask((await readImage(path, context)).volume)
-  return { fixed: await read(fixedMask), moving: await read(movingMask) }
-}
-
-function asMask({ grid, values }: Volume): Mask {
-  return volume(
-    grid,
-    Uint8Array.from(values, (value) => (value > 0 ? 1 : 0)),
-  )
+async function masksOf({ fixedMask, movingMask }: Options, ct: Volume, mr: Volume, context: Context) {
+  const read = async (path: string | undefined, image: Volume, name: 'CT' | 'MR') =>
+    path === undefined ? undefined : maskOf((await readImage(path, context)).volume, image.grid, name, path)
+  return { fixed: await read(fixedMask, ct, 'CT'), moving: await read(movingMask, mr, 'MR') }
 }
 
 async function landmarksOf({ landmarks }: Options) {

@@ -1,16 +1,8 @@
 /** What a cohort's files hold: CT as int16 HU, MR as int16 or float32, structures as uint8 labels on the CT's grid. */
 import { LarmorError } from '../errors.ts'
 import type { FaultKind } from '../errors.ts'
-import {
-  apply,
-  gridDistanceMm,
-  identityAffine,
-  indexFromMm,
-  mmFromIndex,
-  resampleNearest,
-  volume,
-} from '../volume/index.ts'
-import type { CtVolume, Grid, Mask, MrVolume, Vec3, Volume } from '../volume/index.ts'
+import { gridDistanceMm, ontoWhole, volume } from '../volume/index.ts'
+import type { CtVolume, Grid, Mask, MrVolume, Volume } from '../volume/index.ts'
 
 const LOWEST_HU = -1024
 const INT16 = { lowest: -32768, highest: 32767 }
@@ -59,20 +51,11 @@ export function asLabels({ grid, values }: Volume, ct: Grid, where: string): Mas
     labels[n] = values[n]!
     if (labels[n] !== values[n]) return undefined
   }
+  const onCt = ontoWhole(volume(grid, labels), ct, SAME_GRID_MM)
+  if (onCt) return onCt
   const apartMm = gridDistanceMm(grid, ct)
-  if (apartMm <= SAME_GRID_MM) return volume(ct, labels)
-  const part = partOf(ct, grid)
-  if (part && gridDistanceMm(part, grid) <= SAME_GRID_MM)
-    return resampleNearest(volume(part, labels), ct, identityAffine, 0)
   const found = Number.isFinite(apartMm) ? `${apartMm.toFixed(2)} mm apart` : 'another number of voxels'
   throw refuse('geometry.gridsDiffer', where, found, `the CT's grid or a part of it, within ${SAME_GRID_MM} mm`)
-}
-
-/** The voxels of the CT that a grid of this size and origin would cover; undefined where it reaches beyond the CT. */
-function partOf(ct: Grid, { size, originMm }: Grid): Grid | undefined {
-  const first = apply(indexFromMm(ct), originMm).map(Math.round) as unknown as Vec3
-  const inside = first.every((at, axis) => at >= 0 && at + size[axis]! <= ct.size[axis]!)
-  return inside ? { ...ct, size, originMm: apply(mmFromIndex(ct), first) } : undefined
 }
 
 function refuse(kind: FaultKind, where: string, found: string, expected: string): LarmorError {
