@@ -38,7 +38,7 @@ const cases: Case[] = []
 const shared = sharedData('registration')
 for (const name of shared ? NECKS : []) cases.push(await neck(shared!, name))
 for (const [n, size] of (['small', 'standard', 'small', 'standard'] as const).entries())
-  cases.push(virtualCase(101 + n, { size, sequence: n < 2 ? 0 : 1, bendMm: 4 }))
+  cases.push(virtualCase(101 + n, { size, sequence: n < 2 ? 't1' : 't2', bendMm: 4 }))
 
 type Outcome = { movingFromFixedMm: Affine | undefined; verdict: string; says: string; cpuSeconds: number }
 

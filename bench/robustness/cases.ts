@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readNifti } from '../../src/formats/index.ts'
-import { makeVirtualPatient, PRESETS } from '../../src/phantom/index.ts'
-import type { Size } from '../../src/phantom/index.ts'
+import { makeVirtualPatient, MOTIONS, mrFromCt, PRESETS, SEQUENCES } from '../../src/phantom/index.ts'
+import type { MotionName, SequenceName, Size } from '../../src/phantom/index.ts'
 import type { Vec3, Volume } from '../../src/volume/index.ts'
 
 export type Landmark = { readonly ctMm: Vec3; readonly mrMm: Vec3 }
@@ -28,21 +28,23 @@ export async function neck(folder: string, name: (typeof NECKS)[number]): Promis
   return { name, ct, mr, landmarks }
 }
 
-export type PatientOptions = { readonly size: Size; readonly sequence: 0 | 1; readonly bendMm: number }
+export type PatientOptions = {
+  readonly size: Size
+  readonly sequence: SequenceName
+  /** The largest displacement of the waves that bend all of the body. */
+  readonly bendMm: number
+  /** How jaw, neck and larynx move on top of that. */
+  readonly motion?: MotionName
+}
+export type VirtualCase = Case & { /** The truth anywhere. */ readonly mrFromCt: (ctMm: Vec3) => Vec3 }
 
-/** A virtual patient with one MR: sequence 0 is T1, 1 is T2; `bendMm` is the largest displacement of its deformation. */
-export function virtualCase(seed: number, { size, sequence, bendMm }: PatientOptions): Case {
-  const preset = PRESETS[size]
-  const patient = makeVirtualPatient(seed, {
-    ...preset,
-    sequences: [preset.sequences[sequence]!],
-    misalignment: { ...preset.misalignment, bendMm },
+/** A virtual patient with one MR. */
+export function virtualCase(seed: number, { size, sequence, bendMm, motion = 'small' }: PatientOptions): VirtualCase {
+  const { ct, mr, landmarks, misalignment } = makeVirtualPatient(seed, {
+    ...PRESETS[size],
+    sequences: [SEQUENCES[sequence]],
+    misalignment: { ...MOTIONS[motion], bendMm },
   })
-  const { name } = patient.mr[0]!.sequence
-  return {
-    name: `virtual ${seed} ${size} ${name}`,
-    ct: patient.ct,
-    mr: patient.mr[0]!.image,
-    landmarks: patient.landmarks,
-  }
+  const name = `virtual ${seed} ${size} ${sequence} ${bendMm} mm ${motion}`
+  return { name, ct, mr: mr[0]!.image, landmarks, mrFromCt: mrFromCt(misalignment) }
 }
