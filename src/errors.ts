@@ -27,6 +27,7 @@ export const FAULTS = {
   'input.badValue': { exit: 3, http: 422 },
   'input.noReferencedImage': { exit: 3, http: 422 },
   'input.wrongFrame': { exit: 3, http: 422 },
+  'input.refusedByGate': { exit: 3, http: 422 },
 
   'geometry.missingSlice': { exit: 3, http: 422 },
   'geometry.duplicateSlice': { exit: 3, http: 422 },

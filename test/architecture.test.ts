@@ -22,8 +22,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   dataset: ['plan', 'cohort', 'volume', 'formats', 'tensor'],
   models: ['nn', 'tensor', 'sampling'],
   training: ['models', 'nn', 'tensor', 'dataset', 'plan', 'sampling', 'evaluation', 'volume', 'report'],
-  export: ['training', 'models', 'nn', 'tensor', 'plan', 'dataset', 'sampling', 'synthesis'],
-  synthesis: ['volume', 'formats', 'sampling'],
+  export: ['training', 'models', 'nn', 'tensor', 'plan', 'dataset', 'sampling', 'synthesis', 'volume', 'evaluation'],
+  synthesis: ['volume', 'formats', 'sampling', 'evaluation'],
   report: ['evaluation', 'volume'],
 }
 /** Rooms that a machine without libtorch runs: nothing in them may reach the tensor engine, directly or through others. */

@@ -24,6 +24,7 @@ export const synthesizeCommand = command({
       '--rtstruct <path>',
       'structure sets of the CTs (a file or a folder), copied so that they reference the synthetic MRI',
     ],
+    ['--force', 'synthesise a CT that the model was not trained for, which is refused else; every output says so'],
     ['--correct-tilt', 'resample a CT of a tilted gantry to an orthogonal grid; else it is refused'],
     ['--fill-gaps', 'resample unevenly spaced slices to even ones; else they are refused'],
   ],
@@ -38,6 +39,7 @@ export const synthesizeCommand = command({
     uncertainty: z.boolean().default(true),
     enhanced: z.boolean().optional(),
     rtstruct: z.string().optional(),
+    force: z.boolean().optional(),
     correctTilt: z.boolean().optional(),
     fillGaps: z.boolean().optional(),
   }),
@@ -48,7 +50,7 @@ export const synthesizeCommand = command({
       const options = { ...asked, outputDir: output, seed, report, signal }
       const { done, refused } = await synthesizeCases(model, ct, options)
       const lines = [
-        ...done.map((each) => each.folder),
+        ...done.map(({ folder, gate }) => (gate.verdict === 'ok' ? folder : `${folder}  ${gate.verdict}: see qa.json`)),
         ...refused.map((each) => `${each.caseId}  refused: ${inOneLine(each.fault)}`),
       ]
       return {

@@ -1,6 +1,6 @@
 /** The model card, from what the runs and their plan say: no patient's id, only how many and within which extremes. */
 import { planSha256, type Plan } from '../plan/index.ts'
-import { INTENDED_USE, type ModelCard } from '../synthesis/index.ts'
+import { INTENDED_USE, type CtFingerprint, type ModelCard } from '../synthesis/index.ts'
 import type { OpenRun, Predictor } from '../training/index.ts'
 
 /** One stage of the package: its run, and the checkpoint whose weights are exported. */
@@ -9,12 +9,12 @@ export type Source = { run: OpenRun; predictor: Predictor }
 /** What −1 and 1 are written as: 12 bits, as MR scanners do. */
 export const NOMINAL = { low: 0, high: 4095 } as const
 
-export type Described = Pick<ModelCard, 'name' | 'input' | 'stage1' | 'refiner'>
+export type Described = Pick<ModelCard, 'name' | 'input' | 'stage1' | 'refiner'> & { gate: CtFingerprint }
 
 export function cardOf(
   plan: Plan,
   sources: readonly Source[],
-  { name, ...described }: Described,
+  { name, gate, ...described }: Described,
   larmor: string,
   at: Date,
 ): ModelCard {
@@ -38,7 +38,7 @@ export function cardOf(
       planSha256: planSha256(plan),
       stages: sources.map(stageOf),
     },
-    fingerprint: fingerprintOf(plan),
+    fingerprint: { ...extremesOf(plan), gate },
     metrics: metricsOf(sources.at(-1)!, plan),
   }
 }
@@ -92,7 +92,7 @@ export function bestMode(refiner: Source): 'single' | 'one-step' | 'stage-1' {
   return modes.reduce((a, b) => (sign * outputs[b]! > sign * outputs[a]! ? b : a), modes[0] ?? 'one-step')
 }
 
-function fingerprintOf({ fingerprint, split }: Plan): ModelCard['fingerprint'] {
+function extremesOf({ fingerprint, split }: Plan): ModelCard['fingerprint'] {
   const patients = fingerprint.patients.filter(({ id }) => split.train.includes(id))
   return {
     patients: patients.length,

@@ -13,6 +13,7 @@ import type { Report } from '../progress.ts'
 import {
   INTENDED_USE,
   openNetwork,
+  type CtFingerprint,
   type ModelCard,
   type Network,
   type SamplerSettings,
@@ -21,6 +22,7 @@ import {
 import { scope, setThreads } from '../tensor/index.ts'
 import { multipleOf, sigmaRange } from '../training/index.ts'
 import { bestMode, cardOf, type Described } from './card.ts'
+import { ctFingerprint } from './ct-fingerprint.ts'
 import { libtorchNetwork, refinerNetwork, stage1Network, traceable, type Exported } from './networks.ts'
 import { encodeModel } from './onnx-file.ts'
 import { onRealSlices, refinerRandom, requireParity, stage1Random, type Twins } from './parity.ts'
@@ -111,7 +113,7 @@ async function compared(
   { stage1, refiner, storeDir: recorded }: Sources,
   first: Written,
   second: (Written & Pick<NonNullable<ModelCard['refiner']>, 'sigmaData' | 'sampler' | 'defaultMode'>) | undefined,
-  { name, storeDir = recorded }: ExportOptions & { name: string },
+  { name, storeDir = recorded, signal }: ExportOptions & { name: string },
 ): Promise<Described> {
   const { plan, config } = stage1.run
   const { sliceSize: size, spacingMm } = plan
@@ -120,12 +122,13 @@ async function compared(
   const multiple = Math.max(...[stage1, refiner].flatMap((each) => (each ? [multipleOf(each.run.config, plan)] : [])))
   const ofStage1 = await stage1Random(first.twins, channels, size, multiple)
   const ofRefiner = second ? await refinerRandom(second.twins, channels, size, multiple, second.sampler) : 0
-  const slices = await realSlices(storeDir, planSha256(plan))
+  const { slices, gate } = await fromStore(storeDir, planSha256(plan), signal)
   const real = await onRealSlices(first.twins, second, slices, size)
   const differences = { ...real, 'stage1, random': ofStage1, 'refiner, random': ofRefiner }
   for (const [what, found] of Object.entries(differences)) requireParity(what, found)
   return {
     name,
+    gate,
     input: { channels, size, multipleOf: multiple, spacingMm },
     stage1: {
       file: basename(first.file),
@@ -187,18 +190,23 @@ function samplerOf(sigmaData: number): SamplerSettings {
   return { name: 'dpmpp2m', steps: STEPS, ...sigmaRange(sigmaData), rho: 7 }
 }
 
-/** CT channels of a few validation slices, as training saw them. */
-async function realSlices(storeDir: string | undefined, plan: string): Promise<Stack> {
+/** CT channels of a few validation slices, as training saw them, and what the gate holds new CTs against. */
+async function fromStore(
+  storeDir: string | undefined,
+  plan: string,
+  signal: AbortSignal | undefined,
+): Promise<{ slices: Stack; gate: CtFingerprint }> {
   if (storeDir === undefined) throw noStore()
   const store = await openStore(storeDir)
   try {
     if (planSha256(store.plan) !== plan) throw otherStore(storeDir)
     const refs = slicesOf(store, 'validation')
     const every = Math.max(1, Math.floor(refs.length / REAL_SLICES))
-    return refs
+    const slices = refs
       .filter((_, n) => n % every === 0)
       .slice(0, REAL_SLICES)
       .map((ref) => channelsOf(store, ref))
+    return { slices, gate: await ctFingerprint(store, signal) }
   } finally {
     store.close()
   }

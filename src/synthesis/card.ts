@@ -30,6 +30,28 @@ const Sampler = z.strictObject({
 /** Whether uneven coils were divided out first; cards of before that choice existed do not say. */
 const BiasCorrection = z.boolean().optional()
 
+const Range = z.strictObject({ low: z.number(), high: z.number() })
+const Histogram = z.strictObject({ lowHu: z.number(), stepHu: z.number().positive(), share: z.array(z.number()) })
+
+/** What the gate holds a new CT against: see gate/fingerprint.ts, which makes it. */
+const GateFingerprint = z.strictObject({
+  patients: z.int().positive(),
+  whole: Histogram,
+  soft: Histogram,
+  distanceHu: z.number().nonnegative(),
+  offsetHu: Range,
+  noiseHu: Range.optional(),
+  sharpness: Range.optional(),
+  alongZ: Range.optional(),
+  lengthMm: Range,
+  sliceSpacingMm: Range,
+  enclosedCm3: Range,
+  metalCm2: Range,
+  brightShare: Range,
+  headUpMm: Range.optional(),
+  slices: z.strictObject({ points: z.array(z.array(z.number())).min(1), limit: z.number().positive() }),
+})
+
 const Card = z.strictObject({
   schema: z.literal('larmor/model@1'),
   name: z.string().min(1),
@@ -119,6 +141,8 @@ const Card = z.strictObject({
     bodyHu: Extremes,
     /** Scanner units that became −1 and 1. */
     mrScale: Extremes,
+    /** Absent in packages of before the gate: their outputs say that nothing was checked. */
+    gate: GateFingerprint.optional(),
   }),
   metrics: z.array(
     z.strictObject({

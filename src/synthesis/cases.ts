@@ -1,13 +1,24 @@
 /** The loop over CTs: each is read, let through, synthesised and written; one that is refused does not stop the others. */
 import { basename, dirname, join, resolve } from 'node:path'
 import { FAULTS, LarmorError, type Fault } from '../errors.ts'
-import { isMetaImage, isNifti, readImage, type Resampling } from '../formats/index.ts'
+import { isMetaImage, isNifti, readImage, type ReadImage, type Resampling } from '../formats/index.ts'
 import type { Report } from '../progress.ts'
-import { requireCt } from './gate.ts'
+import { inWords, type Gate } from './gate/findings.ts'
+import { factsOf, holdAgainst, requirePassed } from './gate/gate.ts'
+import { requireCt } from './gate/require-ct.ts'
 import type { Model } from './model.ts'
-import { formatOf, requireFree, requireWritable, uncertaintyFolder, writeSynthesis, type Format } from './output.ts'
+import {
+  formatOf,
+  requireFree,
+  requireWritable,
+  uncertaintyFolder,
+  writeSynthesis,
+  type Format,
+  type GateRecord,
+} from './output.ts'
 import { drawnOn, openStructureSets, type StructureSetFile } from './structures.ts'
-import { synthesizeMri, type SynthesisOptions } from './synthesize.ts'
+import type { Patient } from './slices.ts'
+import { prepareCt, synthesizeMri, type SynthesisOptions } from './synthesize.ts'
 
 export type CasesOptions = Pick<SynthesisOptions, 'mode' | 'steps' | 'samples' | 'uncertainty' | 'seed'> & {
   outputDir: string
@@ -18,6 +29,8 @@ export type CasesOptions = Pick<SynthesisOptions, 'mode' | 'steps' | 'samples' |
   rtstruct?: string | undefined
   correctTilt?: boolean | undefined
   fillGaps?: boolean | undefined
+  /** Synthesise what the gate refuses; every output says so. */
+  force?: boolean | undefined
   report: Report
   signal?: AbortSignal | undefined
 }
@@ -30,6 +43,7 @@ export type Cases = {
     uncertainty: string | null
     structures: number
     seconds: number
+    gate: Gate
   }[]
   refused: { caseId: string; fault: Fault }[]
 }
@@ -106,7 +120,10 @@ async function synthesizeCase(model: Model, path: string, folder: string, option
   const gapsFilled = image.resampled.includes('gaps')
   const used = image.dicom ? drawnOn({ series: image.dicom, gapsFilled, only }, sets) : []
   const shares = requireCt(image.volume, image.modality, path)
+  const patient = await prepareCt(image.volume, model.card, signal)
+  const gate = await passed(patient, image, model, options)
   const synthesis = await synthesizeMri(model, image.volume, {
+    patient,
     mode,
     steps,
     samples,
@@ -120,6 +137,7 @@ async function synthesizeCase(model: Model, path: string, folder: string, option
     model,
     synthesis,
     shares,
+    gate,
     seed,
     resampling,
     structureSets: used,
@@ -127,7 +145,22 @@ async function synthesizeCase(model: Model, path: string, folder: string, option
     signal,
   })
   const spread = synthesis.uncertainty ? uncertaintyFolder(folder) : null
-  return { format, uncertainty: spread, seconds: synthesis.seconds, used }
+  return { format, uncertainty: spread, seconds: synthesis.seconds, used, gate: gate.gate }
+}
+
+/** @throws input.refusedByGate  unless forced */
+async function passed(
+  patient: Patient,
+  image: ReadImage,
+  { card }: Model,
+  { force = false, report, signal }: CaseOptions,
+): Promise<GateRecord> {
+  const { spacingMm, gate: print } = card.fingerprint
+  const pixelMm = { low: Math.min(...spacingMm.low.slice(0, 2)), high: Math.max(...spacingMm.high.slice(0, 2)) }
+  const gate = await holdAgainst(patient, factsOf(image), { ct: print, pixelMm }, signal)
+  if (!force) requirePassed(gate, image.source)
+  for (const finding of gate.findings) if (finding.verdict !== 'ok') report({ at: 'note', message: inWords(finding) })
+  return { gate, forced: gate.verdict === 'refusal' }
 }
 
 /** @throws usage.wrong  what only DICOM has, asked for in another format */

@@ -1,6 +1,9 @@
 /** What other rooms use of synthesis/. */
 export { INTENDED_USE, parseCard, type ModelCard, type SamplerSettings } from './card.ts'
-export { requireCt } from './gate.ts'
+export { fingerprintOf, type CtFingerprint } from './gate/fingerprint.ts'
+export { measureCt, type CtTraits } from './gate/ct-traits.ts'
+export type { Finding, Gate } from './gate/findings.ts'
+export { requireCt } from './gate/require-ct.ts'
 export { openModel, type Model } from './model.ts'
 export { openNetwork, type Array4, type Network } from './network.ts'
 export { denoiserOf, frameOf, overSlices, sampleResiduals, type Mode, type Stack } from './refine.ts'

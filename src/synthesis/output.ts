@@ -22,18 +22,23 @@ import {
   type WrittenCopy,
   type WrittenSeries,
 } from '../formats/index.ts'
-import type { HuShares } from './gate.ts'
+import { namesOf, type Gate } from './gate/findings.ts'
+import type { HuShares } from './gate/require-ct.ts'
 import type { Model } from './model.ts'
 import type { StructureSetFile } from './structures.ts'
 import type { Synthesis } from './synthesize.ts'
 
 export type Format = 'dicom' | 'nifti' | 'mha'
 
+/** What the gate said, and whether a person went past its refusal. */
+export type GateRecord = { gate: Gate; forced: boolean }
+
 export type Made = {
   image: ReadImage
   model: Model
   synthesis: Synthesis
   shares: HuShares
+  gate: GateRecord
   seed: number
   /** What was allowed when the CT was read. */
   resampling: Resampling
@@ -164,11 +169,18 @@ async function writeVolume(
     model: { name, version: modelVersion, sha256: model.sha256 },
     description: sequenceOf(made),
     seed,
+    cautions: cautionsOf(made),
     window: spread ? { low: 0, high: UNCERTAINTY_SHOWN * (high - low) } : mr.nominal,
     createdAt,
     ...(signal ? { signal } : {}),
   }
   return enhanced ? writeEnhancedMr(join(folder, `${what}.dcm`), series) : writeSyntheticMr(folder, series)
+}
+
+/** What a reader of the image must know of it: the checks that did not end well. */
+function cautionsOf({ gate: { gate, forced } }: Made): string[] {
+  const cautions = namesOf(gate, 'caution').map((check) => `${check}: caution`)
+  return forced ? [...namesOf(gate, 'refusal').map((check) => `${check}: refused, forced`), ...cautions] : cautions
 }
 
 /** 'mr_t1' is 't1' in a description. */
@@ -200,7 +212,11 @@ type Output = {
   uncertainty: Spread | undefined
 }
 
-async function qaOf({ image, model, synthesis, shares, seed }: Made, output: Output, createdAt: Date): Promise<object> {
+async function qaOf(
+  { image, model, synthesis, shares, gate, seed }: Made,
+  output: Output,
+  createdAt: Date,
+): Promise<object> {
   const { mr, mode, evaluations, samples, bodyShare, tiles, seconds } = synthesis
   return {
     schema: 'larmor/qa@1',
@@ -221,6 +237,7 @@ async function qaOf({ image, model, synthesis, shares, seed }: Made, output: Out
     tilesPerSlice: tiles,
     bodyShare,
     ctHu: shares,
+    gate: { ...gate.gate, forced: gate.forced },
     seconds: { synthesis: seconds },
   }
 }

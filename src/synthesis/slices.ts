@@ -13,6 +13,7 @@ import {
   slab,
   sliceFrame,
   unmapMr,
+  type FrameShape,
   type Grid,
   type Mask,
   type Volume,
@@ -29,7 +30,7 @@ const MARGIN_PIXELS = 8
  * The frame of training, or a larger one of the same pixels where the body does not fit into it.
  * @throws input.badValue  no body
  */
-export function patientOf(ct: Volume, body: Mask, { input }: ModelCard): Patient {
+export function patientOf(ct: Volume, body: Mask, { input }: { input: FrameShape }): Patient {
   const box = boundingBox(body)
   const needed = (axis: 0 | 1): number => {
     if (!box) return input.size[axis] // sliceFrame refuses it with its own words
@@ -70,7 +71,7 @@ export function ontoCt(patient: Patient, first: number, made: Float32Array, card
 }
 
 /** The grid of slices first … last of a grid. */
-function slices(grid: Grid, first: number, last: number): Grid {
+export function slices(grid: Grid, first: number, last: number): Grid {
   const { size, spacingMm, originMm, direction } = grid
   const along = (axis: 0 | 1 | 2): number => originMm[axis] + direction[2][axis] * first * spacingMm[2]
   return { ...grid, size: [size[0], size[1], last - first + 1], originMm: [along(0), along(1), along(2)] }

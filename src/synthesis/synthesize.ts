@@ -7,7 +7,7 @@
 import { LarmorError, throwIfAborted } from '../errors.ts'
 import { listening, silent, type Report } from '../progress.ts'
 import { bodyMaskInSteps, countVoxels, orientToLps, voxelCount, volume, type Volume } from '../volume/index.ts'
-import type { SamplerSettings } from './card.ts'
+import type { ModelCard, SamplerSettings } from './card.ts'
 import type { Model } from './model.ts'
 import { noiseField } from './noise.ts'
 import { placeInto } from './orientation.ts'
@@ -34,6 +34,8 @@ export type SynthesisOptions = {
   /** Whether 'mean' also gives the spread of its samples; it costs no evaluation, only a second volume in memory. */
   uncertainty?: boolean | undefined
   seed: number
+  /** The same CT as prepareCt left it, where it was prepared already. */
+  patient?: Patient
   report?: Report
   signal?: AbortSignal
 }
@@ -62,6 +64,16 @@ const SLAB = 8
 const SAMPLES_OF_MEAN = 4
 
 /**
+ * The CT oriented to LPS, its body, and the frame that networks see it in.
+ * @throws input.badValue  no body; interrupted
+ */
+export async function prepareCt(ct: Volume, card: ModelCard, signal?: AbortSignal): Promise<Patient> {
+  const oriented = orientToLps(ct)
+  const body = await listening(bodyMaskInSteps(oriented), 'Finding the body', signal)
+  return patientOf(oriented, body, card)
+}
+
+/**
  * @param ct  in HU, on any grid (requireCt has let it through)
  * @returns the MR on exactly the grid of `ct`; the same seed gives the same voxels
  * @throws model.mismatch  a mode of the refiner, and the model has none
@@ -73,9 +85,7 @@ export async function synthesizeMri(model: Model, ct: Volume, options: Synthesis
   const startedMs = performance.now()
   const { report = silent, signal } = options
   const run = planOf(model, options)
-  const oriented = orientToLps(ct)
-  const body = await listening(bodyMaskInSteps(oriented), 'Finding the body', signal)
-  const patient = patientOf(oriented, body, model.card)
+  const patient = options.patient ?? (await prepareCt(ct, model.card, signal))
   const frame = frameOf([patient.frame.size[0], patient.frame.size[1]], model.card.input.size)
   const mr = volume(ct.grid, new Float32Array(voxelCount(ct.grid)).fill(model.card.mr.nominal.low))
   const uncertainty = run.spread ? volume(ct.grid, new Float32Array(voxelCount(ct.grid))) : undefined
@@ -88,7 +98,7 @@ export async function synthesizeMri(model: Model, ct: Volume, options: Synthesis
     done += slices / (1 + run.evaluations)
   }
   const noises = Array.from({ length: run.samples }, (_, sample) =>
-    noiseField(options.seed, sample, frame.size[0] * frame.size[1], oriented.grid.spacingMm[2]),
+    noiseField(options.seed, sample, frame.size[0] * frame.size[1], patient.ct.grid.spacingMm[2]),
   )
   for (let first = 0; first < count; first += SLAB) {
     const last = Math.min(count, first + SLAB) - 1

@@ -36,6 +36,7 @@ export type DicomSeries = {
   description: string
   imageType: readonly string[]
   patientPosition: string | undefined
+  bodyPart: string | undefined
   /** The plane that its slices are nearest to; undefined where a file does not say. */
   plane: 'axial' | 'coronal' | 'sagittal' | undefined
   acquisition: Acquisition
@@ -203,6 +204,7 @@ function seriesOfPart({ label, frames }: Part): DicomSeries {
     description: text('SeriesDescription'),
     imageType: textsOf(dataSet, 'ImageType'),
     patientPosition: textOf(dataSet, 'PatientPosition'),
+    bodyPart: textOf(dataSet, 'BodyPartExamined'),
     plane: planeOf(numbersIfAny(dataSet, 'ImageOrientationPatient')),
     acquisition: acquisitionOf(dataSet, file.transferSyntaxUid),
     part: label,

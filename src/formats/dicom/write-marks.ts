@@ -32,6 +32,8 @@ export type SyntheticMr = {
   /** What follows 'sMRI SYNTHETIC' in the series description: the target sequence, for instance. */
   description: string
   seed: number
+  /** What a reader must know: checks of the CT or the image that did not end well, a few words each. */
+  cautions?: readonly string[]
   /** What is shown from black to white, in units of `mr`. */
   window: { low: number; high: number }
   createdAt: Date
@@ -83,17 +85,18 @@ function seriesDescription({ uncertainty, description }: SyntheticMr): string {
   return ascii(`sMRI SYNTHETIC ${what}${description}`, 64)
 }
 
-function derivationText({ model, seed, uncertainty }: SyntheticMr, resampled: boolean): string {
+function derivationText({ model, seed, uncertainty, cautions = [] }: SyntheticMr, resampled: boolean): string {
   const what = uncertainty
     ? `Standard deviation of ${uncertainty.samples} samples of a synthetic MR, voxel by voxel (n - 1), in the units of the ` +
       `synthetic MR, which is black at ${uncertainty.nominal.low} and white at ${uncertainty.nominal.high}; rounded. It says ` +
       'how much the samples of the network differ, not how far they are from an acquired MR. '
     : ''
   const first = resampled ? 'The CT was resampled first (tilt or gaps), as asked. ' : ''
+  const noted = cautions.length === 0 ? '' : ` Checks: ${cautions.join(', ')}.`
   const text =
     `${what}Synthetic MR, computed from the referenced CT by a neural network; no MR was acquired. ${first}` +
     'For research and as a contouring aid. Not for diagnosis, not for dose calculation. ' +
-    `larmor ${version()}, model ${model.name} ${model.version}, sha256 ${model.sha256}, seed ${seed}.`
+    `larmor ${version()}, model ${model.name} ${model.version}, sha256 ${model.sha256}, seed ${seed}.${noted}`
   return ascii(text, 1024)
 }
 

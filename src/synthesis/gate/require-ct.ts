@@ -1,6 +1,6 @@
 /** What may be synthesised: an image that is a CT by its modality or, where none is stated, by its values. */
-import { LarmorError } from '../errors.ts'
-import type { Volume } from '../volume/index.ts'
+import { LarmorError } from '../../errors.ts'
+import type { Volume } from '../../volume/index.ts'
 
 /** In HU: the air round a patient (and what scanners write outside their field of view), and water-like tissue. */
 const AIR_BELOW_HU = -850

@@ -1,0 +1,27 @@
+/** The gate's fingerprint, from the slice store: the CTs of the training patients as networks saw them. */
+import type { Store } from '../dataset/index.ts'
+import { pause } from '../progress.ts'
+import { fingerprintOf, measureCt, type CtFingerprint, type CtTraits } from '../synthesis/index.ts'
+import { identityDirection, volume, type Grid } from '../volume/index.ts'
+
+/** @throws interrupted */
+export async function ctFingerprint(
+  { plan, patients }: Store,
+  signal: AbortSignal | undefined,
+): Promise<CtFingerprint> {
+  const traits: CtTraits[] = []
+  for (const id of plan.split.train) {
+    await pause('Measuring the training CTs', signal)
+    const stored = patients.get(id)!
+    const sliceSpacingMm = plan.fingerprint.patients.find((patient) => patient.id === id)!.spacingMm[2]
+    const [slices, height, width] = stored.ct.shape as [number, number, number]
+    const grid: Grid = {
+      size: [width, height, slices],
+      spacingMm: [...plan.spacingMm, sliceSpacingMm],
+      originMm: [0, 0, 0],
+      direction: identityDirection,
+    }
+    traits.push(measureCt(volume(grid, stored.ct.values('int16')), volume(grid, stored.body.values('uint8'))))
+  }
+  return fingerprintOf(traits)
+}
