@@ -81,9 +81,10 @@ const say = (gate: Gate): string =>
 
 const print = fingerprintOf(
   await traitsOfMany(Array.from({ length: training }, (_, n) => makeVirtualPatient(101 + n, SMALL).ct)),
+  false,
 )
 console.log(
-  `fingerprint of ${training} virtual patients: noise ${range(print.noiseHu)} HU, sharpness ${range(print.sharpness)}, along z ${range(print.alongZ)},`,
+  `fingerprint of ${training} virtual patients: noise ${range(print.noiseHu)} HU, correlation ${range(print.noiseCorrelation)}, along z ${range(print.alongZ)},`,
 )
 console.log(
   `  enclosed ${range(print.enclosedCm3)} cm³, metal ${range(print.metalCm2)} cm², bright ${range(print.brightShare)}, headUp ${range(print.headUpMm)} mm, offset ${range(print.offsetHu)}, slices within ${print.slices.limit.toFixed(2)}, histograms within ${print.distanceHu.toFixed(0)} HU`,
@@ -164,7 +165,10 @@ if (real) {
   let [cautions, refusals] = [0, 0]
   const byCheck = new Map<string, number>()
   for (const [n, ct] of cts.entries()) {
-    const others = fingerprintOf(traits.filter((_, m) => m !== n))
+    const others = fingerprintOf(
+      traits.filter((_, m) => m !== n),
+      false,
+    )
     const facts: CtFacts = {
       ...scanOf(ct).facts,
       bodyPart: undefined,

@@ -2,26 +2,27 @@
 import { stream } from '../../src/random.ts'
 import { identityDirection, type CtVolume, type Grid } from '../../src/volume/index.ts'
 
+const [SIDE, SLICES, MM] = [140, 16, 3.2]
 export const REGIONS = ['chest', 'abdomen'] as const
 
 /** An elliptic trunk with fat, muscle and spine; ribs, lungs and a heart in the chest, liver and bowel gas in the abdomen. */
 export function torso(region: (typeof REGIONS)[number], seed: number): CtVolume {
   const random = stream(seed, 'torso', region)
   const grid: Grid = {
-    size: [200, 200, 40],
-    spacingMm: [2.2, 2.2, 4],
-    originMm: [-219, -219, 0],
+    size: [SIDE, SIDE, SLICES],
+    spacingMm: [MM, MM, 4],
+    originMm: [-(MM * (SIDE - 1)) / 2, -(MM * (SIDE - 1)) / 2, 0],
     direction: identityDirection,
   }
   const [a, b] = [random.between(155, 190), random.between(105, 130)]
-  const values = new Int16Array(200 * 200 * 40)
+  const values = new Int16Array(SIDE * SIDE * SLICES)
   const inside = (x: number, y: number, cx: number, cy: number, rx: number, ry: number): boolean =>
     ((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 < 1
   let n = 0
-  for (let k = 0; k < 40; k++)
-    for (let j = 0; j < 200; j++)
-      for (let i = 0; i < 200; i++) {
-        const [x, y, z] = [i * 2.2 - 219, j * 2.2 - 219, k * 4]
+  for (let k = 0; k < SLICES; k++)
+    for (let j = 0; j < SIDE; j++)
+      for (let i = 0; i < SIDE; i++) {
+        const [x, y, z] = [MM * (i - (SIDE - 1) / 2), MM * (j - (SIDE - 1) / 2), k * 4]
         let hu = -1000
         if (inside(x, y, 0, 0, a, b)) hu = -100
         if (inside(x, y, 0, 0, a - 22, b - 22)) hu = 50

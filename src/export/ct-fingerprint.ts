@@ -13,15 +13,23 @@ export async function ctFingerprint(
   for (const id of plan.split.train) {
     await pause('Measuring the training CTs', signal)
     const stored = patients.get(id)!
-    const sliceSpacingMm = plan.fingerprint.patients.find((patient) => patient.id === id)!.spacingMm[2]
+    const { spacingMm, ct: own } = plan.fingerprint.patients.find((patient) => patient.id === id)!
+    const { noiseHu, noiseCorrelation } = own
+    const noise =
+      noiseHu === null || noiseCorrelation === null ? undefined : { sdHu: noiseHu, correlation: noiseCorrelation }
     const [slices, height, width] = stored.ct.shape as [number, number, number]
     const grid: Grid = {
       size: [width, height, slices],
-      spacingMm: [...plan.spacingMm, sliceSpacingMm],
+      spacingMm: [...plan.spacingMm, spacingMm[2]],
       originMm: [0, 0, 0],
       direction: identityDirection,
     }
-    traits.push(measureCt(volume(grid, stored.ct.values('int16')), volume(grid, stored.body.values('uint8'))))
+    const [ct, body] = [volume(grid, stored.ct.values('int16')), volume(grid, stored.body.values('uint8'))]
+    traits.push(measureCt(ct, body, noise))
   }
-  return fingerprintOf(traits)
+  const trained = plan.fingerprint.patients.filter(({ id }) => plan.split.train.includes(id))
+  return fingerprintOf(
+    traits,
+    trained.some(({ ctRole, acquisition }) => ctRole === 'ct_contrast' || acquisition.contrastAgent === true),
+  )
 }

@@ -36,12 +36,13 @@ const Histogram = z.strictObject({ lowHu: z.number(), stepHu: z.number().positiv
 /** What the gate holds a new CT against: see gate/fingerprint.ts, which makes it. */
 const GateFingerprint = z.strictObject({
   patients: z.int().positive(),
+  contrastAgent: z.boolean(),
   whole: Histogram,
   soft: Histogram,
   distanceHu: z.number().nonnegative(),
   offsetHu: Range,
   noiseHu: Range.optional(),
-  sharpness: Range.optional(),
+  noiseCorrelation: Range.optional(),
   alongZ: Range.optional(),
   lengthMm: Range,
   sliceSpacingMm: Range,
@@ -144,6 +145,13 @@ const Card = z.strictObject({
     /** Absent in packages of before the gate: their outputs say that nothing was checked. */
     gate: GateFingerprint.optional(),
   }),
+  /**
+   * How much real MRs change from slice to slice, over how much their CTs do: the smallest and the largest of the patients
+   * that the model was trained and validated on. Absent in older packages.
+   */
+  realSliceChange: z
+    .strictObject({ low: z.number(), high: z.number(), mean: z.number(), patients: z.int() })
+    .optional(),
   metrics: z.array(
     z.strictObject({
       name: z.string(),

@@ -3,7 +3,8 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { FAULTS, LarmorError, type Fault } from '../errors.ts'
 import { isMetaImage, isNifti, readImage, type ReadImage, type Resampling } from '../formats/index.ts'
 import type { Report } from '../progress.ts'
-import { inWords, type Gate } from './gate/findings.ts'
+import { findingsAfter } from './after.ts'
+import { inWords, type Finding, type Gate } from './gate/findings.ts'
 import { factsOf, holdAgainst, requirePassed } from './gate/gate.ts'
 import { requireCt } from './gate/require-ct.ts'
 import type { Model } from './model.ts'
@@ -44,6 +45,7 @@ export type Cases = {
     structures: number
     seconds: number
     gate: Gate
+    after: readonly Finding[]
   }[]
   refused: { caseId: string; fault: Fault }[]
 }
@@ -132,12 +134,15 @@ async function synthesizeCase(model: Model, path: string, folder: string, option
     report,
     ...(signal ? { signal } : {}),
   })
+  const after = findingsAfter(synthesis.after, voxelMmOf(image, model), model.card.realSliceChange)
+  for (const finding of after) if (finding.verdict === 'caution') report({ at: 'note', message: inWords(finding) })
   await writeSynthesis(folder, format, {
     image,
     model,
     synthesis,
     shares,
     gate,
+    after,
     seed,
     resampling,
     structureSets: used,
@@ -145,7 +150,12 @@ async function synthesizeCase(model: Model, path: string, folder: string, option
     signal,
   })
   const spread = synthesis.uncertainty ? uncertaintyFolder(folder) : null
-  return { format, uncertainty: spread, seconds: synthesis.seconds, used, gate: gate.gate }
+  return { format, uncertainty: spread, seconds: synthesis.seconds, used, gate: gate.gate, after }
+}
+
+/** The wider of the CT's pixel and the network's: no surface can lie truer. */
+function voxelMmOf({ volume: { grid } }: ReadImage, { card }: Model): number {
+  return Math.max(grid.spacingMm.toSorted((a, b) => a - b)[1]!, ...card.input.spacingMm)
 }
 
 /** @throws input.refusedByGate  unless forced */

@@ -22,7 +22,7 @@ import {
   type WrittenCopy,
   type WrittenSeries,
 } from '../formats/index.ts'
-import { namesOf, type Gate } from './gate/findings.ts'
+import { gateOf, namesOf, type Finding, type Gate } from './gate/findings.ts'
 import type { HuShares } from './gate/require-ct.ts'
 import type { Model } from './model.ts'
 import type { StructureSetFile } from './structures.ts'
@@ -39,6 +39,8 @@ export type Made = {
   synthesis: Synthesis
   shares: HuShares
   gate: GateRecord
+  /** Of the image that was made. */
+  after: readonly Finding[]
   seed: number
   /** What was allowed when the CT was read. */
   resampling: Resampling
@@ -178,8 +180,10 @@ async function writeVolume(
 }
 
 /** What a reader of the image must know of it: the checks that did not end well. */
-function cautionsOf({ gate: { gate, forced } }: Made): string[] {
-  const cautions = namesOf(gate, 'caution').map((check) => `${check}: caution`)
+function cautionsOf({ gate: { gate, forced }, after }: Made): string[] {
+  const cautions = [...namesOf(gate, 'caution'), ...namesOf(gateOf(after), 'caution')].map(
+    (check) => `${check}: caution`,
+  )
   return forced ? [...namesOf(gate, 'refusal').map((check) => `${check}: refused, forced`), ...cautions] : cautions
 }
 
@@ -213,7 +217,7 @@ type Output = {
 }
 
 async function qaOf(
-  { image, model, synthesis, shares, gate, seed }: Made,
+  { image, model, synthesis, shares, gate, after, seed }: Made,
   output: Output,
   createdAt: Date,
 ): Promise<object> {
@@ -238,6 +242,7 @@ async function qaOf(
     bodyShare,
     ctHu: shares,
     gate: { ...gate.gate, forced: gate.forced },
+    after: { ...gateOf(after), ...synthesis.after },
     seconds: { synthesis: seconds },
   }
 }

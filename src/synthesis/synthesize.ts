@@ -6,8 +6,18 @@
  */
 import { LarmorError, throwIfAborted } from '../errors.ts'
 import { listening, silent, type Report } from '../progress.ts'
-import { bodyMaskInSteps, countVoxels, orientToLps, voxelCount, volume, type Volume } from '../volume/index.ts'
-import type { ModelCard, SamplerSettings } from './card.ts'
+import {
+  bodyMaskInSteps,
+  countVoxels,
+  orientToLps,
+  slab,
+  voxelCount,
+  volume,
+  type FrameShape,
+  type Volume,
+} from '../volume/index.ts'
+import { addSlab, beforeAll, figuresOf, type AfterFigures } from './after.ts'
+import type { SamplerSettings } from './card.ts'
 import type { Model } from './model.ts'
 import { noiseField } from './noise.ts'
 import { placeInto } from './orientation.ts'
@@ -54,6 +64,8 @@ export type Synthesis = {
   evaluations: number
   /** Share of the CT's voxels that are in the body, and so were made by the networks. */
   bodyShare: number
+  /** What the sMRI's surfaces, its slices and the CT say of each other. */
+  after: AfterFigures
   /** Tiles a slice: 1 where the body fits the frame of training. */
   tiles: number
   seconds: number
@@ -67,7 +79,7 @@ const SAMPLES_OF_MEAN = 4
  * The CT oriented to LPS, its body, and the frame that networks see it in.
  * @throws input.badValue  no body; interrupted
  */
-export async function prepareCt(ct: Volume, card: ModelCard, signal?: AbortSignal): Promise<Patient> {
+export async function prepareCt(ct: Volume, card: { input: FrameShape }, signal?: AbortSignal): Promise<Patient> {
   const oriented = orientToLps(ct)
   const body = await listening(bodyMaskInSteps(oriented), 'Finding the body', signal)
   return patientOf(oriented, body, card)
@@ -91,6 +103,7 @@ export async function synthesizeMri(model: Model, ct: Volume, options: Synthesis
   const uncertainty = run.spread ? volume(ct.grid, new Float32Array(voxelCount(ct.grid))) : undefined
 
   const count = patient.frame.size[2]
+  const after = beforeAll()
   let done = 0
   const onBatch = (slices: number): void => {
     throwIfAborted(signal, 'Between two images of the synthesis')
@@ -103,7 +116,17 @@ export async function synthesizeMri(model: Model, ct: Volume, options: Synthesis
   for (let first = 0; first < count; first += SLAB) {
     const last = Math.min(count, first + SLAB) - 1
     const samples = await madeSlab(model, patient, frame, run, { first, last, noises, onBatch })
-    placeInto(mr.values, ct.grid, ontoCt(patient, first, meanOf(samples), model.card))
+    const made = ontoCt(patient, first, meanOf(samples), model.card)
+    placeInto(mr.values, ct.grid, made)
+    const {
+      mr: { nominal },
+      ct: window,
+    } = model.card
+    addSlab(
+      after,
+      { ct: slab(patient.ct, first, last), body: slab(patient.body, first, last), mr: made },
+      { nominal, window },
+    )
     if (uncertainty) {
       const onCt = samples.map((sample) => ontoCt(patient, first, Float32Array.from(sample), model.card))
       const spread = spreadOf(onCt.map(({ values }) => values))
@@ -118,6 +141,7 @@ export async function synthesizeMri(model: Model, ct: Volume, options: Synthesis
     samples: run.samples,
     evaluations: run.evaluations,
     bodyShare: countVoxels(patient.body) / voxelCount(ct.grid),
+    after: figuresOf(after),
     tiles: frame.tiles.length,
     seconds: (performance.now() - startedMs) / 1000,
   }

@@ -1,6 +1,8 @@
 /** What other rooms use of volume/. */
 export * from './bias-field.ts'
 export * from './ct-features.ts'
+export { noiseOf } from './ct-noise.ts'
+export type { Noise } from './ct-noise.ts'
 export * from './deformation-inverse.ts'
 export * from './deformation-measures.ts'
 export * from './deformation-resample.ts'

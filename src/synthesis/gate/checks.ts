@@ -41,8 +41,8 @@ export const LIMITS = {
   histogram: { times: 1.5, cautionHu: 25, refusalHu: 250 },
   /** Noise: so many times the training patients' most; and a least that no network minds. */
   noise: { times: 1.5, leastHu: 4 },
-  /** Kernel: how far the ratio of neighbouring differences may leave the training patients' range. */
-  sharpness: 0.12,
+  /** Kernel: how far the correlation of neighbouring pixels' noise may leave the training patients' range. */
+  noiseCorrelation: 0.15,
   /** Slice and pixel spacing, and thickness: beyond so many times the training patients' range. */
   spacing: { caution: 1.3, refusal: 3 },
   /** Interpolated slices: so much less change from slice to slice than in the training patients. */
@@ -151,26 +151,27 @@ const histogram: Check = ({ traits }, print) => {
 }
 
 const noise: Check = ({ traits }, { noiseHu }) => {
-  if (!traits.texture || !noiseHu) return notChecked('noise', 'too little soft tissue')
+  if (traits.noiseHu === undefined || !noiseHu) return notChecked('noise', 'no even soft tissue')
   const most = LIMITS.noise.times * Math.max(noiseHu.high, LIMITS.noise.leastHu)
   return finding(
     'noise',
-    traits.texture.noiseHu > most ? 'caution' : 'ok',
-    `${traits.texture.noiseHu.toFixed(1)} HU in soft tissue`,
+    traits.noiseHu > most ? 'caution' : 'ok',
+    `${traits.noiseHu.toFixed(1)} HU in soft tissue`,
     `at most ${most.toFixed(1)} HU (in training ${between(noiseHu, 1)})`,
     'More noise than in training becomes texture on the sMRI. Use a reconstruction with less.',
   )
 }
 
-const kernel: Check = ({ facts, traits }, { sharpness }) => {
-  if (!traits.texture || !sharpness) return notChecked('kernel', 'too little soft tissue')
-  const off = outside(traits.texture.sharpness, sharpness)
+const kernel: Check = ({ facts, traits }, { noiseCorrelation }) => {
+  if (traits.noiseCorrelation === undefined || !noiseCorrelation) return notChecked('kernel', 'no even soft tissue')
+  const off = outside(traits.noiseCorrelation, noiseCorrelation)
   const named = facts.kernel === undefined ? '' : `, kernel ${facts.kernel}`
+  const { low, high } = noiseCorrelation
   return finding(
     'kernel',
-    off > LIMITS.sharpness ? 'caution' : 'ok',
-    `neighbouring pixels differ ${traits.texture.sharpness.toFixed(2)} times as much as far ones${named}`,
-    `${between({ low: sharpness.low - LIMITS.sharpness, high: sharpness.high + LIMITS.sharpness }, 2)}`,
+    off > LIMITS.noiseCorrelation ? 'caution' : 'ok',
+    `noise of neighbouring pixels correlated by ${traits.noiseCorrelation.toFixed(2)}${named}`,
+    between({ low: low - LIMITS.noiseCorrelation, high: high + LIMITS.noiseCorrelation }, 2),
     'A sharper or smoother kernel than in training. Reconstruct with the planning kernel if there is a choice.',
   )
 }
@@ -192,7 +193,7 @@ const spacing: Check = ({ facts, traits, trainedPixelMm }, { sliceSpacingMm }) =
 const thickness: Check = ({ facts, traits }, { sliceSpacingMm, alongZ }) => {
   const times =
     facts.sliceThicknessMm === undefined ? 1 : factor(facts.sliceThicknessMm, { low: 0, high: sliceSpacingMm.high })
-  const ratio = traits.texture && alongZ ? traits.texture.alongZ / alongZ.low : 1
+  const ratio = traits.alongZ !== undefined && alongZ ? traits.alongZ / alongZ.low : 1
   const problems = [
     ...(times > LIMITS.spacing.caution ? [`slices ${facts.sliceThicknessMm!.toFixed(1)} mm thick`] : []),
     ...(ratio < LIMITS.alongZ
@@ -210,15 +211,15 @@ const thickness: Check = ({ facts, traits }, { sliceSpacingMm, alongZ }) => {
   )
 }
 
-const contrastAgent: Check = ({ facts, traits }, { brightShare }) => {
+const contrastAgent: Check = ({ facts, traits }, { brightShare, contrastAgent: trained }) => {
   const most = brightShare.high + LIMITS.bright
   const seen = traits.brightShare > most
   const tagged = facts.contrastAgent !== undefined
   return finding(
     'contrast agent',
-    seen || tagged ? 'caution' : 'ok',
+    seen || (tagged && !trained) ? 'caution' : 'ok',
     `${percent(traits.brightShare, 2)} of the soft tissue as bright as enhanced vessels${tagged ? `; the file names an agent (${facts.contrastAgent})` : ''}`,
-    `at most ${percent(most, 2)}, and no agent named`,
+    `at most ${percent(most, 2)}${trained ? '' : ', and no agent named'}`,
     'Enhanced vessels and mucosa look like other tissue to a network that learnt from CT without agent. Prefer the native CT.',
   )
 }

@@ -2,17 +2,20 @@
  * What the gate measures in a CT, on the frame that networks see: of the training patients at export, of a new CT before
  * synthesis, by these same lines.
  */
-import { dilate, volume, type Mask, type Volume } from '../../volume/index.ts'
+import { dilate, volume, type Mask, type Noise, type Volume } from '../../volume/index.ts'
 import { huHistogram, SOFT, WHOLE, type HuHistogram } from './histogram.ts'
 import { sliceFeatures, type SliceFeatures } from './slice-features.ts'
-import { textureOf, type Texture } from './texture.ts'
+import { changeAlongZ } from './texture.ts'
 
 export type CtTraits = {
   /** Of the slices that show a cross-section, from foot to head, with their number k. */
   slices: readonly (SliceFeatures & { k: number })[]
   whole: HuHistogram
   soft: HuHistogram
-  texture: Texture | undefined
+  /** On the CT's own grid, see volume/ct-noise.ts. */
+  noiseHu: number | undefined
+  noiseCorrelation: number | undefined
+  alongZ: number | undefined
   /** Length of the body along k. */
   lengthMm: number
   sliceSpacingMm: number
@@ -41,8 +44,9 @@ const BRAIN_CM2 = 30
 /**
  * @param ct    HU on the frame, oriented to LPS (slice 0 is the lowest)
  * @param body  on the same grid
+ * @param noise  of the CT on its own grid: resampling changes both figures
  */
-export function measureCt(ct: Volume, body: Mask): CtTraits {
+export function measureCt(ct: Volume, body: Mask, noise: Noise | undefined): CtTraits {
   const { size, spacingMm } = ct.grid
   const [w, h, slices] = size
   const plane = w * h
@@ -64,7 +68,9 @@ export function measureCt(ct: Volume, body: Mask): CtTraits {
     slices: found,
     whole: huHistogram(ct.values, body.values, WHOLE),
     soft: huHistogram(ct.values, body.values, SOFT),
-    texture: textureOf(ct.values, body.values, [w, h, slices]),
+    noiseHu: noise?.sdHu,
+    noiseCorrelation: noise?.correlation,
+    alongZ: changeAlongZ(ct.values, body.values, [w, h, slices]),
     lengthMm: found.length * spacingMm[2],
     sliceSpacingMm: spacingMm[2],
     enclosedCm3: (brain.reduce((sum, { enclosedCm2 }) => sum + enclosedCm2, 0) * spacingMm[2]) / 10,

@@ -2,7 +2,7 @@
  * Where the image ends before the patient does: at the rim of the grid, at the circle that a scanner reconstructs within, or
  * at a flat face inside it (an image that was cropped, or half of it blanked).
  */
-import type { Mask } from '../../volume/index.ts'
+import { truncationMm, type Mask, type Volume } from '../../volume/index.ts'
 
 export type FieldOfView = {
   /** Slices in which the body reaches the rim or the circle over LEAST_CUT_MM, and the longest such cut. */
@@ -14,59 +14,20 @@ export type FieldOfView = {
   flatSide: 'right' | 'left' | 'front'
 }
 
-/** A nose or an ear may touch the rim. */
+/** Shorter than this an ear or a shoulder touches the edge, and hardly anything is missing. */
 const LEAST_CUT_MM = 15
-/** Pixels from the rim that still belong to it: interpolation and filtering at the edge. */
-const RIM = 2
 
-/** @param body  on the CT's own grid, oriented to LPS */
-export function fieldOfView(body: Mask): FieldOfView {
-  const { size, spacingMm } = body.grid
-  const plane = size[0] * size[1]
-  let [cutSlices, longestCutMm] = [0, 0]
-  for (let k = 0; k < size[2]; k++) {
-    const cut = cutMm(
-      body.values.subarray(k * plane, (k + 1) * plane),
-      [size[0], size[1]],
-      [spacingMm[0], spacingMm[1]],
-    )
-    if (cut >= LEAST_CUT_MM) cutSlices++
-    longestCutMm = Math.max(longestCutMm, cut)
-  }
+/** Both on the CT's own grid, oriented to LPS. */
+export function fieldOfView(ct: Volume, body: Mask): FieldOfView {
+  const cuts = truncationMm(ct, body)
   const flats = flatFaces(body)
   const flatSide = (['right', 'left', 'front'] as const).reduce((a, b) => (flats[b] > flats[a] ? b : a))
-  return { cutSlices, longestCutMm, flat: flats[flatSide], flatSide }
-}
-
-/** Length of the body's edge along rim and circle in one slice. The circle is the largest one in the image. */
-function cutMm(body: Uint8Array, [w, h]: readonly [number, number], [si, sj]: readonly [number, number]): number {
-  const radiusMm = Math.min(w * si, h * sj) / 2
-  const from = (radiusMm - RIM * Math.max(si, sj)) ** 2
-  let [rim, circle] = [0, 0]
-  for (let j = 0; j < h; j++)
-    for (let i = 0; i < w; i++) {
-      if (body[i + w * j] === 0) continue
-      if (i === 0 || i === w - 1) rim += sj
-      else if (j === 0 || j === h - 1) rim += si
-      const far = ((i - (w - 1) / 2) * si) ** 2 + ((j - (h - 1) / 2) * sj) ** 2
-      // Of a ring of RIM pixels, so its area over its width is the length.
-      if (far >= from && far <= radiusMm ** 2) circle += (si * sj) / (RIM * Math.max(si, sj))
-    }
-  // A body that goes past the circle was not cut there: the circle is then none of this image's.
-  return Math.max(rim, beyondCircle(body, [w, h], [si, sj], radiusMm) ? 0 : circle)
-}
-
-function beyondCircle(
-  body: Uint8Array,
-  [w, h]: readonly [number, number],
-  [si, sj]: readonly [number, number],
-  radiusMm: number,
-): boolean {
-  const from = (radiusMm + RIM * Math.max(si, sj)) ** 2
-  for (let j = 0; j < h; j++)
-    for (let i = 0; i < w; i++)
-      if (body[i + w * j] === 1 && ((i - (w - 1) / 2) * si) ** 2 + ((j - (h - 1) / 2) * sj) ** 2 > from) return true
-  return false
+  return {
+    cutSlices: cuts.filter((mm) => mm >= LEAST_CUT_MM).length,
+    longestCutMm: cuts.reduce((a, b) => Math.max(a, b), 0),
+    flat: flats[flatSide],
+    flatSide,
+  }
 }
 
 /** For each side, the largest share of the lines of sight that meet the body first in the same plane. */

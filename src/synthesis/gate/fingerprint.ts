@@ -8,6 +8,8 @@ export type Range = { low: number; high: number }
 
 export type CtFingerprint = {
   patients: number
+  /** Whether a training CT was made with contrast agent, by its role or its file. */
+  contrastAgent: boolean
   /** Means over patients. */
   whole: HuHistogram
   soft: HuHistogram
@@ -17,7 +19,7 @@ export type CtFingerprint = {
   offsetHu: Range
   /** Undefined where no patient had enough soft tissue to say. */
   noiseHu?: Range | undefined
-  sharpness?: Range | undefined
+  noiseCorrelation?: Range | undefined
   alongZ?: Range | undefined
   lengthMm: Range
   sliceSpacingMm: Range
@@ -33,7 +35,7 @@ export type CtFingerprint = {
 const MOST_POINTS = 320
 
 /** @param traits  of the training patients, at least one */
-export function fingerprintOf(traits: readonly CtTraits[]): CtFingerprint {
+export function fingerprintOf(traits: readonly CtTraits[], contrastAgent: boolean): CtFingerprint {
   const [whole, soft] = [
     meanHistogram(traits.map((each) => each.whole)),
     meanHistogram(traits.map((each) => each.soft)),
@@ -44,13 +46,14 @@ export function fingerprintOf(traits: readonly CtTraits[]): CtFingerprint {
     rangeOf(traits.flatMap((each) => of(each) ?? []))
   return {
     patients: traits.length,
+    contrastAgent,
     whole,
     soft,
     distanceHu: Math.max(...apart),
     offsetHu: rangeOf(traits.map((each) => offsetHu(each.soft, soft)))!,
-    noiseHu: range(({ texture }) => texture?.noiseHu),
-    sharpness: range(({ texture }) => texture?.sharpness),
-    alongZ: range(({ texture }) => texture?.alongZ),
+    noiseHu: range(({ noiseHu }) => noiseHu),
+    noiseCorrelation: range(({ noiseCorrelation }) => noiseCorrelation),
+    alongZ: range(({ alongZ }) => alongZ),
     lengthMm: range(({ lengthMm }) => lengthMm)!,
     sliceSpacingMm: range(({ sliceSpacingMm }) => sliceSpacingMm)!,
     enclosedCm3: range(({ enclosedCm3 }) => enclosedCm3)!,

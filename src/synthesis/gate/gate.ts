@@ -5,7 +5,15 @@
 import { LarmorError } from '../../errors.ts'
 import type { ReadImage } from '../../formats/index.ts'
 import { pause } from '../../progress.ts'
-import { identityAffine, resampleLinear, resampleNearest, slab, type Mask, type Volume } from '../../volume/index.ts'
+import {
+  identityAffine,
+  noiseOf,
+  resampleLinear,
+  resampleNearest,
+  slab,
+  type Mask,
+  type Volume,
+} from '../../volume/index.ts'
 import { slices, type Patient } from '../slices.ts'
 import { airPeakHu } from './air.ts'
 import { checkAll, notChecked, type CtFacts, type Measured } from './checks.ts'
@@ -44,7 +52,7 @@ export async function holdAgainst(
   const measured: Measured = {
     facts,
     traits: await traitsOf(patient, signal),
-    view: fieldOfView(patient.body),
+    view: fieldOfView(patient.ct, patient.body),
     airHu: airPeakHu(patient.ct, patient.body),
     trainedPixelMm: pixelMm,
   }
@@ -55,7 +63,7 @@ export async function holdAgainst(
 export async function traitsOf(patient: Patient, signal?: AbortSignal): Promise<CtTraits> {
   const { ct, body } = await onFrame(patient, signal)
   await pause(MEASURING, signal)
-  return measureCt(ct, body)
+  return measureCt(ct, body, noiseOf(patient.ct, patient.body))
 }
 const MEASURING = 'Holding the CT against the model'
 const SLAB = 8
