@@ -23,7 +23,13 @@ export type Refined = {
   stage1: { config: Stage1Config; params: Params }
 }
 
-/** `one step`, `single`, `mean of 8`: the residual of each added to stage 1. DPM-Solver++(2M), four evaluations a sample. */
+/** Where a sample that starts from stage 1 starts, in SDs of the residual. */
+const LOW_START = 0.5
+
+/**
+ * `one step`, `single`, `mean of 8`, `single from stage 1`: the residual of each added to stage 1. DPM-Solver++(2M), four
+ * evaluations a sample.
+ */
 export function refinedPredict({ store, config, stage, stage1 }: Refined): Predict {
   const { plan } = store
   const options = refinerOptions(config, plan)
@@ -43,10 +49,13 @@ export function refinedPredict({ store, config, stage, stage1 }: Refined): Predi
       for (let n = 0; n < SAMPLES; n++) samples.push(await sampleDpmpp2m(denoise, noise(base, seed, n), levels))
       const mean = samples[0]!.map((_, at) => samples.reduce((sum, sample) => sum + sample[at]!, 0) / SAMPLES)
       const added = addedTo(batch, base)
+      const low = sigmaRange(sigmaData, LOW_START)
+      const near = karrasSigmas(STEPS, low.sigmaMin, low.sigmaMax)
       return {
         'one step': added(await oneStep(denoise, noise(base, seed, 0), sigmaMax)),
         single: added(samples[0]!),
         [`mean of ${SAMPLES}`]: added(mean),
+        'single from stage 1': added(await sampleDpmpp2m(denoise, noise(base, seed, 0), near)),
       }
     } finally {
       condition.dispose()

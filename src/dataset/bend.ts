@@ -13,14 +13,17 @@ const CONTROL_MM = 32
 /** At most so far; `bendMm` is the SD at the control points. */
 export type Bend = { turnDegrees: number; sizeShare: number; bendMm: number }
 
-/** Images by bicubic interpolation as the reference, masks by the nearest pixel so that they stay 0 or 1. */
+/**
+ * Images by the reference's bicubic interpolation (Pillow's: Keys 1981 with a = −½, where PyTorch's plain one has −¾), masks by
+ * the nearest pixel so that they stay 0 or 1.
+ */
 export function jittered(sample: Sample, random: Random, outsideHu: number): Sample {
   const [h, w] = sample.mr.shape.slice(1) as [number, number]
   const [tall, wide] = [Math.round(h * JITTER), Math.round(w * JITTER)]
   const top = random.below(tall - h + 1)
   const left = random.below(wide - w + 1)
   const cut = (t: Tensor): Tensor => contiguous(squeeze(narrow(narrow(t, 2, top, h), 3, left, w), 0))
-  const image = (t: Tensor): Tensor => cut(aten.upsample_bicubic2d(unsqueeze(t, 0), [tall, wide], false))
+  const image = (t: Tensor): Tensor => cut(aten._upsample_bicubic2d_aa(unsqueeze(t, 0), [tall, wide], false))
   const mask = (t: Tensor): Tensor => cut(aten.upsample_nearest2d(unsqueeze(t, 0), [tall, wide]))
   return fromImages(sample, image, mask, outsideHu)
 }

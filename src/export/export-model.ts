@@ -92,7 +92,7 @@ async function writePackage(
     const second = refiner && {
       ...(await write('refiner.onnx', refinerNetwork(refiner.config, plan, refiner.predictor.params))),
       sigmaData: refiner.sigmaData,
-      sampler: samplerOf(refiner.sigmaData),
+      sampler: samplerOf(refiner.sigmaData, refiner.config.sampleFrom),
       defaultMode: bestMode(refiner),
     }
     options.report({ at: 'stage', name: 'comparing ONNX Runtime with libtorch' })
@@ -186,8 +186,8 @@ function heeding(network: Network, signal: AbortSignal | undefined): Network {
   }
 }
 
-function samplerOf(sigmaData: number): SamplerSettings {
-  return { name: 'dpmpp2m', steps: STEPS, ...sigmaRange(sigmaData), rho: 7 }
+function samplerOf(sigmaData: number, sampleFrom: number): SamplerSettings {
+  return { name: 'dpmpp2m', steps: STEPS, ...sigmaRange(sigmaData, sampleFrom), rho: 7 }
 }
 
 /** CT channels of a few validation slices, as training saw them, and what the gate holds new CTs against. */

@@ -41,9 +41,12 @@ export function refinerOptions({ width, levels, unshuffle, embedding }: RefinerC
   return { conditionChannels: 2 * plan.neighbours + 2, width, levels, unshuffle, embedding }
 }
 
-/** From where a sample starts and where it ends, by the SD of the residual: within what training has seen. */
-export function sigmaRange(sigmaData: number): { sigmaMin: number; sigmaMax: number } {
-  return { sigmaMin: 0.004 * sigmaData, sigmaMax: 10 * sigmaData }
+/**
+ * From where a sample starts and where it ends, by the SD of the residual: within what training has seen. The image is what
+ * stage 1 left, so that a start at `sampleFrom` of 1 or less is stage 1 with a little noise, one at 10 noise alone.
+ */
+export function sigmaRange(sigmaData: number, sampleFrom = 10): { sigmaMin: number; sigmaMax: number } {
+  return { sigmaMin: 0.004 * sigmaData, sigmaMax: sampleFrom * sigmaData }
 }
 
 /** Slices must be a multiple of this. */

@@ -103,6 +103,8 @@ const Refiner = z.strictObject({
   pStd: z.number().positive(),
   /** Heun steps of the sample that validation shows. */
   samplerSteps: z.int().min(1).max(50),
+  /** σ at which a sample starts, in SDs of the residual: 10 is noise alone, 1 and less starts from stage 1. */
+  sampleFrom: z.number().min(0.05).max(10).default(10),
 })
 
 const SCHEMAS = { unet: Unet, residual: Residual, refiner: Refiner }
@@ -157,7 +159,14 @@ const networkDefaults = {
   unet: { width: ngf, criticWidth: ngf, downs, norm, dropout, lambdaL1: PAPER_LAMBDA_L1 },
   residual: { width: RESIDUAL_DEFAULTS.width, levels, unshuffle, emaDecay, tissueHu: 80, align: false },
   // The rate of `best`, whatever the preset: the published system says nothing of its second stage's.
-  refiner: { ...REFINER_DEFAULTS, ...PAPER_NOISE, emaDecay, samplerSteps: 5, learningRate: best.learningRate },
+  refiner: {
+    ...REFINER_DEFAULTS,
+    ...PAPER_NOISE,
+    emaDecay,
+    samplerSteps: 5,
+    sampleFrom: 10,
+    learningRate: best.learningRate,
+  },
 }
 
 /** What the command and the plan say; `settings` are the words after --set. */

@@ -83,7 +83,7 @@ export function createStage2(
       })
     },
     predict: (batch, seed) =>
-      predictions(batch, seed, base(batch.ct), config.samplerSteps, sigmaData, (noisy, sigmas, condition) =>
+      predictions(batch, seed, base(batch.ct), config, sigmaData, (noisy, sigmas, condition) =>
         denoised(state.ema.averaged, options, noisy, sigmas, condition, sigmaData),
       ),
     tensors: () => ({
@@ -106,7 +106,7 @@ async function predictions(
   { ct, body }: Batch,
   seed: number,
   stage1: Tensor,
-  steps: number,
+  { samplerSteps, sampleFrom }: RefinerConfig,
   sigmaData: number,
   denoise: Denoise,
 ): Promise<Record<string, Float32Array>> {
@@ -126,9 +126,9 @@ async function predictions(
         ),
       )
     const unit = unitNoise(base.length, seed)
-    const { sigmaMin, sigmaMax } = sigmaRange(sigmaData)
+    const { sigmaMin, sigmaMax } = sigmaRange(sigmaData, sampleFrom)
     const mean = await oneStep(denoiser, unit, sigmaMax)
-    const sample = await sampleHeun(denoiser, unit, karrasSigmas(steps, sigmaMin, sigmaMax))
+    const sample = await sampleHeun(denoiser, unit, karrasSigmas(samplerSteps, sigmaMin, sigmaMax))
     const added = (residual: Float64Array): Float32Array =>
       insideBody(
         base.map((value, at) => value + residual[at]!),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { augmentedBatch, readBatch, refsAt, type Store } from '../../src/dataset/index.ts'
 import { noAugmentation } from '../../src/dataset/augment.ts'
+import { jittered } from '../../src/dataset/bend.ts'
 import { movedTo } from '../../src/dataset/open-store.ts'
 import { MR_STEPS } from '../../src/dataset/slices.ts'
 import type { Plan } from '../../src/plan/index.ts'
@@ -72,6 +73,28 @@ test('flips and jitter move CT and MR together', () => {
     a.reduce((most, value, n) => Math.max(most, Math.abs(value - b[n]!)), 0)
   assert.ok(largest(moved.ct, moved.mr) < 1e-3)
   assert.ok(largest(moved.ct, plain.ct) > 0.1)
+})
+
+test("the enlargement is Pillow's, as in the reference: Keys' cubic with a = −½, the only one that keeps a parabola", () => {
+  const side = 32
+  const parabola = (x: number): number => 0.8 * ((x - 14) / side) ** 2 - 0.3
+  const flat = (value: (x: number) => number) =>
+    tensor(
+      Float32Array.from({ length: side * side }, (_, n) => value(n % side)),
+      [1, side, side],
+    )
+  const ones = flat(() => 1)
+  const sample = { ctHu: flat(() => 0), ctBody: ones, mr: flat(parabola), body: ones, mask: ones, weight: 1 }
+  const tall = Math.round((side * 286) / 256)
+  const { mr } = jittered(sample, stream(1, 'jitter'), -1000)
+  const values = mr.values('float32')
+  // Pixel x of the cut lies at (x + left + ½) · side / tall − ½ of the slice, for one of the possible places.
+  const errors = Array.from({ length: tall - side + 1 }, (_, left) => {
+    const columns = Array.from({ length: side - 12 }, (_, n) => n + 6)
+    const off = (x: number): number => values[10 * side + x]! - parabola(((x + left + 0.5) * side) / tall - 0.5)
+    return Math.max(...columns.map((x) => Math.abs(off(x))))
+  })
+  assert.ok(Math.min(...errors) < 1e-6, `off by ${Math.min(...errors)}`)
 })
 
 test('half of the samples are flipped, and a flip is its own inverse', () => {

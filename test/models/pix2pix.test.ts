@@ -55,6 +55,36 @@ test('the paper has 54,407,809 and 2,764,609 weights with one input channel', ()
   assert.equal(count(criticSpec({ inChannels: 2, ndf: 64, norm: 'batch' })), 2_764_609)
 })
 
+test("the paper's networks start as the reference's: weights N(0, 0.02²), norm weights N(1, 0.02²), biases 0", () => {
+  const {
+    generator: made,
+    critic,
+    adamG,
+    adamD,
+  } = initPix2pix(
+    {
+      unet: { ...PAPER_UNET, ngf: 8, inChannels: 1 },
+      critic: { inChannels: 2, ndf: 32, norm: 'batch' },
+      lambdaL1: 100,
+    },
+    generator(1),
+  )
+  for (const { tensors, trained } of [made, critic])
+    for (const [name, t] of tensors) {
+      if (!trained.has(name)) continue
+      const x = t.values('float32')
+      const mean = x.reduce((a, b) => a + b, 0) / x.length
+      const sd = Math.sqrt(x.reduce((sum, v) => sum + (v - mean) ** 2, 0) / x.length)
+      const expected = name.endsWith('bias') ? { mean: 0, sd: 0 } : { mean: t.shape.length === 1 ? 1 : 0, sd: 0.02 }
+      // Five standard errors of the mean; the SD's own error is √½ of that.
+      const error = (5 * 0.02) / Math.sqrt(x.length)
+      assert.ok(Math.abs(mean - expected.mean) <= error, `${name}: mean ${mean}`)
+      assert.ok(Math.abs(sd - expected.sd) <= (expected.sd === 0 ? 0 : error), `${name}: SD ${sd}`)
+    }
+  for (const { options } of [adamG, adamD])
+    assert.deepEqual([options.lr, options.beta1, options.beta2], [2e-4, 0.5, 0.999])
+})
+
 test('gradients of both losses equal difference quotients', () => {
   const unet: UnetOptions = { ...SMALL.unet, ngf: 2, downs: 4, dropout: 0 }
   const options = { unet, critic: { ...SMALL.critic, ndf: 2 } }

@@ -54,6 +54,14 @@ test('samples of the ideal denoiser have the variance of the data', async () => 
   near(Math.sqrt(variance), s, 'SD', 0.02) // 20,000 draws: 0.5 % standard error; 72 steps: 0.4 %
 })
 
+test('a start at a low σ from 0 stays near 0: the spread ends at σ₀ · s / √(s² + σ₀²), less than the data have', async () => {
+  const start = 0.3
+  for (const sampler of [sampleHeun, sampleDpmpp2m]) {
+    const made = await sampler(ideal, Float64Array.of(1), karrasSigmas(200, 0.0005, start))
+    near(made[0]!, (start * s) / Math.hypot(s, start), sampler.name, 2e-3)
+  }
+})
+
 test('a point mass is reached exactly by every sampler, in one step or in many', async () => {
   const clean = Float64Array.of(0.25, -0.5)
   const certain: Denoiser = async () => clean
