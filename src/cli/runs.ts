@@ -1,17 +1,17 @@
-/** `larmor runs`: a table of runs. */
+/** `larmor runs`: runs side by side. */
 import { z } from 'zod'
-import { runsTable, summariseRuns } from '../training/index.ts'
+import { differences, runsTable, summariseRuns } from '../training/index.ts'
 import { command } from './command.ts'
 
 export const runsCommand = command({
   name: 'runs',
-  summary: 'List runs: state, steps, time, best validation.',
+  summary: 'List and compare runs: state, steps, time, images/s, best validation, and the settings that differ.',
   arguments: [['<dir...>', 'run folders, or folders of run folders']],
   flags: [],
   options: z.strictObject({ dir: z.array(z.string()).min(1) }),
 
   async run({ dir }) {
     const runs = await summariseRuns(dir)
-    return { json: { runs }, text: runsTable(runs) }
+    return { json: { runs, differences: differences(runs) }, text: runsTable(runs) }
   },
 })

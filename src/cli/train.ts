@@ -1,6 +1,6 @@
 /** `larmor train`: one stage of the translation, in a process of its own. */
 import { z } from 'zod'
-import { describeRun, launchTraining } from '../training/index.ts'
+import { describeRun, describeTrial, launchDryRun, launchTraining } from '../training/index.ts'
 import { command } from './command.ts'
 
 export const trainCommand = command({
@@ -16,6 +16,7 @@ export const trainCommand = command({
     ['--preset <name>', 'paper (the published pix2pix) or best (default)'],
     ['--set <key=value...>', 'a setting of the run, for instance --set minutes=30 batch=8'],
     ['--resume', 'go on with the run in that folder, from its last checkpoint'],
+    ['--dry-run', 'print all settings, and the memory and time that a few steps let expect; write nothing'],
   ],
   options: z.strictObject({
     stage: z.enum(['pix2pix', 'diffusion']),
@@ -25,12 +26,16 @@ export const trainCommand = command({
     preset: z.enum(['paper', 'best']).optional(),
     set: z.array(z.string()).default([]),
     resume: z.boolean().default(false),
+    dryRun: z.boolean().default(false),
   }),
   cuda: true,
 
-  async run({ stage, store, run, stage1, preset, set, resume }, { report, signal, seed, threads, device }) {
+  async run({ stage, store, run, stage1, preset, set, resume, dryRun }, { report, signal, seed, threads, device }) {
     const job = { stage, storeDir: store, runDir: run, stage1Dir: stage1, preset, settings: set, resume }
-    const record = await launchTraining({ ...job, seed, threads, device }, { report, signal, environment: process.env })
+    const whole = { ...job, seed, threads, device }
+    const context = { report, signal, environment: process.env }
+    if (dryRun) return describeTrial(await launchDryRun(whole, context))
+    const record = await launchTraining(whole, context)
     return describeRun(run, record)
   },
 })

@@ -6,7 +6,7 @@
  */
 import { LarmorError } from '../errors.ts'
 import type { ToChild, ToParent } from './messages.ts'
-import { train, type TrainJob } from './train.ts'
+import { dryRun, train, type TrainContext, type TrainJob } from './train.ts'
 
 const stop = new AbortController()
 process.on('SIGINT', () => {})
@@ -15,13 +15,14 @@ process.on('SIGHUP', () => stop.abort())
 process.on('disconnect', () => stop.abort())
 process.on('message', (message: ToChild) => {
   if (message.tell === 'stop') stop.abort()
-  else void run(message.job)
+  else void run(message.tell, message.job)
 })
 
-async function run(job: TrainJob): Promise<void> {
+async function run(what: 'train' | 'dry-run', job: TrainJob): Promise<void> {
   try {
-    const record = await train(job, { report: (event) => tell({ tell: 'event', event }), stop: stop.signal })
-    tell({ tell: 'done', record })
+    const context: TrainContext = { report: (event) => tell({ tell: 'event', event }), stop: stop.signal }
+    if (what === 'train') tell({ tell: 'done', record: await train(job, context) })
+    else tell({ tell: 'tried', trial: await dryRun(job, context) })
   } catch (error) {
     if (error instanceof LarmorError) tell({ tell: 'fault', fault: error.fault })
     else tell({ tell: 'bug', stack: error instanceof Error ? (error.stack ?? error.message) : String(error) })

@@ -8,6 +8,7 @@ import type { ToChild, ToParent } from './messages.ts'
 import type { RunRecord } from './run-record-schema.ts'
 import { LESS_MEMORY } from './memory-advice.ts'
 import type { TrainJob } from './train.ts'
+import type { Trial } from './trial.ts'
 
 /** Ctrl-C is answered within two seconds: a step that takes longer ends in the background. */
 const ANSWER_WITHIN_MS = 1500
@@ -17,10 +18,27 @@ const ANSWER_WITHIN_MS = 1500
  * waits, this ends first, and the process saves its checkpoint and ends by itself.
  * @throws what `train` throws; what `endedAlone` makes of a process that was killed
  */
-export async function launchTraining(
-  job: TrainJob,
-  { report, signal, environment }: { report: Report; signal: AbortSignal; environment: NodeJS.ProcessEnv },
-): Promise<RunRecord> {
+export async function launchTraining(job: TrainJob, context: LaunchContext): Promise<RunRecord> {
+  const answer = await inProcess({ tell: 'train', job }, context)
+  if (answer.tell !== 'done') throw new Error('the training process tried what it was to train')
+  return answer.record
+}
+
+/** As `dryRun`, elsewhere. */
+export async function launchDryRun(job: TrainJob, context: LaunchContext): Promise<Trial> {
+  const answer = await inProcess({ tell: 'dry-run', job }, context)
+  if (answer.tell !== 'tried') throw new Error('the training process trained what it was to try')
+  return answer.trial
+}
+
+type LaunchContext = { report: Report; signal: AbortSignal; environment: NodeJS.ProcessEnv }
+type Answer = Extract<ToParent, { tell: 'done' | 'tried' }>
+
+async function inProcess(
+  order: Extract<ToChild, { job: TrainJob }>,
+  { report, signal, environment }: LaunchContext,
+): Promise<Answer> {
+  const { job } = order
   const child = fork(fileURLToPath(new URL('./child.ts', import.meta.url)), {
     // Structured clones: NaN and infinity arrive as they are, where JSON would make null of them.
     serialization: 'advanced',
@@ -44,7 +62,7 @@ export async function launchTraining(
   signal.addEventListener('abort', onAbort)
   try {
     const outcome = outcomeOf(child, job, report)
-    ask({ tell: 'train', job })
+    ask(order)
     if (signal.aborted) onAbort()
     return await Promise.race([outcome, tooLong.promise])
   } finally {
@@ -53,7 +71,7 @@ export async function launchTraining(
   }
 }
 
-function outcomeOf(child: ChildProcess, job: TrainJob, report: Report): Promise<RunRecord> {
+function outcomeOf(child: ChildProcess, job: TrainJob, report: Report): Promise<Answer> {
   return new Promise((resolve, reject) => {
     let told = false
     child.on('message', (message: ToParent) => {
@@ -61,7 +79,8 @@ function outcomeOf(child: ChildProcess, job: TrainJob, report: Report): Promise<
       told = true
       switch (message.tell) {
         case 'done':
-          return resolve(message.record)
+        case 'tried':
+          return resolve(message)
         case 'fault':
           return reject(new LarmorError(message.fault))
         case 'bug':

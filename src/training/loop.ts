@@ -5,26 +5,22 @@
  * it names. So N steps equal N/2, a kill, and N/2 more, to the last bit on one machine's CPU with the same threads.
  */
 import { setImmediate } from 'node:timers/promises'
-import { augmentedBatch, refsAt, slicesOf, type Augmentation, type SliceRef, type Store } from '../dataset/index.ts'
+import { slicesOf, type SliceRef } from '../dataset/index.ts'
 import { LarmorError } from '../errors.ts'
 import type { Report } from '../progress.ts'
-import { seedOf } from '../random.ts'
-import { deviceMemory, generator, scope } from '../tensor/index.ts'
+import { deviceMemory } from '../tensor/index.ts'
 import { learningRate, shareDone, stepsOf } from './budget.ts'
 import { saveCheckpoint, type LoopState } from './checkpoint.ts'
 import { writeLine } from './journal.ts'
 import { startClock, type Clock } from './clock.ts'
+import { oneStep, type Training } from './one-step.ts'
 import { writeSamples } from './samples.ts'
 import type { RunConfig } from './settings.ts'
-import type { Said, Stage } from './stage.ts'
+import type { Said } from './stage.ts'
 import { isBetter, scoreOf, spread, validate, validationSlices, type Score, type Scores } from './validation.ts'
 
-export type Loop = {
+export type Loop = Training & {
   readonly runDir: string
-  readonly store: Store
-  readonly stage: Stage
-  readonly config: RunConfig
-  readonly device: string
   readonly report: Report
   /** Asked to stop: the step at work is finished, a checkpoint written, and the loop ends. */
   readonly stop: AbortSignal
@@ -91,30 +87,15 @@ export async function trainLoop(loop: Loop, start: LoopState, bestSoFar: Best | 
 }
 
 function takeStep(loop: Loop, training: readonly SliceRef[], state: LoopState, share: number, clock: Clock): LoopState {
-  const { store, stage, config, device } = loop
-  const { seed, batch: n } = config
+  const { config } = loop
   const begun = clock.elapsed()
-  const position = state.step * n
   const rate = learningRate(config, state, share, training.length)
   const step = state.step + 1
-  const watched = step % config.logEvery === 0
-  const said = scope(() => {
-    const batch = augmentedBatch(store, refsAt(training, seed, position, n), augmentationOf(config), {
-      seed,
-      position,
-      device,
-    })
-    return stage.step(batch, { learningRate: rate, generator: generator(seedOf(seed, 'step', state.step)), watched })
-  })
+  const said = oneStep(loop, training, state.step, { learningRate: rate, watched: step % config.logEvery === 0 })
   checkFinite(said.losses, state.step)
   clock.stepTook(clock.elapsed() - begun)
-  const next = {
-    ...state,
-    step,
-    score: null,
-    elapsedSeconds: clock.elapsed(),
-    pending: added(state.pending, said.losses),
-  }
+  const pending = added(state.pending, said.losses)
+  const next = { ...state, step, score: null, elapsedSeconds: clock.elapsed(), pending }
   return logged(loop, next, said, rate, training.length, clock)
 }
 
@@ -174,13 +155,6 @@ function memoryNow(device: string): { memoryBytes: number; deviceMemoryBytes?: n
 /** Where the clock ends the run, looking at it may take a quarter of the time, beside the first and the last look. */
 function affordable({ minutes }: RunConfig, clock: Clock): boolean {
   return minutes === null || clock.watchedSeconds <= 0.25 * clock.elapsed()
-}
-
-function augmentationOf(config: RunConfig): Augmentation {
-  const { flip, jitter, turnDegrees, sizeShare, bendMm } = config
-  const { contrastShare, metalShare, truncationShare, noiseHu, shiftHu } = config
-  const places = { flip, jitter, turnDegrees, sizeShare, bendMm }
-  return { ...places, contrastShare, metalShare, truncationShare, noiseHu, shiftHu }
 }
 
 function added({ steps, sums }: LoopState['pending'], losses: Record<string, number>): LoopState['pending'] {

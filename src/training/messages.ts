@@ -3,10 +3,12 @@ import type { Fault } from '../errors.ts'
 import type { Event } from '../progress.ts'
 import type { RunRecord } from './run-record-schema.ts'
 import type { TrainJob } from './train.ts'
+import type { Trial } from './trial.ts'
 
-export type ToChild = { tell: 'train'; job: TrainJob } | { tell: 'stop' }
+export type ToChild = { tell: 'train' | 'dry-run'; job: TrainJob } | { tell: 'stop' }
 export type ToParent =
   | { tell: 'event'; event: Event }
   | { tell: 'done'; record: RunRecord }
+  | { tell: 'tried'; trial: Trial }
   | { tell: 'fault'; fault: Fault }
   | { tell: 'bug'; stack: string }

@@ -20,6 +20,13 @@ export const RUN_FILES = {
  * @throws usage.outputExists  there is a run already
  */
 export async function createRun(runDir: string, config: RunConfig, plan: Plan): Promise<void> {
+  await refuseRun(runDir)
+  await writePlan(join(runDir, RUN_FILES.plan), plan)
+  await writeJson(join(runDir, RUN_FILES.config), config)
+}
+
+/** @throws usage.outputExists  there is a run already */
+export async function refuseRun(runDir: string): Promise<void> {
   if (await exists(join(runDir, RUN_FILES.config)))
     throw new LarmorError({
       kind: 'usage.outputExists',
@@ -29,8 +36,6 @@ export async function createRun(runDir: string, config: RunConfig, plan: Plan): 
       expected: 'an empty folder',
       fix: 'Add --resume to go on with it, or choose another --run.',
     })
-  await writePlan(join(runDir, RUN_FILES.plan), plan)
-  await writeJson(join(runDir, RUN_FILES.config), config)
 }
 
 /**

@@ -9,7 +9,7 @@ import { freshState, trainLoop, type Best, type Loop } from './loop.ts'
 import { withMemoryAdvice } from './memory-advice.ts'
 import { multipleOf } from './networks.ts'
 import { trimJournal } from './journal.ts'
-import { checkSamePlan, createRun, readRun, writeRecord } from './run-folder.ts'
+import { checkSamePlan, createRun, readRun, refuseRun, writeRecord } from './run-folder.ts'
 import { lockRun, unlockRun } from './run-lock.ts'
 import { failedRecord, startingRecord } from './run-record.ts'
 import type { RunRecord } from './run-record-schema.ts'
@@ -17,6 +17,7 @@ import { resolveConfig, type RunConfig } from './settings.ts'
 import type { Stage } from './stage.ts'
 import { createStage1 } from './stage1.ts'
 import { createStage2, openStage1, type Stage1 } from './stage2.ts'
+import { tryRun, type Trial } from './trial.ts'
 
 /** What the command says: plain data, so that it crosses to another process. */
 export type TrainJob = {
@@ -44,13 +45,7 @@ const GO_ON = 'Go on with --resume: the last step is in the checkpoint.'
  * @throws train.notFinite, machine.diskFull   the last checkpoint is kept
  */
 export async function train(job: TrainJob, context: TrainContext): Promise<RunRecord> {
-  requireDevice(job.device)
-  setThreads(job.threads)
-  const store = await openStore(job.storeDir, job.device)
-  try {
-    const config = job.resume ? await resumedConfig(job, store.plan) : newConfig(job, store.plan)
-    const stage1 = config.stage === 'diffusion' ? await openStage1(job, store.plan) : undefined
-    checkSliceSize(config, store.plan)
+  return opened(job, async (config, store, stage1) => {
     if (!job.resume) await createRun(job.runDir, config, store.plan)
     await lockRun(job.runDir)
     try {
@@ -58,6 +53,37 @@ export async function train(job: TrainJob, context: TrainContext): Promise<RunRe
     } finally {
       await unlockRun(job.runDir)
     }
+  })
+}
+
+/** What `train` would take, from a few steps that are thrown away. @throws what `train` does before its first step */
+export async function dryRun(job: TrainJob, { stop }: Pick<TrainContext, 'stop'>): Promise<Trial> {
+  return opened(job, async (config, store, stage1) => {
+    if (!job.resume) await refuseRun(job.runDir)
+    const stage = createStage(config, store, job.device, stage1, undefined)
+    try {
+      return await tryRun({ store, stage, config, device: job.device }, job.threads, stop)
+    } catch (error) {
+      throw withMemoryAdvice(error, config)
+    } finally {
+      stage.dispose()
+    }
+  })
+}
+
+/** Everything that can be refused before a folder is made. */
+async function opened<T>(
+  job: TrainJob,
+  body: (config: RunConfig, store: Store, stage1: Stage1 | undefined) => Promise<T>,
+): Promise<T> {
+  requireDevice(job.device)
+  setThreads(job.threads)
+  const store = await openStore(job.storeDir, job.device)
+  try {
+    const config = job.resume ? await resumedConfig(job, store.plan) : newConfig(job, store.plan)
+    checkSliceSize(config, store.plan)
+    const stage1 = config.stage === 'diffusion' ? await openStage1(job, store.plan) : undefined
+    return await body(config, store, stage1)
   } finally {
     store.close()
   }
