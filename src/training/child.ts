@@ -6,7 +6,8 @@
  */
 import { LarmorError } from '../errors.ts'
 import type { ToChild, ToParent } from './messages.ts'
-import { dryRun, train, type TrainContext, type TrainJob } from './train.ts'
+import type { TrainJob } from './job.ts'
+import { dryRun, train, type TrainContext } from './train.ts'
 
 const stop = new AbortController()
 process.on('SIGINT', () => {})

@@ -6,4 +6,5 @@ export { multipleOf, networkSpec, pix2pixOptions, refinerOptions, residualOption
 export type { RunRecord } from './run-record-schema.ts'
 export { describeRun, differences, runsTable, summariseRuns, type RunSummary } from './run-table.ts'
 export type { RefinerConfig, ResidualConfig, RunConfig, UnetConfig } from './settings.ts'
-export { train, type TrainContext, type TrainJob } from './train.ts'
+export type { TrainJob } from './job.ts'
+export { train, type TrainContext } from './train.ts'

@@ -7,7 +7,7 @@ import { ENGINE_ENVIRONMENT } from '../tensor/index.ts'
 import type { ToChild, ToParent } from './messages.ts'
 import type { RunRecord } from './run-record-schema.ts'
 import { LESS_MEMORY } from './memory-advice.ts'
-import type { TrainJob } from './train.ts'
+import type { TrainJob } from './job.ts'
 import type { Trial } from './trial.ts'
 
 /** Ctrl-C is answered within two seconds: a step that takes longer ends in the background. */

@@ -2,7 +2,7 @@
 import type { Fault } from '../errors.ts'
 import type { Event } from '../progress.ts'
 import type { RunRecord } from './run-record-schema.ts'
-import type { TrainJob } from './train.ts'
+import type { TrainJob } from './job.ts'
 import type { Trial } from './trial.ts'
 
 export type ToChild = { tell: 'train' | 'dry-run'; job: TrainJob } | { tell: 'stop' }

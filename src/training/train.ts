@@ -1,38 +1,22 @@
 /** One training from the door to the last checkpoint, in this process. `launch.ts` runs it in a process of its own. */
-import { openStore, type Store } from '../dataset/index.ts'
-import { LarmorError, throwIfAborted } from '../errors.ts'
-import type { Plan } from '../plan/index.ts'
+import type { Store } from '../dataset/index.ts'
+import { throwIfAborted } from '../errors.ts'
 import type { Report } from '../progress.ts'
-import { requireDevice, setThreads } from '../tensor/index.ts'
 import { findCheckpoint, loadCheckpoint, readState, type LoopState, type Loaded } from './checkpoint.ts'
+import { throughDoor } from './door.ts'
+import type { TrainJob } from './job.ts'
 import { freshState, trainLoop, type Best, type Loop } from './loop.ts'
 import { withMemoryAdvice } from './memory-advice.ts'
-import { multipleOf } from './networks.ts'
 import { trimJournal } from './journal.ts'
-import { checkSamePlan, createRun, readRun, refuseRun, writeRecord } from './run-folder.ts'
+import { createRun, refuseRun, writeRecord } from './run-folder.ts'
 import { lockRun, unlockRun } from './run-lock.ts'
 import { failedRecord, startingRecord } from './run-record.ts'
 import type { RunRecord } from './run-record-schema.ts'
-import { resolveConfig, type RunConfig } from './settings.ts'
+import type { RunConfig } from './settings.ts'
 import type { Stage } from './stage.ts'
 import { createStage1 } from './stage1.ts'
-import { createStage2, openStage1, type Stage1 } from './stage2.ts'
+import { createStage2, type Stage1 } from './stage2.ts'
 import { tryRun, type Trial } from './trial.ts'
-
-/** What the command says: plain data, so that it crosses to another process. */
-export type TrainJob = {
-  stage: 'pix2pix' | 'diffusion'
-  storeDir: string
-  runDir: string
-  /** For `diffusion`. */
-  stage1Dir?: string | undefined
-  preset?: 'paper' | 'best' | undefined
-  settings: readonly string[]
-  resume: boolean
-  seed: number
-  threads: number
-  device: 'cpu' | 'cuda'
-}
 
 export type TrainContext = { report: Report; stop: AbortSignal }
 
@@ -45,7 +29,7 @@ const GO_ON = 'Go on with --resume: the last step is in the checkpoint.'
  * @throws train.notFinite, machine.diskFull   the last checkpoint is kept
  */
 export async function train(job: TrainJob, context: TrainContext): Promise<RunRecord> {
-  return opened(job, async (config, store, stage1) => {
+  return throughDoor(job, async (config, store, stage1) => {
     if (!job.resume) await createRun(job.runDir, config, store.plan)
     await lockRun(job.runDir)
     try {
@@ -58,7 +42,7 @@ export async function train(job: TrainJob, context: TrainContext): Promise<RunRe
 
 /** What `train` would take, from a few steps that are thrown away. @throws what `train` does before its first step */
 export async function dryRun(job: TrainJob, { stop }: Pick<TrainContext, 'stop'>): Promise<Trial> {
-  return opened(job, async (config, store, stage1) => {
+  return throughDoor(job, async (config, store, stage1) => {
     if (!job.resume) await refuseRun(job.runDir)
     const stage = createStage(config, store, job.device, stage1, undefined)
     try {
@@ -69,37 +53,6 @@ export async function dryRun(job: TrainJob, { stop }: Pick<TrainContext, 'stop'>
       stage.dispose()
     }
   })
-}
-
-/** Everything that can be refused before a folder is made. */
-async function opened<T>(
-  job: TrainJob,
-  body: (config: RunConfig, store: Store, stage1: Stage1 | undefined) => Promise<T>,
-): Promise<T> {
-  requireDevice(job.device)
-  setThreads(job.threads)
-  const store = await openStore(job.storeDir, job.device)
-  try {
-    const config = job.resume ? await resumedConfig(job, store.plan) : newConfig(job, store.plan)
-    checkSliceSize(config, store.plan)
-    const stage1 = config.stage === 'diffusion' ? await openStage1(job, store.plan) : undefined
-    return await body(config, store, stage1)
-  } finally {
-    store.close()
-  }
-}
-
-function newConfig({ stage, preset, settings, seed }: TrainJob, plan: Plan): RunConfig {
-  return resolveConfig({ stage, preset, settings, seed, planBatch: plan.batch })
-}
-
-/** The config of the run that goes on, as it was: settings of a run are for its whole life. */
-async function resumedConfig({ runDir, stage, preset, settings }: TrainJob, plan: Plan): Promise<RunConfig> {
-  const { config, plan: ofRun } = await readRun(runDir)
-  checkSamePlan(runDir, ofRun, plan)
-  if (config.stage !== stage) throw otherStage(runDir, config.stage, stage)
-  if (settings.length > 0 || (preset !== undefined && preset !== config.preset)) throw fixedSettings(runDir)
-  return config
 }
 
 async function trainLocked(
@@ -165,43 +118,4 @@ async function bestOf(runDir: string): Promise<Best | null> {
   if (best === undefined) return null
   const { step, score } = await readState(best)
   return score === null ? null : { by: score.by, value: score.value, step }
-}
-
-/** @throws config.refused  the network cannot halve the plan's slices as often as it must */
-function checkSliceSize(config: RunConfig, plan: Plan): void {
-  const multiple = multipleOf(config, plan)
-  if (plan.sliceSize.every((size) => size % multiple === 0)) return
-  throw new LarmorError({
-    kind: 'config.refused',
-    message: 'The network cannot take slices of this size.',
-    where: `Slices of the store, ${config.generator}`,
-    found: `${plan.sliceSize.join(' × ')} pixels`,
-    expected: `multiples of ${multiple}`,
-    fix:
-      config.generator === 'unet'
-        ? 'Plan with --slice-size 256, or train with fewer halvings: --set downs=6 (multiples of 64), downs=5 (of 32).'
-        : 'Lower levels or unshuffle with --set, or plan with another --slice-size.',
-  })
-}
-
-function otherStage(runDir: string, found: string, expected: string): LarmorError {
-  return new LarmorError({
-    kind: 'run.mismatch',
-    message: 'The run is of the other stage.',
-    where: runDir,
-    found,
-    expected,
-    fix: `Go on with: larmor train ${found} … --resume; or choose another --run.`,
-  })
-}
-
-function fixedSettings(runDir: string): LarmorError {
-  return new LarmorError({
-    kind: 'config.refused',
-    message: 'A run keeps the settings that it began with.',
-    where: `--resume of ${runDir}`,
-    found: '--set or another --preset',
-    expected: 'neither',
-    fix: 'Leave them out to go on with this run, or start another with the new settings.',
-  })
 }

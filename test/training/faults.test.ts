@@ -6,8 +6,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, test } from 'vitest'
 import { openStore } from '../../src/dataset/index.ts'
 import { LarmorError, type FaultKind } from '../../src/errors.ts'
+import { exists, sha256OfFile, writeJson } from '../../src/files.ts'
 import { silent } from '../../src/progress.ts'
-import { tensor } from '../../src/tensor/index.ts'
+import { readSafetensors, tensor, writeSafetensors } from '../../src/tensor/index.ts'
 import { findCheckpoint, loadCheckpoint, readState, saveCheckpoint } from '../../src/training/checkpoint.ts'
 import { freshState, trainLoop, type Loop } from '../../src/training/loop.ts'
 import { lockRun, unlockRun } from '../../src/training/run-lock.ts'
@@ -22,6 +23,8 @@ beforeAll(async () => {
   store = await smallStore()
 })
 afterAll(() => store.remove())
+
+type Manifest = { patients: { id: string; file: string; sha256: string; bytes: number }[] }
 
 /** A stage of one weight whose loss is `lossAt(step)`. */
 function stageWith(lossAt: (step: number) => number): Stage & { weight: ReturnType<typeof tensor> } {
@@ -130,6 +133,71 @@ test('the refiner wants a first stage: named, of pix2pix, and of the same plan',
     refusedAs('run.mismatch'),
   )
   await other.remove()
+})
+
+test('a refiner goes on with the first stage that it began with, named or not, and with no other', async () => {
+  const first = jobOn(store, 'first', [...TINY.residual, 'steps=1'])
+  await trainHere(first)
+  await assert.rejects(
+    trainHere({ ...jobOn(store, 'needless', [...TINY.residual, 'steps=1']), stage1Dir: first.runDir }),
+    refusedAs('usage.wrong'),
+  )
+  const refiner = jobOn(store, 'on-first', [...TINY.refiner, 'steps=2'], {
+    stage: 'diffusion',
+    stage1Dir: first.runDir,
+  })
+  await trainHere(refiner)
+  const finished = await hashesOf(refiner.runDir)
+  const resumed = { ...refiner, settings: [], resume: true }
+  await trainHere({ ...resumed, stage1Dir: undefined })
+  assert.deepEqual(await hashesOf(refiner.runDir), finished)
+  const second = jobOn(store, 'second', [...TINY.residual, 'steps=1'], { seed: 2 })
+  await trainHere(second)
+  await assert.rejects(trainHere({ ...resumed, stage1Dir: second.runDir }), refusedAs('run.mismatch'))
+})
+
+test('a checkpoint of another architecture or plan, or with a broken state, is refused before the first step', async () => {
+  const job = jobOn(store, 'exchanged', [...TINY.residual, 'steps=2'])
+  await trainHere(job)
+  const resumed = { ...job, settings: [], resume: true }
+  const other = await smallStore({ neighbours: 0 })
+  await assert.rejects(trainHere({ ...resumed, storeDir: other.storeDir }), refusedAs('run.mismatch'))
+  await other.remove()
+
+  const configFile = join(job.runDir, 'config.json')
+  const config = await readFile(configFile, 'utf8')
+  await writeFile(configFile, config.replace('"width": 8', '"width": 16'))
+  await assert.rejects(trainHere(resumed), refusedAs('run.damaged'))
+  await writeFile(configFile, config.replace('"width": 8', '"widht": 8'))
+  await assert.rejects(trainHere(resumed), refusedAs('json.refused'))
+  await writeFile(configFile, config)
+
+  const stateFile = join(job.runDir, 'checkpoints', 'last', 'state.json')
+  const state = await readFile(stateFile, 'utf8')
+  await writeFile(stateFile, state.slice(0, state.length / 2))
+  await assert.rejects(trainHere(resumed), refusedAs('json.refused'))
+  await writeFile(stateFile, state)
+  await trainHere(resumed)
+})
+
+test('a store with nothing to validate on is refused before a folder is made', async () => {
+  const storeDir = join(store.dir, 'nothing-to-see')
+  await cp(store.storeDir, storeDir, { recursive: true })
+  const manifestFile = join(storeDir, 'manifest.json')
+  const manifest = JSON.parse(await readFile(manifestFile, 'utf8')) as Manifest
+  for (const entry of manifest.patients) {
+    if (!store.plan.split.validation.includes(entry.id)) continue
+    const path = join(storeDir, entry.file)
+    const { tensors, metadata } = readSafetensors(path)
+    const usable = tensor(new Uint8Array(tensors.get('usable')!.shape[0]!), undefined, 'uint8')
+    writeSafetensors(path, new Map([...tensors, ['usable', usable]]), metadata)
+    entry.sha256 = await sha256OfFile(path)
+    entry.bytes = (await stat(path)).size
+  }
+  await writeJson(manifestFile, manifest)
+  const job = { ...jobOn(store, 'unseen', [...TINY.residual, 'steps=1']), storeDir }
+  await assert.rejects(trainHere(job), refusedAs('plan.tooFewPatients'))
+  assert.ok(!(await exists(job.runDir)))
 })
 
 test('two trainings never share a run folder; a lock whose process is gone is void', async () => {
