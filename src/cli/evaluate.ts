@@ -6,7 +6,7 @@ import type { CohortOptions, Evaluation, EvaluationCase, PredictionFolder, Range
 import { refuseFilled, version } from '../files.ts'
 import { readPlan, splitOf } from '../plan/index.ts'
 import type { Plan } from '../plan/index.ts'
-import { meanMetrics, summaryText, writeReport } from '../report/index.ts'
+import { meanMetrics, summaryText, writeReaderStudy, writeReport } from '../report/index.ts'
 import { command } from './command.ts'
 import type { Context, Outcome } from './command.ts'
 
@@ -33,6 +33,7 @@ const options = z.strictObject({
   ct: z.string().optional(),
   rois: z.array(z.string()).optional(),
   resample: z.boolean().optional(),
+  readerStudy: z.boolean().optional(),
   range: interval.optional(),
   testRange: interval.optional(),
   output: z.string().optional(),
@@ -69,6 +70,10 @@ export const evaluateCommand = command({
       'take intensities as they are, with this data range; default: each image to [0, 1] by its own scale',
     ],
     ['--test-range <lo,hi>', 'black and white of the test image, where no JSON beside it says so'],
+    [
+      '--reader-study',
+      'instead of scores, a page with randomised slices for blinded readers, and its key (larmor reader-study analyses the answers)',
+    ],
     ['--output <dir>', 'where evaluation.json, slices.csv and report.html go: a folder that is empty or not there'],
   ],
   options,
@@ -83,6 +88,7 @@ async function scorePair(given: Options, context: Context): Promise<Outcome> {
   const { reference, test, mask, ct, rois, resample, testRange } = given
   if (reference === undefined || test === undefined)
     throw wrong('neither a cohort nor a pair', '--reference and --test, or a cohort')
+  if (given.readerStudy === true) throw wrong('--reader-study without a cohort', 'a cohort with --prediction')
   if (given.prediction ?? given.contrast ?? given.plan ?? given.role)
     throw wrong('--prediction, --contrast, --plan or --role without a cohort', 'a cohort before --prediction')
   const cases = [pairCase({ reference, test, mask, ct, rois, resample, testScale: testRange })]
@@ -102,7 +108,22 @@ async function scoreCohort(cohort: string, given: Options, context: Context): Pr
   const known = plan ? knownFrom(plan) : {}
   const { seed } = context
   const cases = await cohortCases(cohort, folders, { seed, range, role, resample, testScale: testRange, ...known })
+  if (given.readerStudy === true) return readerStudy(cases, range, output, context)
   return outcome(await evaluate(cases, range, output, context), cases, output)
+}
+
+async function readerStudy(
+  cases: EvaluationCase[],
+  range: RangeChoice,
+  output: string,
+  { seed, report, signal }: Context,
+): Promise<Outcome> {
+  await refuseFilled(output)
+  const made = await writeReaderStudy(output, cases, { range, seed, created: new Date().toISOString(), report, signal })
+  return {
+    json: made,
+    text: `${made.items} pictures for readers: ${made.page}\nThe key, which no reader may see before the end: ${made.key}`,
+  }
 }
 
 /** Each named after the prediction that it is tested against. */

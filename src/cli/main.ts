@@ -28,6 +28,7 @@ const commands: Record<string, () => Promise<Command>> = {
   export: async () => (await import('./export.ts')).exportCommand,
   synthesize: async () => (await import('./synthesize.ts')).synthesizeCommand,
   evaluate: async () => (await import('./evaluate.ts')).evaluateCommand,
+  'reader-study': async () => (await import('./reader-study.ts')).readerStudyCommand,
   phantom: async () => (await import('./phantom.ts')).phantomCommand,
   demo: async () => (await import('./demo.ts')).demoCommand,
 }

@@ -90,7 +90,7 @@ export type PredictionScores = {
   readonly rule: IntensityRule
   /** Inside the mask, or over the whole image where there is none. */
   readonly metrics: Metrics
-  /** The same without the body mask (inside the field of view): null where no mask was given. */
+  /** The same without the body mask (inside the field of view): null where no mask was given, and for baselines. */
   readonly unmasked: Metrics | null
   readonly countedSlices: number
   readonly smallSlices: number

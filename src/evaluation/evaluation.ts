@@ -170,7 +170,7 @@ async function scorePrediction(
     listening(evaluateVolumesInSteps({ reference, test, mask, rule }), `Scoring ${named.name}`, signal)
   const own = cut(region)
   const { metrics, maskVoxels: _, ...slices } = await scored(own)
-  const unmasked = mask ? (await scored(cut(fieldOfView))).metrics : null
+  const unmasked = mask && named.kind === 'model' ? (await scored(cut(fieldOfView))).metrics : null
   const inStructures: StructureScores[] = []
   for (const structure of structures) {
     await pause(`Scoring ${named.name}`, signal)

@@ -110,8 +110,12 @@ export function planFft2d(width: number, height: number): Fft {
   const [rowFft, columnFft] = [planFft(width), planFft(height)]
   const [lineRe, lineIm] = [new Float64Array(height), new Float64Array(height)]
   return (re, im) => {
-    for (let start = 0; start < width * height; start += width)
-      rowFft(re.subarray(start, start + width), im.subarray(start, start + width))
+    for (let start = 0; start < width * height; start += width) {
+      const [rowRe, rowIm] = [re.subarray(start, start + width), im.subarray(start, start + width)]
+      // Outside the patient there are many rows of zeros, and they stay zeros.
+      if (isZero(rowRe) && isZero(rowIm)) continue
+      rowFft(rowRe, rowIm)
+    }
     for (let column = 0; column < width; column++) {
       for (let row = 0, at = column; row < height; row++, at += width) {
         lineRe[row] = re[at]!
@@ -124,4 +128,9 @@ export function planFft2d(width: number, height: number): Fft {
       }
     }
   }
+}
+
+function isZero(line: Float64Array): boolean {
+  for (let n = 0; n < line.length; n++) if (line[n] !== 0) return false
+  return true
 }

@@ -20,7 +20,14 @@ export type { ImagePair, Pixels, RangedPair } from './image-pair.ts'
 export { mapInto, rangeOf } from './intensity-rule.ts'
 export type { IntensityRule } from './intensity-rule.ts'
 export { metricDefinitions, metricNames, sliceMetricNames, structureMetricNames } from './metric-names.ts'
-export type { MetricDefinition, MetricName, Metrics, SliceMetricName, StructureMetrics } from './metric-names.ts'
+export type {
+  MetricDefinition,
+  MetricName,
+  Metrics,
+  SliceMetricName,
+  StructureMetricName,
+  StructureMetrics,
+} from './metric-names.ts'
 export { addToHistogram, jointHistogram, nmi, nmiOf } from './mutual-information.ts'
 export type { Interval } from './mutual-information.ts'
 export { mae, meanError, psnr, rmse } from './point-metrics.ts'
@@ -44,3 +51,7 @@ export { registrationQuality } from './registration-quality.ts'
 export { pairCase } from './sources.ts'
 export type { PairPaths } from './sources.ts'
 export { readStructures, structureOf, structuresOf } from './structures.ts'
+export { readAnswers, readReaderKey, readerKeySchema } from './reader-answers.ts'
+export type { ReaderAnswer, ReaderItem, ReaderKey } from './reader-answers.ts'
+export { analyseReaders, weightedKappa, wilson } from './reader-statistics.ts'
+export type { ReaderStudy, ToldApart } from './reader-statistics.ts'

@@ -31,11 +31,19 @@ export const sliceMetricNames = [
 export type SliceMetricName = (typeof sliceMetricNames)[number]
 
 /**
- * What is scored inside a structure: what is defined there slice by slice. The 3-D ones fill everything outside their mask,
- * a spectrum needs more than a gland, and 64 bins more than its voxels.
+ * What is scored inside a structure: what is defined there slice by slice. Five scales of windows reach over 176 pixels and would
+ * score what lies around a gland, the 3-D ones fill it, a spectrum needs more than a gland, and 64 bins more than its voxels.
  */
-export const structureMetricNames = sliceMetricNames
-export type StructureMetrics = Record<SliceMetricName, number | null>
+export const structureMetricNames = [
+  'ssim_2d',
+  'gradient_similarity',
+  'mae',
+  'rmse',
+  'mean_error',
+  'psnr',
+] as const satisfies SliceMetricName[]
+export type StructureMetricName = (typeof structureMetricNames)[number]
+export type StructureMetrics = Record<StructureMetricName, number | null>
 
 export type MetricDefinition = {
   readonly title: string

@@ -1,7 +1,7 @@
 /** Cohort figures of each prediction: over all patients, over those whose registration is good, and inside each structure. */
 import type { PatientScores, PredictionKind, PredictionScores } from './evaluation-data.ts'
 import { metricNames, structureMetricNames } from './metric-names.ts'
-import type { MetricName, SliceMetricName } from './metric-names.ts'
+import type { MetricName, StructureMetricName } from './metric-names.ts'
 import { summarise } from './statistics.ts'
 import type { Summary } from './statistics.ts'
 
@@ -9,7 +9,7 @@ export type StructureSummary = {
   readonly name: string
   /** Mean over the patients who have it, within the body and the field of view. */
   readonly voxels: number
-  readonly metrics: Record<SliceMetricName, Summary>
+  readonly metrics: Record<StructureMetricName, Summary>
 }
 export type PredictionSummary = {
   readonly name: string

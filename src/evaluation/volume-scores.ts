@@ -24,7 +24,7 @@ import { addJumps, noJumps, sliceConsistencyOf } from './slice-consistency.ts'
 import type { JumpSums } from './slice-consistency.ts'
 import { prepareSlice, ssim3dInSteps } from './ssim-3d.ts'
 import type { PreparedPair } from './ssim-3d.ts'
-import { ssimScores, ssimScratch } from './ssim.ts'
+import { ssim2d, ssimScores, ssimScratch } from './ssim.ts'
 import type { SsimScratch } from './ssim.ts'
 
 /**
@@ -98,7 +98,7 @@ export function* evaluateVolumesInSteps(pair: VolumePair): Steps<VolumeScores> {
     const selected = mask?.values.subarray(at, at + area)
     if (!structure) addWhole(sums, selected, rule, sliceIndex > 0 && voxels[sliceIndex - 1]! > 0)
     const counted = maskVoxels >= smallestSliceShare * largest
-    slices.push({ sliceIndex, maskVoxels, counted, ...addSlice(sums, selected, rule) })
+    slices.push({ sliceIndex, maskVoxels, counted, ...addSlice(sums, selected, rule, structure) })
   }
   const countedSlices = slices.filter(({ counted }) => counted).length
   const inThree = structure ? undefined : yield* ssim3dInSteps(preparedPair(pair))
@@ -179,6 +179,7 @@ function addSlice(
   sums: Sums,
   mask: Uint8Array | undefined,
   rule: IntensityRule,
+  structure: boolean,
 ): Record<SliceMetricName, number | null> {
   const { low, high } = rangeOf(rule)
   const dataRange = high - low
@@ -189,7 +190,9 @@ function addSlice(
     count: sums.gradients.count + gradients.count,
     similarity: sums.gradients.similarity + gradients.similarity,
   }
-  const { ssim, msSsim } = ssimScores(pair, sums.scratch)
+  const { ssim, msSsim } = structure
+    ? { ssim: ssim2d(pair, sums.scratch), msSsim: null }
+    : ssimScores(pair, sums.scratch)
   return {
     ms_ssim_2d: msSsim,
     ssim_2d: ssim,

@@ -2,7 +2,6 @@
 import { metricDefinitions } from '../evaluation/index.ts'
 import type { Comparison, Evaluation, MetricComparison, MetricName } from '../evaluation/index.ts'
 import { rankedMetric } from './pictures.ts'
-import { table } from './tables.ts'
 import { escapeHtml, shown } from './text.ts'
 
 /** AAPM 2026, abstract 2158. Its MS-SSIM's variant, range and mask are unpublished. */
@@ -17,28 +16,31 @@ export function comparisonTable(evaluation: Evaluation): string {
 
 export function contrastTable(evaluation: Evaluation): string {
   const some = evaluation.comparisons.filter(({ kind }) => kind === 'contrast')
-  return some.length === 0 ? '' : testsTable(some, [rankedMetric(evaluation), 'ssim_2d', 'mae'])
+  return some.length === 0 ? '' : testsTable(some, [rankedMetric(evaluation), 'mae'])
 }
 
 function testsTable(comparisons: readonly Comparison[], metrics: readonly MetricName[]): string {
-  const head =
-    '<th>Second against first</th><th>Metric</th><th>Patients</th><th>Mean difference<small>95 % interval</small></th><th>Shift<small>Hodges–Lehmann</small></th><th>Effect<small>rank-biserial</small></th><th>p<small>Wilcoxon, two-sided</small></th><th>p<small>Holm</small></th>'
-  const rows = comparisons.flatMap(({ first, second, metrics: tests }) =>
-    [...new Set(metrics)].map((metric, n) => {
-      const label = n === 0 ? `${escapeHtml(second)} <small>against ${escapeHtml(first)}</small>` : ''
-      return `<tr${n === 0 ? ' class="first"' : ''}><th scope="row">${label}</th><td>${metricDefinitions[metric].title}</td>${cells(tests[metric], metric)}</tr>`
-    }),
+  const own = [...new Set(metrics)]
+  const groups = own.map((metric) => `<th colspan="4" class="group">${metricDefinitions[metric].title}</th>`)
+  const heads = own.map(
+    () =>
+      '<th class="group">Difference<small>95 % interval</small></th><th>Shift<small>Hodges–Lehmann</small></th><th>Effect<small>rank-biserial</small></th><th>p<small>Wilcoxon; Holm</small></th>',
   )
-  return table(head, rows, 'wide')
+  const rows = comparisons.map(({ first, second, metrics: tests }) => {
+    const cells = own.map((metric) => testCells(tests[metric], metric))
+    const label = `${escapeHtml(second)}<small>against ${escapeHtml(first)}, ${tests[own[0]!].patients} patients</small>`
+    return `<tr><th scope="row">${label}</th>${cells.join('')}</tr>`
+  })
+  return `<div class="scroll"><table class="wide"><thead><tr><th></th>${groups.join('')}</tr><tr><th>Compared</th>${heads.join('')}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`
 }
 
-function cells(test: MetricComparison, metric: MetricName): string {
+function testCells(test: MetricComparison, metric: MetricName): string {
   const { digits } = metricDefinitions[metric]
-  const { patients, meanDifference, interval95, shift, rankBiserial, pValue, pHolm } = test
+  const { meanDifference, interval95, shift, rankBiserial, pValue, pHolm } = test
   const interval = interval95
     ? `<small>${signed(interval95[0], digits)} to ${signed(interval95[1], digits)}</small>`
     : ''
-  return `<td>${patients}</td><td>${signed(meanDifference, digits)}${interval}</td><td>${signed(shift, digits)}</td><td>${signed(rankBiserial, 2)}</td><td>${pShown(pValue)}</td><td>${pShown(pHolm)}</td>`
+  return `<td class="group">${signed(meanDifference, digits)}${interval}</td><td>${signed(shift, digits)}</td><td>${signed(rankBiserial, 2)}</td><td>${pShown(pValue)}<small>${pShown(pHolm)}</small></td>`
 }
 
 function signed(value: number | null, digits: number): string {

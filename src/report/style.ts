@@ -26,7 +26,7 @@ thead th { font-weight: 600; border-bottom: 1px solid var(--ink); vertical-align
 tbody th { font-weight: 400; }
 td small, th small { display: block; color: var(--soft); font-size: 12px; line-height: 1.4; font-weight: 400; }
 .scroll { overflow-x: auto; }
-table.wide { font-size: 13px; } .wide th, .wide td { padding: 5px 7px; } .wide thead th { font-size: 12.5px; } .wide thead small { font-size: 11px; }
+table.wide { font-size: 13px; } .wide th, .wide td { padding: 5px 7px; } .wide thead th { font-size: 12.5px; white-space: nowrap; } .wide thead small { white-space: normal; } .wide thead small { font-size: 11px; }
 tr.baseline th, tr.baseline td, th.baseline { color: var(--soft); } tr.baseline.first th, tr.baseline.first td { border-top: 1px solid var(--ink); }
 tr.first th, tr.first td { border-top: 1px solid var(--rule); } th.group, td.group { border-left: 1px solid var(--rule); } thead th[colspan] { text-align: center; border-bottom: 1px solid var(--rule); }
 td.words, th.words { text-align: left; }
@@ -46,7 +46,7 @@ figcaption b { color: var(--ink); font-weight: 600; }
 .frame i.left { left: 5px; top: calc(50% - 6px); } .frame i.top { top: 5px; left: calc(50% - 4px); }
 .scale { position: absolute; left: 8px; bottom: 7px; height: 2px; background: #fff; box-shadow: 0 0 3px #000; }
 .scale::after { content: attr(data-length); position: absolute; left: 0; bottom: 4px; font: 11px/1 system-ui, sans-serif; color: #fff; white-space: nowrap; text-shadow: 0 0 3px #000; }
-.colour-bar { display: block; width: 100%; max-width: 230px; height: auto; } .colour-bar text { font-size: 11.5px; }
+.colour-bar { display: block; width: 100%; max-width: 230px; height: auto; } .colour-bar text { font-size: 11.5px; } .colour-bar .edge { fill: none; stroke: var(--soft); stroke-width: .7; }
 svg text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", Arial, sans-serif; fill: var(--soft); font-variant-numeric: tabular-nums; }
 svg text.row { fill: var(--ink); }
 .plot { display: block; width: 100%; height: auto; margin: 14px 0 0; }

@@ -84,6 +84,7 @@ export function colourBar(
   return (
     `<svg class="colour-bar" viewBox="0 0 200 30" role="img" aria-label="${escapeHtml(`${first} to ${last}`)}">` +
     Array.from({ length: steps }, (_, n) => step(n)).join('') +
+    `<rect class="edge" x="${left}" y="2" width="${long}" height="8"/>` +
     `${label(first, left, 'start')}${label(middle, left + long / 2, 'middle')}${label(last, left + long, 'end')}</svg>`
   )
 }

@@ -186,6 +186,6 @@ export function refusedTable({ refused }: Evaluation): string {
   return table('<th>Patient</th><th class="words">Why</th>', rows)
 }
 
-export function table(head: string, rows: readonly string[], kind = ''): string {
+function table(head: string, rows: readonly string[], kind = ''): string {
   return `<div class="scroll"><table class="${kind}"><thead><tr>${head}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`
 }
