@@ -203,16 +203,19 @@ async function pathsOf(cohortDir: string, patient: Patient): Promise<PatientPath
 export const savePicture: SavePicture = (path, { width, height, pixels }) =>
   writeFileAtomic(path, encodePng(width, height, pixels, 3))
 
+/** Verdict first, then why a person should look, then what was done and how well it seems to fit. */
 export function summaryOf(record: RegistrationRecord, alreadyDone: boolean): string {
-  const images = record.images.map(({ role, verdict, quality, deformation }) => {
-    const { nmi, nmiAtStart, angleDegrees, surfaceP95Mm, inverseConsistencyMm } = quality
-    const length = (mm: number | null, otherwise: string): string => (mm === null ? otherwise : `${mm.toFixed(1)} mm`)
-    return [
-      `${role} ${verdict}: NMI ${nmiAtStart.toFixed(3)} → ${nmi.toFixed(3)}, turned ${angleDegrees.toFixed(1)}°`,
+  const images = record.images.map(({ role, verdict, reason, quality, deformation }) => {
+    const { angleDegrees, edges, inverseConsistencyMm } = quality
+    const length = (mm: number | undefined | null, otherwise: string): string =>
+      mm === null || mm === undefined ? otherwise : `${mm.toFixed(1)} mm`
+    const figures = [
+      `turned by ${angleDegrees.toFixed(1)}°`,
       ...(deformation ? [`deformed by ${length(deformation.displacement.meanMm, '')}`] : []),
-      `surface p95 ${length(surfaceP95Mm, 'not seen')}`,
-      `inverse consistency ${length(inverseConsistencyMm, 'not measured')}`,
+      `there and back ${length(inverseConsistencyMm, 'not measured')}`,
+      `95 % of the skin within ${length(edges.skin?.p95Mm, '– (not shown by both)')}`,
     ].join(', ')
+    return `${role} ${verdict}: ${verdict === 'good' ? figures : `${reason}. ${figures}`}`
   })
   return `${images.join('; ')}${alreadyDone ? ' (already registered)' : ''}`
 }

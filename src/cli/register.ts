@@ -107,7 +107,8 @@ async function registerOnePair(given: Options, context: Context): Promise<Outcom
     context,
   )
   await writeJson(join(output, 'registration.json'), record)
-  const text = `${summaryOf(record, false)}\nResults in ${output}`
+  const pictures = record.verdict === 'good' ? '' : `; look at ${join(output, 'mr_*.png')}`
+  const text = `${summaryOf(record, false)}\nResults in ${output}${pictures}`
   return { json: { output, ...record }, text, exitCode: record.verdict === 'reject' ? 3 : 0 }
 }
 

@@ -127,10 +127,9 @@ function findingsOf(quality: Quality): Finding[] {
           atMost('there and back again ends off by', inverseConsistencyMm, LIMITS.inverseConsistencyMm, 'mm'),
           atMost('there and back again, 95 %, off by', inverseConsistencyP95Mm, LIMITS.inverseConsistencyP95Mm, 'mm'),
         ]
-  const surfaces =
-    surfaceP95Mm === null
-      ? [look('no body surface is shown by both images')]
-      : [atMost('95 % of the body surfaces are within', surfaceP95Mm, LIMITS.surfaceP95Mm, 'mm')]
+  // The outline of what is bright in the MR is not the body where fat is suppressed: asked only where the skin tells less.
+  const isSkinSeen = edges.skin !== null && edges.skin.shownShare >= LEAST_SKIN
+  const surfaces = isSkinSeen ? [] : [outlines(surfaceP95Mm)]
   const skin = edges.skin
     ? [atMost('95 % of the skin strays by up to', edges.skin.spreadP95Mm, LIMITS.skinSpreadP95Mm, 'mm')]
     : []
@@ -141,6 +140,14 @@ function findingsOf(quality: Quality): Finding[] {
     atLeast('the best position leads over the next by', margin, LIMITS.margin),
     atLeast('the MR shows this share of the body:', overlap, LIMITS.overlap),
   ]
+}
+
+/** Of the CT's skin inside the MR. */
+const LEAST_SKIN = 0.5
+
+function outlines(p95Mm: number | null): Finding {
+  if (p95Mm === null) return look('no body surface is shown by both images')
+  return atMost('95 % of the body surfaces are within', p95Mm, LIMITS.surfaceP95Mm, 'mm')
 }
 
 function findingsOfDeformation({ before, after, jacobian }: DeformationFigures): Finding[] {
@@ -159,7 +166,8 @@ function look(says: string): Finding {
 
 function atMost(what: string, value: number, limit: Limit, unit: string): Finding {
   const level = value > limit.reject ? 2 : value > limit.look ? 1 : 0
-  return { level, says: `${what} ${value.toFixed(value < 1 ? 3 : 1)} ${unit} (at most ${limit.look} is good)` }
+  const figure = `${value.toFixed(value < 1 ? 3 : 1)}${unit && ` ${unit}`}`
+  return { level, says: `${what} ${figure} (at most ${limit.look} is good)` }
 }
 
 function atLeast(what: string, value: number, limit: Limit): Finding {

@@ -66,3 +66,14 @@ test('skin that lies elsewhere in the MR asks for a look', () => {
   const skin = { meanMm: 2, p95Mm: 6.2, offsetMm: -0.5, spreadP95Mm: 5.9, shownShare: 0.8, points: 1500 }
   assert.match(verdictOf({ ...sound, edges: { ...sound.edges, skin } }).reason, /skin strays by up to 5\.9 mm/)
 })
+
+test('outlines that differ ask for a look, but not where most of the skin is seen to fit: fat may be suppressed', () => {
+  const skin = { meanMm: 2, p95Mm: 3.7, offsetMm: -1.9, spreadP95Mm: 2.5, shownShare: 0.88, points: 1500 }
+  const outlines = { ...sound, surfaceP95Mm: 46.9 }
+  assert.equal(verdictOf({ ...outlines, edges: { ...sound.edges, skin } }).verdict, 'good')
+  assert.match(verdictOf(outlines).reason, /body surfaces are within 46\.9 mm/)
+  assert.match(
+    verdictOf({ ...outlines, edges: { ...sound.edges, skin: { ...skin, shownShare: 0.3 } } }).reason,
+    /46\.9/,
+  )
+})
