@@ -57,14 +57,14 @@ async function judged({ pair, options, isTrue }: Run): Promise<Judged> {
       report: silent,
       ...options(trial),
     })
-    const errors = isTrue ? errorsMm(placesOf(trial), (mm) => transformPoint(result.transform, mm)) : [Infinity]
+    const errors = isTrue ? errorsMm(placesOf(trial), (mm) => transformPoint(result.transform, mm)) : []
     const { quality, deformation, verdict, reason } = result
     const { user, system } = process.cpuUsage(began)
     return {
       verdict,
       reason,
-      meanMm: mean(errors),
-      p95Mm: percentileOfSorted(errors, 95),
+      meanMm: isTrue ? mean(errors) : Infinity,
+      p95Mm: isTrue ? percentileOfSorted(errors, 95) : Infinity,
       tripMm: quality.inverseConsistencyMm,
       figures: { name: trial.name, ...quality, deformation, cpuSeconds: Math.round((user + system) / 1e6) },
     }
