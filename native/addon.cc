@@ -60,6 +60,9 @@ void keepFreedBlocks() {
 #endif
 }
 
+/// Grows when what src/tensor may expect of these functions changes: an addon of an earlier checkout is not used.
+constexpr int protocol = 2;
+
 napi_value load(napi_env env, napi_value exports) {
   keepFreedBlocks();
   auto engine = std::make_unique<Engine>();  // one for each environment: the main thread, every worker
@@ -72,6 +75,7 @@ napi_value load(napi_env env, napi_value exports) {
     check(napi_create_function(env, each.name, NAPI_AUTO_LENGTH, each.function, name, &function));
     set(env, exports, each.name, function);
   }
+  set(env, exports, "protocol", js(env, int64_t(protocol)));
   set(env, exports, "version", js(env, std::string(TORCH_VERSION)));
   set(env, exports, "hasCuda", js(env, at::globalContext().hasCUDA()));
   return exports;

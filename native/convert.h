@@ -48,19 +48,23 @@ inline Tensor wrappedNumber(const c10::Scalar& scalar) {
   return t;
 }
 
-inline IValue toTensorValue(napi_env env, Engine& engine, napi_value v) {
+/// `isHandle` says whether a number stands for itself or for a tensor or generator.
+inline IValue toTensorValue(napi_env env, Engine& engine, napi_value v, bool isHandle) {
+  if (isHandle) return tensorOf(env, engine, v);
   switch (typeOf(env, v)) {
     case napi_number:
     case napi_boolean:
     case napi_bigint: return wrappedNumber(toScalar(env, v));
-    case napi_external: return tensorOf(env, engine, v);
     default: refuse(env, v, "a tensor");
   }
 }
 
-inline IValue toSingle(napi_env env, Engine& engine, c10::TypeKind kind, napi_value v) {
+inline IValue toSingle(napi_env env, Engine& engine, c10::TypeKind kind, napi_value v, bool isHandle) {
+  const bool wantsHandle = kind == c10::TypeKind::TensorType || kind == c10::TypeKind::GeneratorType;
+  if (isHandle && !wantsHandle)
+    throw BadArgument(std::string("expected ") + c10::typeKindToString(kind) + ", got a tensor or generator");
   switch (kind) {
-    case c10::TypeKind::TensorType: return toTensorValue(env, engine, v);
+    case c10::TypeKind::TensorType: return toTensorValue(env, engine, v, isHandle);
     case c10::TypeKind::IntType:
     case c10::TypeKind::SymIntType: return toInt(env, v);
     case c10::TypeKind::FloatType: return toNumber(env, v);
@@ -68,15 +72,17 @@ inline IValue toSingle(napi_env env, Engine& engine, c10::TypeKind kind, napi_va
     case c10::TypeKind::NumberType: return toScalar(env, v);
     case c10::TypeKind::StringType: return toString(env, v);
     case c10::TypeKind::DeviceObjType: return deviceOf(toString(env, v));
-    case c10::TypeKind::GeneratorType: return generatorOf(env, engine, v);
+    case c10::TypeKind::GeneratorType:
+      if (!isHandle) refuse(env, v, "a generator");
+      return generatorOf(env, engine, v);
     default: throw BadArgument(std::string("no argument of type ") + c10::typeKindToString(kind) + " can be given");
   }
 }
 
-inline IValue toList(napi_env env, Engine& engine, const Parameter& parameter, napi_value v) {
+inline IValue toList(napi_env env, Engine& engine, const Parameter& parameter, napi_value v, bool isHandle) {
   c10::impl::GenericList list(parameter.elementType);
   if (!isArray(env, v)) {
-    const IValue single = toSingle(env, engine, parameter.kind, v);
+    const IValue single = toSingle(env, engine, parameter.kind, v, isHandle);
     for (int i = 0; i < parameter.repeats; i++) list.push_back(single);
     return list;
   }
@@ -85,18 +91,20 @@ inline IValue toList(napi_env env, Engine& engine, const Parameter& parameter, n
   for (uint32_t i = 0; i < length; i++) {
     const napi_value each = elementOf(env, v, i);
     const bool isHole = parameter.hasHoles && isNullish(env, each);
-    list.push_back(isHole ? IValue() : toSingle(env, engine, parameter.kind, each));
+    list.push_back(isHole ? IValue() : toSingle(env, engine, parameter.kind, each, isHandle));
   }
   return list;
 }
 
-inline IValue toArgument(napi_env env, Engine& engine, const Parameter& parameter, napi_value v) {
-  if (isNullish(env, v)) {
+/// `isHandle`: v is a tensor or generator, or a list of them.
+inline IValue toArgument(napi_env env, Engine& engine, const Parameter& parameter, napi_value v, bool isHandle) {
+  if (!isHandle && isNullish(env, v)) {
     if (parameter.hasDefault && typeOf(env, v) == napi_undefined) return parameter.defaultValue;
     if (parameter.isOptional) return IValue();
     throw BadArgument("it is required");
   }
-  return parameter.isList ? toList(env, engine, parameter, v) : toSingle(env, engine, parameter.kind, v);
+  return parameter.isList ? toList(env, engine, parameter, v, isHandle)
+                          : toSingle(env, engine, parameter.kind, v, isHandle);
 }
 
 inline napi_value toJs(napi_env env, Engine& engine, const IValue& value) {

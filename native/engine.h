@@ -1,8 +1,9 @@
 // What one JavaScript environment holds: tensors and generators in slots, open scopes, digested operators.
 //
-// JavaScript gets an external that carries a slot's number and generation, never a pointer: a handle that
-// was freed is an error message, not a crash. Inside a scope a tensor costs no finaliser; only what outlives
-// every scope gets one, and only that is reported to V8 as external memory.
+// JavaScript gets a number made of a slot's place and generation, never a pointer: a handle that was freed is an error
+// message, not a crash. A number costs less than any object; src/tensor keeps it closed and says of every argument
+// whether it is one. Only what outlives every scope is watched by the garbage collector (src/tensor/tensor.ts), and only
+// that is reported to V8 as external memory.
 #pragma once
 
 #include <deque>
@@ -34,9 +35,10 @@ struct Operator {
   c10::OperatorHandle handle;
   std::string name;            // "aten::add.Tensor"
   std::vector<Parameter> parameters;
+  std::vector<const char*> returns;  // of each result: "tensor", "tensors" or "value"
 };
 
-using Handle = uint64_t;       // generation << 24 | slot + 1: below 2⁴⁷, so it fits a pointer
+using Handle = uint64_t;       // generation << 24 | slot + 1: below 2⁴⁷, so a double holds it exactly
 
 struct Slot {
   IValue value;                // a Tensor or a Generator
@@ -49,6 +51,7 @@ struct Slot {
 class Engine {
  public:
   std::vector<std::vector<Handle>> scopes;
+  torch::jit::Stack stack;         // of the running call; kept, since a new one for each costs an allocation
   std::deque<Operator> operators;  // grows without moving what a running call refers to
   std::unordered_map<std::string, uint32_t> operatorIndex;
   napi_ref makeFault = nullptr;
@@ -119,10 +122,9 @@ inline void reportBytes(napi_env env, int64_t change) {
 }
 
 inline Handle handleOf(napi_env env, napi_value v) {
-  if (typeOf(env, v) != napi_external) refuse(env, v, "a tensor or generator");
-  void* data = nullptr;
-  check(napi_get_value_external(env, v, &data));
-  return Handle(reinterpret_cast<uintptr_t>(data));
+  double handle;
+  if (napi_get_value_double(env, v, &handle) != napi_ok) refuse(env, v, "a tensor or generator");
+  return Handle(handle);
 }
 
 inline Slot& slotOf(napi_env env, Engine& engine, napi_value v) {
@@ -143,42 +145,23 @@ inline at::Generator generatorOf(napi_env env, Engine& engine, napi_value v) {
   return value.toGenerator();
 }
 
-/// Runs when the garbage collector drops the handle of a pinned tensor, or when the environment closes.
-/// The engine, set first, goes last: N-API finalises in the reverse order of creation.
-inline void onCollected(napi_env env, void* data, void*) {
-  void* instance = nullptr;
-  if (napi_get_instance_data(env, &instance) != napi_ok || !instance) return;
-  Engine& engine = *static_cast<Engine*>(instance);
-  Slot* slot = engine.find(Handle(reinterpret_cast<uintptr_t>(data)));
-  if (!slot) return;
-  int64_t total;
-  napi_adjust_external_memory(env, -slot->reportedBytes, &total);
-  engine.release(*slot);
-}
-
-/// From here on the tensor lives as long as its JavaScript handle.
-inline void pin(napi_env env, Engine& engine, napi_value external) {
-  const Handle handle = handleOf(env, external);
-  Slot* slot = engine.find(handle);
-  if (!slot || slot->isPinned) return;
-  slot->isPinned = true;
-  slot->reportedBytes = 64;  // the handle itself
-  if (slot->value.isTensor()) {
-    const Tensor& t = slot->value.toTensor();
-    if (t.has_storage() && !t.is_view()) slot->reportedBytes += int64_t(t.storage().nbytes());
+/// From here on the tensor lives until it is disposed of, by hand or by the garbage collector.
+inline void pin(napi_env env, Slot& slot) {
+  if (slot.isPinned) return;
+  slot.isPinned = true;
+  slot.reportedBytes = 1024;  // of libtorch's and our own bookkeeping: many small tensors call for a collection too
+  if (slot.value.isTensor()) {
+    const Tensor& t = slot.value.toTensor();
+    if (t.has_storage() && !t.is_view()) slot.reportedBytes += int64_t(t.storage().nbytes());
   }
-  reportBytes(env, slot->reportedBytes);
-  void* data = reinterpret_cast<void*>(uintptr_t(handle));
-  check(napi_add_finalizer(env, external, data, onCollected, nullptr, nullptr));
+  reportBytes(env, slot.reportedBytes);
 }
 
 inline napi_value wrap(napi_env env, Engine& engine, IValue value) {
   const Handle handle = engine.add(std::move(value));
-  napi_value external;
-  check(napi_create_external(env, reinterpret_cast<void*>(uintptr_t(handle)), nullptr, nullptr, &external));
-  if (engine.scopes.empty()) pin(env, engine, external);
+  if (engine.scopes.empty()) pin(env, *engine.find(handle));
   else engine.scopes.back().push_back(handle);
-  return external;
+  return js(env, double(handle));
 }
 
 }  // namespace larmor

@@ -49,7 +49,6 @@ inline const char* typeName(napi_env env, napi_value v) {
     case napi_number: return "a number";
     case napi_string: return "a string";
     case napi_function: return "a function";
-    case napi_external: return "a tensor or generator";
     case napi_bigint: return "a bigint";
     case napi_symbol: return "a symbol";
     default: return isArray(env, v) ? "an array" : "an object";

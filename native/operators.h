@@ -31,6 +31,14 @@ inline Parameter digest(const c10::Argument& argument) {
   return parameter;
 }
 
+/// What a result is, since a tensor and a number both arrive as numbers.
+inline const char* digestReturn(const c10::Argument& result) {
+  const c10::TypePtr type = result.type();
+  if (type->kind() == c10::TypeKind::TensorType) return "tensor";
+  const auto list = type->cast<c10::ListType>();
+  return list && list->getElementType()->kind() == c10::TypeKind::TensorType ? "tensors" : "value";
+}
+
 /// find("add.Tensor") → index, or -1 where this libtorch has no such operator.
 inline napi_value find(napi_env env, Engine& engine, size_t, napi_value* argv) {
   const std::string given = toString(env, argv[0]);
@@ -42,8 +50,9 @@ inline napi_value find(napi_env env, Engine& engine, size_t, napi_value* argv) {
   if (name.find("::") == std::string::npos) name = "aten::" + name;
   const auto handle = c10::Dispatcher::singleton().findSchema({name, overload});
   if (!handle) return js(env, int64_t(-1));
-  Operator op{*handle, overload.empty() ? name : name + "." + overload, {}};
+  Operator op{*handle, overload.empty() ? name : name + "." + overload, {}, {}};
   for (const c10::Argument& argument : handle->schema().arguments()) op.parameters.push_back(digest(argument));
+  for (const c10::Argument& result : handle->schema().returns()) op.returns.push_back(digestReturn(result));
   engine.operators.push_back(std::move(op));
   engine.operatorIndex[given] = uint32_t(engine.operators.size() - 1);
   return js(env, int64_t(engine.operators.size() - 1));
@@ -60,7 +69,7 @@ inline napi_value defaultOf(napi_env env, Engine& engine, const Parameter& param
   return parameter.hasDefault ? toJs(env, engine, parameter.defaultValue) : jsNull(env);
 }
 
-/// schema(index) → { name, text, parameters: [{ name, default }] }
+/// schema(index) → { name, text, parameters: [{ name, default }], returns: ['tensor' | 'tensors' | 'value'] }
 inline napi_value schema(napi_env env, Engine& engine, size_t, napi_value* argv) {
   const Operator& op = operatorOf(env, engine, argv[0]);
   std::ostringstream text;
@@ -72,10 +81,13 @@ inline napi_value schema(napi_env env, Engine& engine, size_t, napi_value* argv)
     set(env, each, "default", defaultOf(env, engine, op.parameters[i]));
     set(env, parameters, i, each);
   }
+  const napi_value returns = jsArray(env, op.returns.size());
+  for (size_t i = 0; i < op.returns.size(); i++) set(env, returns, i, js(env, std::string(op.returns[i])));
   const napi_value result = jsObject(env);
   set(env, result, "name", js(env, op.name));
   set(env, result, "text", js(env, text.str()));
   set(env, result, "parameters", parameters);
+  set(env, result, "returns", returns);
   return result;
 }
 
@@ -90,30 +102,38 @@ inline napi_value names(napi_env env, Engine&, size_t, napi_value*) {
   return result;
 }
 
+/// The arguments of one call; bit i of `handles` says that argument i is a tensor or generator, or a list of them.
+struct Given {
+  size_t count;
+  napi_value* values;
+  uint64_t handles;
+  bool isHandle(size_t i) const { return handles >> i & 1; }
+};
+
 /// "self=float32[2, 2], other=…": read from JavaScript again, since a failed kernel may have eaten the stack.
-inline std::string describeCall(napi_env env, Engine& engine, const Operator& op, size_t argc, napi_value* argv) {
+inline std::string describeCall(napi_env env, Engine& engine, const Operator& op, const Given& given) {
   std::ostringstream out;
-  for (size_t i = 0; i < op.parameters.size() && i < argc; i++) {
-    if (typeOf(env, argv[i]) == napi_undefined) continue;
+  for (size_t i = 0; i < op.parameters.size() && i < given.count; i++) {
+    if (typeOf(env, given.values[i]) == napi_undefined) continue;
     out << (out.tellp() > 0 ? ", " : "") << op.parameters[i].name << "=";
     try {
-      describe(out, toArgument(env, engine, op.parameters[i], argv[i]));
+      describe(out, toArgument(env, engine, op.parameters[i], given.values[i], given.isHandle(i)));
     } catch (const std::exception&) {
-      out << typeName(env, argv[i]);
+      out << (given.isHandle(i) ? "a tensor or generator" : typeName(env, given.values[i]));
     }
   }
   return out.str();
 }
 
-inline void pushArguments(napi_env env, Engine& engine, const Operator& op, size_t argc, napi_value* argv,
+inline void pushArguments(napi_env env, Engine& engine, const Operator& op, const Given& given,
                           torch::jit::Stack& stack) {
   const size_t count = op.parameters.size();
-  if (argc > count) throw BadArgument(std::to_string(argc) + " arguments for " + std::to_string(count) + " parameters");
-  stack.reserve(count + 2);
-  const napi_value missing = argc < count ? jsUndefined(env) : nullptr;
+  if (given.count > count)
+    throw BadArgument(std::to_string(given.count) + " arguments for " + std::to_string(count) + " parameters");
+  const napi_value missing = given.count < count ? jsUndefined(env) : nullptr;
   for (size_t i = 0; i < count; i++) {
     try {
-      stack.push_back(toArgument(env, engine, op.parameters[i], i < argc ? argv[i] : missing));
+      stack.push_back(toArgument(env, engine, op.parameters[i], i < given.count ? given.values[i] : missing, given.isHandle(i)));
     } catch (const BadArgument& error) {
       throw BadArgument("argument " + op.parameters[i].name + ": " + error.what());
     }
@@ -128,18 +148,25 @@ inline napi_value resultsOf(napi_env env, Engine& engine, const torch::jit::Stac
   return results;
 }
 
-/// call(index, …arguments): the one door to every operator.
+/// Leaves nothing on the stack, whatever happened: what lies there is kept alive.
+struct CleanStack {
+  torch::jit::Stack& stack;
+  ~CleanStack() { stack.clear(); }
+};
+
+/// call(index, handles, …arguments): the one door to every operator.
 inline napi_value call(napi_env env, Engine& engine, size_t argc, napi_value* argv) {
   const Operator& op = operatorOf(env, engine, argv[0]);
+  const Given given{argc - 2, argv + 2, uint64_t(toNumber(env, argv[1]))};
   return guard(
       env, op.name,
       [&] {
-        torch::jit::Stack stack;
-        pushArguments(env, engine, op, argc - 1, argv + 1, stack);
-        op.handle.callBoxed(stack);
-        return resultsOf(env, engine, stack);
+        const CleanStack clean{engine.stack};
+        pushArguments(env, engine, op, given, engine.stack);
+        op.handle.callBoxed(engine.stack);
+        return resultsOf(env, engine, engine.stack);
       },
-      [&] { return describeCall(env, engine, op, argc - 1, argv + 1); });
+      [&] { return describeCall(env, engine, op, given); });
 }
 
 }  // namespace larmor

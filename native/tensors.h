@@ -121,10 +121,10 @@ inline napi_value scopeEnd(napi_env env, Engine& engine, size_t, napi_value* arg
   const bool isOutermost = engine.scopes.empty();
   std::vector<Handle> results(lengthOf(env, argv[0]));
   for (uint32_t i = 0; i < results.size(); i++) {
-    const napi_value external = elementOf(env, argv[0], i);
-    results[i] = handleOf(env, external);
-    if (isOutermost) pin(env, engine, external);
-    else if (Slot* slot = engine.find(results[i])) slot->isLeaving = true;
+    results[i] = handleOf(env, elementOf(env, argv[0], i));
+    Slot* slot = engine.find(results[i]);
+    if (slot && isOutermost) pin(env, *slot);
+    else if (slot) slot->isLeaving = true;
   }
   for (const Handle handle : made) {
     Slot* slot = engine.find(handle);
@@ -138,10 +138,9 @@ inline napi_value scopeEnd(napi_env env, Engine& engine, size_t, napi_value* arg
   return jsUndefined(env);
 }
 
-/// keep(tensor): it outlives its scope and lives as long as its handle
+/// keep(tensor): it outlives its scope
 inline napi_value keep(napi_env env, Engine& engine, size_t, napi_value* argv) {
-  slotOf(env, engine, argv[0]);
-  pin(env, engine, argv[0]);
+  pin(env, slotOf(env, engine, argv[0]));
   return jsUndefined(env);
 }
 

@@ -54,19 +54,21 @@ function convolution({ kind, x: sizeX, w: sizeW, stride, padding }: Convolution)
   return () => scope(() => void gradients(sum(conv(x, w, undefined, { stride, padding })), [x, w]))
 }
 
-/** MiB of resident memory that come on top while this many small tensors are made and forgotten, after a warm-up. */
+/** How much higher memory (MiB) and live tensors stand at most in a second round of this many small tensors than in a first. */
 async function growth(how: 'scoped' | 'unscoped', repeats: number): Promise<object> {
-  const round = async (count: number): Promise<void> => {
-    for (let done = 0; done < count; done += 1000) {
+  const round = async (): Promise<{ mib: number; tensors: number }> => {
+    const most = { mib: 0, tensors: 0 }
+    for (let done = 0; done < repeats; done += 1000) {
       if (how === 'scoped') small(() => add(a, b), 1000)
       else times(1000, () => aten['add.Tensor'](a, b))
-      await setImmediate() // a finaliser runs when the loop turns, as it does between two steps
+      most.mib = Math.max(most.mib, process.memoryUsage.rss() / 2 ** 20)
+      most.tensors = Math.max(most.tensors, liveTensors())
+      await setImmediate() // the collector frees when the loop turns, as it does between two steps
     }
+    return most
   }
-  await round(repeats / 2)
-  const [mib, tensors] = [process.memoryUsage.rss() / 2 ** 20, liveTensors()]
-  await round(repeats)
-  return { grownMib: process.memoryUsage.rss() / 2 ** 20 - mib, grownTensors: liveTensors() - tensors }
+  const [first, second] = [await round(), await round()]
+  return { grownMib: second.mib - first.mib, grownTensors: second.tensors - first.tensors }
 }
 
 const known = new Map<string, () => void>()

@@ -14,20 +14,29 @@ import { LarmorError } from '../errors.ts'
 import { parseJson } from '../files.ts'
 import type { Fault } from '../errors.ts'
 
-/** A tensor or generator inside the addon: slot and generation, opaque here. */
+/** A tensor or generator inside the addon: slot and generation in one number, closed outside this room. */
 declare const opaque: unique symbol
-export type Handle = { readonly [opaque]: true }
+export type Handle = number & { readonly [opaque]: true }
 
-export type Schema = { name: string; text: string; parameters: { name: string; default: unknown }[] }
+/** What an operator returns: a handle, a list of them, or a plain value. */
+export type Returned = 'tensor' | 'tensors' | 'value'
+export type Schema = {
+  name: string
+  text: string
+  parameters: { name: string; default: unknown }[]
+  returns: Returned[]
+}
 export type DeviceMemory = { allocated: number; peak: number; reserved: number }
 
 export type Native = {
+  readonly protocol: number
   readonly version: string
   readonly hasCuda: boolean
   find(name: string): number
   schema(operator: number): Schema
   names(): string[]
-  call(operator: number, ...values: unknown[]): unknown
+  /** Bit i of `handles` is set where value i is a handle or a list of them, which else would be numbers. */
+  call(operator: number, handles: number, ...values: unknown[]): unknown
   fromBytes(data: ArrayBufferView, dataDtype: string, shape: readonly number[], dtype: string, device: string): Handle
   readInto(tensor: Handle, data: ArrayBufferView): void
   item(tensor: Handle): number | bigint | boolean
@@ -97,10 +106,15 @@ export function loadNative(): Native {
   return (loaded ??= load(engineFilePath()))
 }
 
+/** What `protocol` of native/addon.cc is. */
+const PROTOCOL = 2
+
 function load(path: string): Native {
   const engine = readEngineFile(path)
   if (engine.addon === null) throw noLibtorch(engine.missing?.message ?? 'none', engine.missing?.fix ?? 'npm run setup')
   const native = require(engine.addon)
+  if (native.protocol !== PROTOCOL)
+    throw noAddon(engine.addon, 'an addon of another version of larmor: it changed since the set-up', 'npm run setup')
   native.install(asFault)
   // Debian's libtorch starts with one thread, the wheel with one a core.
   if (native.threads() === 1) native.threads(availableParallelism())

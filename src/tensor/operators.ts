@@ -9,7 +9,7 @@ import { LarmorError } from '../errors.ts'
 import { loadNative } from './native.ts'
 import { Generator, Tensor } from './tensor.ts'
 import type { AtenName } from './aten-names.ts'
-import type { Handle, Schema } from './native.ts'
+import type { Handle, Returned, Schema } from './native.ts'
 
 type Single = Tensor | Generator | number | bigint | boolean | string | null | undefined
 export type Argument = Single | readonly Single[]
@@ -62,11 +62,12 @@ function schemaAt(index: number): Schema {
 }
 
 function callOperator(index: number, values: (Argument | NamedArguments)[]): unknown {
-  const native = loadNative()
-  const last = values.at(-1)
-  const given = isNamed(last) ? byPosition(schemaAt(index), values.slice(0, -1) as Argument[], last) : values
-  const result = wrapped(native.call(index, ...given.map(unwrapped)))
-  if (listener) listener(asCall(schemaAt(index), given as Argument[], result))
+  const schema = schemaAt(index)
+  const last = values[values.length - 1]
+  const given = isNamed(last) ? byPosition(schema, values.slice(0, -1) as Argument[], last) : (values as Argument[])
+  const [raw, handles] = unwrapped(given, schema)
+  const result = wrapped(loadNative().call(index, handles, ...raw), schema.returns)
+  if (listener) listener(asCall(schema, given, result))
   return result
 }
 
@@ -104,13 +105,11 @@ export const aten: Readonly<Record<AtenName, Operator>> = new Proxy({} as Record
 })
 
 function isNamed(value: Argument | NamedArguments): value is NamedArguments {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    !(value instanceof Tensor) &&
-    !Array.isArray(value) &&
-    !(value instanceof Generator)
-  )
+  return typeof value === 'object' && value !== null && !isHeld(value) && !Array.isArray(value)
+}
+
+function isHeld(value: unknown): value is Tensor | Generator {
+  return value instanceof Tensor || value instanceof Generator
 }
 
 function byPosition(schema: Schema, values: Argument[], named: NamedArguments): Argument[] {
@@ -142,13 +141,50 @@ function asCall(schema: Schema, given: Argument[], result: unknown): OperatorCal
   return { name: schema.name.replace('aten::', ''), arguments: Object.fromEntries(all), result }
 }
 
-function unwrapped(value: Argument | NamedArguments): unknown {
-  if (value instanceof Tensor || value instanceof Generator) return value.handle
-  return Array.isArray(value) ? value.map(unwrapped) : value
+/** A number holds 53 bits exactly; no operator has as many parameters. */
+const BITS = Array.from({ length: 53 }, (_, i) => 2 ** i)
+
+/** The values as the addon takes them, and the bits that say which of them are handles or lists of handles. */
+function unwrapped(values: readonly Argument[], schema: Schema): [unknown[], number] {
+  const raw: unknown[] = []
+  let handles = 0
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]
+    let isHandle = false
+    if (isHeld(value)) {
+      isHandle = true
+      raw.push(value.handle)
+    } else if (Array.isArray(value) && value.some(isHeld)) {
+      isHandle = true
+      raw.push(value.map((each) => handleIn(each, schema)))
+    } else raw.push(value)
+    if (isHandle) handles += BITS[i]!
+  }
+  return [raw, handles]
 }
 
-/** What comes back as an object is a list, or the handle of a tensor: no operator returns a generator. */
-function wrapped(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value
-  return Array.isArray(value) ? value.map(wrapped) : new Tensor(value as Handle)
+/** Of one in a list of tensors, which may have holes. */
+function handleIn(each: Argument, schema: Schema): Handle | null {
+  if (isHeld(each)) return each.handle
+  if (each === null || each === undefined) return null
+  throw new LarmorError({
+    kind: 'native.argument',
+    message: 'An operator was called with a list of tensors and something else.',
+    where: schema.name,
+    found: typeof each,
+    expected: schema.text,
+    fix: 'This is a fault of the program: please report it with this text.',
+  })
+}
+
+/** One result as it is, several as an array; none is a generator. */
+function wrapped(value: unknown, returns: readonly Returned[]): unknown {
+  const [first] = returns
+  if (returns.length === 1) return wrappedOne(value, first!)
+  return Array.isArray(value) ? value.map((each: unknown, i) => wrappedOne(each, returns[i]!)) : value
+}
+
+function wrappedOne(value: unknown, returned: Returned): unknown {
+  if (value === null || value === undefined || returned === 'value') return value
+  return returned === 'tensor' ? new Tensor(value as Handle) : (value as Handle[]).map((handle) => new Tensor(handle))
 }

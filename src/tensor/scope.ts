@@ -4,8 +4,8 @@
  */
 import { LarmorError } from '../errors.ts'
 import { loadNative } from './native.ts'
-import { Generator, Tensor } from './tensor.ts'
 import type { Handle } from './native.ts'
+import { countScopes, Generator, Tensor, watchReturned } from './tensor.ts'
 import type { DType } from './tensor.ts'
 
 /** A body that is not async: a promise would outlive the scope. */
@@ -19,20 +19,26 @@ export function scope<T>(body: Synchronous<T>): T {
   const native = loadNative()
   let result: T | undefined
   native.scopeBegin()
+  countScopes(1)
   try {
     return (result = body())
   } finally {
     // Also when the body throws: an error must not leak memory.
-    native.scopeEnd(handlesIn(result, []))
+    const results = heldIn(result, [])
+    native.scopeEnd(results.map(({ handle }) => handle))
+    countScopes(-1)
+    watchReturned(results)
   }
 }
 
-function handlesIn(value: unknown, found: Handle[]): Handle[] {
+type Held = Tensor | Generator
+
+function heldIn(value: unknown, found: Held[]): Held[] {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return found
-  if (value instanceof Tensor || value instanceof Generator) found.push(value.handle)
-  else if (Array.isArray(value)) for (const each of value) handlesIn(each, found)
-  else if (hasEntries(value)) for (const [, each] of value.entries()) handlesIn(each, found)
-  else if (isPlain(value)) for (const each of Object.values(value)) handlesIn(each, found)
+  if (value instanceof Tensor || value instanceof Generator) found.push(value)
+  else if (Array.isArray(value)) for (const each of value) heldIn(each, found)
+  else if (hasEntries(value)) for (const [, each] of value.entries()) heldIn(each, found)
+  else if (isPlain(value)) for (const each of Object.values(value)) heldIn(each, found)
   return found
 }
 

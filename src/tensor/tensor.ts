@@ -30,11 +30,36 @@ export type Values<D extends DType = DType> = InstanceType<(typeof ARRAYS)[D]>
 /** What `tensor()` takes. */
 export type Data = Values | readonly number[]
 
+/** Frees what nobody refers to any more and no scope has freed. Runs when the event loop turns. */
+const forgotten = new FinalizationRegistry<Handle>((handle) => loadNative().dispose(handle))
+
+/** How many scopes are open in this thread: what is made in one is its to free, and needs no watching. */
+let openScopes = 0
+
+/** For scope.ts: a scope begins or ends. */
+export function countScopes(change: 1 | -1): void {
+  openScopes += change
+}
+
+/** Tells the garbage collector whose it is, once. */
+function watch(one: Tensor | Generator): void {
+  if (one.watched) return
+  one.watched = true
+  forgotten.register(one, one.handle)
+}
+
+/** For scope.ts: what a scope returns belongs to nobody where no other is open. */
+export function watchReturned(results: readonly (Tensor | Generator)[]): void {
+  if (openScopes === 0) for (const each of results) watch(each)
+}
+
 export class Tensor {
   /** For this room only. */
   readonly handle: Handle
+  watched = false
   constructor(handle: Handle) {
     this.handle = handle
+    if (openScopes === 0) watch(this)
   }
 
   get shape(): number[] {
@@ -98,6 +123,7 @@ export class Tensor {
   /** Lets it outlive the scope in which it was made. */
   keep(): this {
     loadNative().keep(this.handle)
+    watch(this)
     return this
   }
 
@@ -111,8 +137,10 @@ export class Tensor {
 export class Generator {
   /** For this room only. */
   readonly handle: Handle
+  watched = false
   constructor(handle: Handle) {
     this.handle = handle
+    if (openScopes === 0) watch(this)
   }
 }
 

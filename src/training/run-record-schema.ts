@@ -12,6 +12,18 @@ const Fault = z.strictObject({
   fix: z.string(),
 })
 
+/** What the processor does well, as measured when the session began (src/tensor/probe.ts); training is float32. */
+const Processor = z.strictObject({
+  device: z.string(),
+  threads: z.int(),
+  convolutionMs: z.strictObject({ float32: z.number(), channelsLast: z.number(), bfloat16: z.number().nullable() }),
+  precision: z.enum(['float32', 'bfloat16']),
+  memoryFormat: z.enum(['contiguous', 'channels_last']),
+  threadGain: z.number(),
+  waiting: z.enum(['passive', 'spinning']),
+  freedBlocks: z.enum(['kept', 'returned']),
+})
+
 export const RunRecordSchema = z.strictObject({
   schema: z.literal('larmor/run@1'),
   stage: z.enum(['pix2pix', 'diffusion']),
@@ -40,5 +52,7 @@ export const RunRecordSchema = z.strictObject({
   device: z.string(),
   threads: z.int(),
   sessions: z.int(),
+  /** Runs of earlier versions have none. */
+  processor: Processor.optional(),
 })
 export type RunRecord = z.infer<typeof RunRecordSchema>

@@ -4,7 +4,7 @@ import { LarmorError } from '../errors.ts'
 import { exists, version } from '../files.ts'
 import { join, resolve } from 'node:path'
 import { planSha256 } from '../plan/index.ts'
-import { libtorchInfo } from '../tensor/index.ts'
+import { libtorchInfo, probeDevice } from '../tensor/index.ts'
 import { stepsOf } from './budget.ts'
 import type { LoopState } from './checkpoint.ts'
 import { readRecord, RUN_FILES } from './run-folder.ts'
@@ -13,7 +13,7 @@ import type { RunConfig } from './settings.ts'
 import type { Stage } from './stage.ts'
 import type { Stage1 } from './stage2.ts'
 
-type Machine = { runDir: string; device: string; threads: number }
+type Machine = { runDir: string; device: 'cpu' | 'cuda'; threads: number }
 
 /** Of a new run, or of one that goes on: then its scores so far and the number of sessions come from its own record. */
 export async function startingRecord(
@@ -46,6 +46,7 @@ export async function startingRecord(
     device,
     threads,
     sessions: (before?.sessions ?? 0) + 1,
+    processor: probeDevice(device),
   }
 }
 

@@ -91,6 +91,18 @@ test('the memory in use counts a storage once, however many views it has', () =>
   expect(t.memory().bytes).toBe(before)
 })
 
+test('without a scope many small tensors do not pile up either', async () => {
+  const before = t.liveTensors()
+  const x = t.ones([4])
+  let most = 0
+  for (let i = 0; i < 200_000; i++) {
+    t.add(x, x)
+    if (i % 1000 === 0) await setImmediate()
+    most = Math.max(most, t.liveTensors() - before)
+  }
+  expect(most).toBeLessThan(120_000)
+})
+
 test('without a scope the garbage collector frees, since it is told of the memory', async () => {
   const before = t.liveTensors()
   let most = 0

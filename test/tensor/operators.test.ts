@@ -89,6 +89,10 @@ test('a wrong kind of argument: the error names the operator and the parameter',
   expect(faultOf(() => aten.relu(x, x)).found).toBe('2 arguments for 1 parameters')
   expect(faultOf(() => aten.relu(x, { slope: 1 }))).toMatchObject({ where: 'aten::relu', found: "'slope'" })
   expect(faultOf(() => aten.relu(generator(1))).found).toMatch(/expected a tensor, got a generator/)
+  // Inside, a tensor is a number: it must not pass for one, nor a number for it.
+  expect(faultOf(() => aten.sum(x, x)).found).toMatch(/expected .*, got a tensor or generator/)
+  expect(faultOf(() => aten.reshape(x, [x, 2])).kind).toBe('native.argument')
+  expect(faultOf(() => aten.cat([x, 1], 0)).kind).toBe('native.argument')
 })
 
 test('an operator that is not there is refused with its name', () => {
