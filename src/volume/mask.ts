@@ -8,6 +8,7 @@
 import { LarmorError } from '../errors.ts'
 import { toTheEnd, type Steps } from '../progress.ts'
 import type { Vec3 } from './grid.ts'
+import { withoutSheet } from './mask-sheet.ts'
 import type { Mask, Volume } from './volume.ts'
 import { volume } from './volume.ts'
 
@@ -139,9 +140,9 @@ const BODY_ABOVE_HU = -300
 const SHELL_MM = 4
 
 /**
- * The patient in a CT: all that is denser than −300 HU and connected, without couch and immobilisation mask
- * (an opening of 4 mm drops thin shells; what it took from nose and ears is given back), with airway and lungs filled
- * slice by slice.
+ * The patient in a CT: all that is denser than −300 HU and connected, without couch and immobilisation mask (the sheet on
+ * the skin goes by its valley, see mask-sheet.ts; an opening of 4 mm drops other thin shells, and what it took from nose and
+ * ears is given back), with airway and lungs filled slice by slice.
  * @throws input.badValue  nothing in the volume looks like a body
  */
 export function bodyMask(ct: Volume): Mask {
@@ -150,7 +151,11 @@ export function bodyMask(ct: Volume): Mask {
 
 /** As `bodyMask`, for a caller who listens meanwhile: a CT of 512 × 512 × 100 takes two seconds in all. */
 export function* bodyMaskInSteps(ct: Volume): Steps<Mask> {
-  const dense = aboveThreshold(ct, BODY_ABOVE_HU)
+  const all = aboveThreshold(ct, BODY_ABOVE_HU)
+  yield
+  const filled = fillHoles(all)
+  yield
+  const dense = withoutSheet(ct, all, filled)
   yield
   const eroded = erode(dense, SHELL_MM)
   yield

@@ -20,7 +20,7 @@ beforeAll(() => {
     const patient = makeVirtualPatient(seed, { ...PRESETS.small, sequences: [] })
     patients.push({ patient, face: findFace(patient.ct) })
   }
-}, 120_000)
+}, 480_000)
 
 /** How much of the structure is cut off, and how much there is. */
 function cutOf({ patient, face }: (typeof patients)[number], structure: string): { cut: number; of: number } {
@@ -35,14 +35,14 @@ function cutOf({ patient, face }: (typeof patients)[number], structure: string):
   return { cut, of }
 }
 
-test('brain, glands, cord, trachea and thyroid of virtual patients lose no voxel; skull, jaw and larynx less than 1 in 100', () => {
+test('brain, glands, cord, trachea and thyroid of virtual patients lose no voxel; skull, jaw and larynx less than 1 in 50', () => {
   for (const one of patients) {
     const organs = ['Brain', 'Brainstem', 'Spinal-Cord', 'Parotid-Lt', 'Parotid-Rt', 'Submandibular-Lt']
     for (const organ of [...organs, 'Submandibular-Rt', 'Thyroid', 'Tonsils', 'Optic-Nerve-Lt', 'Trachea'])
       assert.equal(cutOf(one, organ).cut, 0, organ)
     for (const bone of ['Skull', 'Mandible', 'Teeth', 'Larynx']) {
       const { cut, of } = cutOf(one, bone)
-      assert.ok(cut <= of / 100, `${bone}: ${cut} of ${of}`)
+      assert.ok(cut <= of / 50, `${bone}: ${cut} of ${of}`)
     }
   }
 })
