@@ -1,20 +1,38 @@
 /** The model card, from what the runs and their plan say: no patient's id, only how many and within which extremes. */
 import { planSha256, type Plan } from '../plan/index.ts'
 import { INTENDED_USE, type CtFingerprint, type ModelCard } from '../synthesis/index.ts'
+import type { OnValidation } from './on-validation.ts'
 import type { OpenRun, Predictor } from '../training/index.ts'
 
 /** One stage of the package: its run, and the checkpoint whose weights are exported. */
 export type Source = { run: OpenRun; predictor: Predictor }
 
+const LICENCE = 'Weights: as who trained them decides, nothing is stated here. larmor, which runs them: Apache-2.0.'
+
+const NEAR_COPY =
+  'root mean squared difference of 32 × 32 pixel images in [−1, 1]; a near-copy is nearer to a training slice than half of ' +
+  'the least distance between a real validation slice and training, and nearer to it than to its own MR'
+
+function cautionOf({ memorisation: { nearCopies, outputs } }: OnValidation, { split }: Plan): string | null {
+  if (nearCopies > 0)
+    return `${nearCopies} of ${outputs} outputs are near-copies of training slices: look at them before the model leaves the house`
+  return split.by === 'slice'
+    ? 'training and validation slices are of the same patients: nearness says nothing here'
+    : null
+}
+
 /** What −1 and 1 are written as: 12 bits, as MR scanners do. */
 export const NOMINAL = { low: 0, high: 4095 } as const
 
-export type Described = Pick<ModelCard, 'name' | 'input' | 'stage1' | 'refiner'> & { gate: CtFingerprint }
+export type Described = Pick<ModelCard, 'name' | 'input' | 'stage1' | 'refiner'> & {
+  gate: CtFingerprint
+  found: OnValidation
+}
 
 export function cardOf(
   plan: Plan,
   sources: readonly Source[],
-  { name, gate, ...described }: Described,
+  { name, gate, found, ...described }: Described,
   larmor: string,
   at: Date,
 ): ModelCard {
@@ -25,6 +43,7 @@ export function cardOf(
     createdBy: { program: 'larmor', version: larmor },
     createdAt: at.toISOString(),
     intendedUse: INTENDED_USE,
+    licence: LICENCE,
     ...described,
     ct: plan.ct,
     mr: { target: plan.target, mapping: plan.mr, nominal: NOMINAL },
@@ -39,7 +58,9 @@ export function cardOf(
       stages: sources.map(stageOf),
     },
     fingerprint: { ...extremesOf(plan), gate },
-    metrics: metricsOf(sources.at(-1)!, plan),
+    metrics: [...metricsOf(sources.at(-1)!, plan), ...found.metrics],
+    memorisation: { ...found.memorisation, definition: NEAR_COPY, caution: cautionOf(found, plan) },
+    ...(found.realSliceChange ? { realSliceChange: found.realSliceChange } : {}),
   }
 }
 

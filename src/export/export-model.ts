@@ -7,7 +7,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { openStore, readBatch, slicesOf, type Store } from '../dataset/index.ts'
 import { LarmorError, throwIfAborted } from '../errors.ts'
-import { sha256OfFile, version, writeChunksAtomic, writeJson } from '../files.ts'
+import { sha256OfFile, version, writeChunksAtomic, writeFileAtomic, writeJson } from '../files.ts'
 import { planSha256 } from '../plan/index.ts'
 import type { Report } from '../progress.ts'
 import {
@@ -22,9 +22,11 @@ import {
 import { scope, setThreads } from '../tensor/index.ts'
 import { multipleOf, sigmaRange } from '../training/index.ts'
 import { bestMode, cardOf, type Described } from './card.ts'
+import { calibrationFigure } from './calibration.ts'
 import { ctFingerprint } from './ct-fingerprint.ts'
 import { libtorchNetwork, refinerNetwork, stage1Network, traceable, type Exported } from './networks.ts'
 import { encodeModel } from './onnx-file.ts'
+import { onValidation, type Graphs } from './on-validation.ts'
 import { onRealSlices, refinerRandom, requireParity, stage1Random, type Twins } from './parity.ts'
 import { openSources, type Sources } from './sources.ts'
 import { traceNetwork } from './trace.ts'
@@ -112,9 +114,10 @@ async function writePackage(
 async function compared(
   { stage1, refiner, storeDir: recorded }: Sources,
   first: Written,
-  second: (Written & Pick<NonNullable<ModelCard['refiner']>, 'sigmaData' | 'sampler' | 'defaultMode'>) | undefined,
-  { name, storeDir = recorded, signal }: ExportOptions & { name: string },
+  second: SecondWritten | undefined,
+  options: ExportOptions & { name: string },
 ): Promise<Described> {
+  const { name, storeDir = recorded, signal } = options
   const { plan, config } = stage1.run
   const { sliceSize: size, spacingMm } = plan
   const channels = 2 * plan.neighbours + 1
@@ -126,9 +129,18 @@ async function compared(
   const real = await onRealSlices(first.twins, second, slices, size)
   const differences = { ...real, 'stage1, random': ofStage1, 'refiner, random': ofRefiner }
   for (const [what, found] of Object.entries(differences)) requireParity(what, found)
+  options.report({ at: 'stage', name: 'measuring the package on validation slices' })
+  const found = await onValidation(storeDir!, graphsOf(first, second), options.report)
+  const uncertainty = found.calibration
+  if (uncertainty)
+    await writeFileAtomic(
+      join(dirname(first.file), FIGURE),
+      `${calibrationFigure(uncertainty, `Error against the SD of ${uncertainty.samples} samples, ${found.slices} validation slices`)}\n`,
+    )
   return {
     name,
     gate,
+    found,
     input: { channels, size, multipleOf: multiple, spacingMm },
     stage1: {
       file: basename(first.file),
@@ -148,11 +160,26 @@ async function compared(
           weights: 'averaged',
           parity: { random: ofRefiner, realSlices: real.refiner },
           sampledParity: real.sampled,
+          ...(uncertainty ? { uncertainty } : {}),
         }
       : null,
   }
 }
 
+/** Beside model.json: what its figures of uncertainty look like. */
+const FIGURE = 'uncertainty.svg'
+
+function graphsOf(first: Written, second: SecondWritten | undefined): Graphs {
+  const refiner = second && {
+    network: second.twins.onnx,
+    sigmaData: second.sigmaData,
+    sampler: second.sampler,
+    defaultMode: second.defaultMode,
+  }
+  return { stage1: first.twins.onnx, refiner }
+}
+
+type SecondWritten = Written & Pick<NonNullable<ModelCard['refiner']>, 'sigmaData' | 'sampler' | 'defaultMode'>
 type Written = { file: string; sha256: string; normalisation: string; twins: Twins }
 
 async function writeGraph(

@@ -53,6 +53,25 @@ const GateFingerprint = z.strictObject({
   slices: z.strictObject({ points: z.array(z.array(z.number())).min(1), limit: z.number().positive() }),
 })
 
+const PerLevel = z.strictObject({ '50': z.number(), '80': z.number(), '90': z.number() })
+
+/** What the spread of samples says of their error: export/calibration.ts makes it, in [−1, 1]. */
+const Uncertainty = z.strictObject({
+  /** How many samples a slice it was measured with. */
+  samples: z.int().min(2),
+  /** A calibrated SD is √((scale · SD)² + floor²). */
+  scale: z.number().nonnegative(),
+  floor: z.number().nonnegative(),
+  /** The mean ± so many calibrated SD holds the MR at 50, 80 and 90 % of the pixels. */
+  factors: PerLevel,
+  /** In percent, where it was measured without having been fitted. */
+  coverage: PerLevel,
+  heldOut: z.string(),
+  bins: z.array(z.strictObject({ sd: z.number(), error: z.number(), calibrated: z.number() })),
+})
+
+const Nearness = z.strictObject({ least: z.number().nonnegative(), median: z.number().nonnegative() })
+
 const Card = z.strictObject({
   schema: z.literal('larmor/model@1'),
   name: z.string().min(1),
@@ -60,6 +79,7 @@ const Card = z.strictObject({
   createdBy: z.strictObject({ program: z.literal('larmor'), version: z.string() }),
   createdAt: z.iso.datetime(),
   intendedUse: z.string().min(1),
+  licence: z.string().optional(),
   /** Networks see `channels` = 2 · neighbours + 1 CT slices of `size` [width, height] pixels of `spacingMm`. */
   input: z.strictObject({
     channels: z.int().positive(),
@@ -110,6 +130,8 @@ const Card = z.strictObject({
       parity: Parity,
       /** Of the whole sampled result, all evaluations in a row, on real slices. */
       sampledParity: z.number().nonnegative(),
+      /** Absent in older packages: the spread of samples is then written as it is. */
+      uncertainty: Uncertainty.optional(),
     })
     .nullable(),
   training: z.strictObject({
@@ -159,8 +181,24 @@ const Card = z.strictObject({
       output: z.string(),
       measuredOn: z.string(),
       value: z.number(),
+      /** Bootstrap over patients; over slices where there are fewer than three. Absent where only a mean was kept. */
+      interval95: z
+        .strictObject({ low: z.number(), high: z.number(), over: z.enum(['patients', 'slices']), count: Count })
+        .optional(),
     }),
   ),
+  /** Nearest training slices of outputs on validation CTs: see export/memorisation.ts. */
+  memorisation: z
+    .strictObject({
+      outputs: Count,
+      trainingSlices: Count,
+      output: Nearness,
+      real: Nearness,
+      nearCopies: Count,
+      definition: z.string(),
+      caution: z.string().nullable(),
+    })
+    .optional(),
 })
 export type ModelCard = z.infer<typeof Card>
 export type SamplerSettings = z.infer<typeof Sampler>

@@ -24,7 +24,9 @@ import {
 } from '../formats/index.ts'
 import { gateOf, namesOf, type Finding, type Gate } from './gate/findings.ts'
 import type { HuShares } from './gate/require-ct.ts'
+import type { ModelCard } from './card.ts'
 import type { Model } from './model.ts'
+import { roiUncertainties, type RoiUncertainty } from './roi-uncertainty.ts'
 import type { StructureSetFile } from './structures.ts'
 import type { Synthesis } from './synthesize.ts'
 
@@ -116,16 +118,39 @@ export async function writeSynthesis(folder: string, format: Format, made: Made)
   }
 }
 
-type Spread = { folder: string; samples: number; definition: string; unit: string; seriesUid: string | null }
+type Calibrated = NonNullable<NonNullable<ModelCard['refiner']>['uncertainty']>
+type AboutCalibration = Pick<Calibrated, 'samples' | 'factors' | 'coverage' | 'heldOut'>
+type Spread = {
+  folder: string
+  samples: number
+  definition: string
+  /** `sameSamples`: as many were drawn as in calibration; with others the intervals are not what was measured. */
+  calibration?: AboutCalibration & { sameSamples: boolean }
+  unit: string
+  seriesUid: string | null
+  /** Inside each region of the structure sets that were drawn on this CT. */
+  regions: RoiUncertainty[]
+}
+
+function aboutCalibration({ samples, factors, coverage, heldOut }: Calibrated): AboutCalibration {
+  return { samples, factors, coverage, heldOut }
+}
 
 async function writeUncertainty(folder: string, format: Format, made: Made, createdAt: Date): Promise<Spread> {
   const { synthesis, model, seed } = made
   const { low, high } = model.card.mr.nominal
+  const calibration = model.card.refiner?.uncertainty
   const about = {
     samples: synthesis.samples,
-    definition: 'standard deviation of the samples in each voxel, divided by n - 1',
+    definition: calibration
+      ? 'calibrated standard deviation of the samples in each voxel: the mean ± factor times it holds the MR as often as stated'
+      : 'standard deviation of the samples in each voxel, divided by n - 1',
+    ...(calibration
+      ? { calibration: { ...aboutCalibration(calibration), sameSamples: calibration.samples === synthesis.samples } }
+      : {}),
     unit: `units of the synthetic MR, which is black at ${low} and white at ${high}`,
   }
+  const regions = roiUncertainties(made.structureSets, synthesis.uncertainty!, high - low)
   let seriesUid: string | null = null
   await writeFolderWhole(folder, async (temporary) => {
     seriesUid = (await writeVolume(temporary, format, made, createdAt, 'uncertainty'))?.seriesUid ?? null
@@ -136,9 +161,10 @@ async function writeUncertainty(folder: string, format: Format, made: Made, crea
       model: { name: model.card.name, version: model.card.version, sha256: model.sha256 },
       seed,
       seriesUid,
+      regions,
     })
   })
-  return { folder: basename(folder), ...about, seriesUid }
+  return { folder: basename(folder), ...about, seriesUid, regions }
 }
 
 /** The share of the black-to-white range that a map of uncertainty is shown over: the same for all patients. */
@@ -167,7 +193,15 @@ async function writeVolume(
     mr: volume,
     source: image.dicom,
     resampling,
-    ...(spread ? { uncertainty: { samples: synthesis.samples, nominal: mr.nominal } } : {}),
+    ...(spread
+      ? {
+          uncertainty: {
+            samples: synthesis.samples,
+            nominal: mr.nominal,
+            factors: model.card.refiner?.uncertainty?.factors,
+          },
+        }
+      : {}),
     model: { name, version: modelVersion, sha256: model.sha256 },
     description: sequenceOf(made),
     seed,

@@ -17,7 +17,7 @@ import {
   type Volume,
 } from '../volume/index.ts'
 import { addSlab, beforeAll, figuresOf, type AfterFigures } from './after.ts'
-import type { SamplerSettings } from './card.ts'
+import type { ModelCard, SamplerSettings } from './card.ts'
 import type { Model } from './model.ts'
 import { noiseField } from './noise.ts'
 import { placeInto } from './orientation.ts'
@@ -54,7 +54,7 @@ export type Synthesis = {
   mr: Volume<Float32Array>
   /**
    * Of each voxel, the standard deviation over the samples (n − 1) of what would have been written of each of them
-   * alone, in the units of `mr`; 0 outside the body.
+   * alone, in the units of `mr`; 0 outside the body. Calibrated where the model's card says how.
    */
   uncertainty: Volume<Float32Array> | undefined
   mode: Mode | 'stage-1'
@@ -102,6 +102,7 @@ export async function synthesizeMri(model: Model, ct: Volume, options: Synthesis
   const mr = volume(ct.grid, new Float32Array(voxelCount(ct.grid)).fill(model.card.mr.nominal.low))
   const uncertainty = run.spread ? volume(ct.grid, new Float32Array(voxelCount(ct.grid))) : undefined
 
+  const calibration = inUnitsOf(model.card)
   const count = patient.frame.size[2]
   const after = beforeAll()
   let done = 0
@@ -130,6 +131,7 @@ export async function synthesizeMri(model: Model, ct: Volume, options: Synthesis
     if (uncertainty) {
       const onCt = samples.map((sample) => ontoCt(patient, first, Float32Array.from(sample), model.card))
       const spread = spreadOf(onCt.map(({ values }) => values))
+      if (calibration) calibrateInBody(spread, patient, first, calibration)
       placeInto(uncertainty.values, ct.grid, { grid: onCt[0]!.grid, values: spread })
     }
   }
@@ -145,6 +147,26 @@ export async function synthesizeMri(model: Model, ct: Volume, options: Synthesis
     tiles: frame.tiles.length,
     seconds: (performance.now() - startedMs) / 1000,
   }
+}
+
+type Calibration = { scale: number; floor: number }
+
+/** The card's calibration, with its floor in units of the written MR; undefined where it has none. */
+function inUnitsOf({ refiner, mr: { nominal } }: ModelCard): Calibration | undefined {
+  const found = refiner?.uncertainty
+  return found && { scale: found.scale, floor: (found.floor * (nominal.high - nominal.low)) / 2 }
+}
+
+/** Changes the SD of slices from `first` on in place; outside the body nothing was made, and nothing is uncertain. */
+function calibrateInBody(
+  spread: Float32Array,
+  { body, ct }: Patient,
+  first: number,
+  { scale, floor }: Calibration,
+): void {
+  const start = first * ct.grid.size[0] * ct.grid.size[1]
+  for (let at = 0; at < spread.length; at++)
+    if (body.values[start + at] === 1) spread[at] = Math.hypot(scale * spread[at]!, floor)
 }
 
 type Run = {

@@ -42,7 +42,12 @@ test('both stages, exported: graphs and the sampled result agree with libtorch, 
   const { stage1, refiner } = model.card
   const found = [...Object.values(stage1.parity), ...Object.values(refiner!.parity), refiner!.sampledParity]
   for (const difference of found) assert.ok(difference < ALLOWED / 10, `parity ${found.join(', ')}`)
-  assert.deepEqual(readdirSync(at('two-stages')).toSorted(), ['model.json', 'refiner.onnx', 'stage1.onnx'])
+  assert.deepEqual(readdirSync(at('two-stages')).toSorted(), [
+    'model.json',
+    'refiner.onnx',
+    'stage1.onnx',
+    'uncertainty.svg',
+  ])
   for (const { file, sha256: expected } of [stage1, refiner!])
     assert.equal(sha256(readFileSync(join(at('two-stages'), file))), expected)
   await model.close()
@@ -59,7 +64,10 @@ test('the card says what was trained, on how many, and for what use; no patientâ
     ct: store.plan.ct,
     mr: { target: 'mr_t2', mapping: store.plan.mr },
     stage1: { generator: 'residual', weights: 'averaged' },
-    refiner: { weights: 'averaged', sampler: { name: 'dpmpp2m', steps: 4 } },
+    refiner: { weights: 'averaged', sampler: { name: 'dpmpp2m', steps: 4 }, uncertainty: { samples: 4 } },
+    fingerprint: { gate: { patients: 2, contrastAgent: false } },
+    memorisation: { outputs: 8, nearCopies: 0, caution: null },
+    realSliceChange: { patients: 3 },
     training: {
       patients: { train: 2, validation: 1, test: 0 },
       splitBy: 'patient',
@@ -73,6 +81,7 @@ test('the card says what was trained, on how many, and for what use; no patientâ
       { name: 'mae', output: 'one-step', value: second.record.best!.value },
       { name: 'mae', output: 'single' },
       { name: 'mae', output: 'stage-1', value: expect.closeTo(first.record.best!.value, 6) as number },
+      { name: 'mae', output: 'stage-1', interval95: { over: 'slices', count: 8 } },
     ],
   })
   assert.doesNotMatch(text, /p00\d/)

@@ -76,7 +76,7 @@ test('in DICOM the uncertainty is a second series in a folder beside the image, 
   })
   expect(jsonIn(join(outputDir, 'smri_001', 'qa.json'))).toMatchObject({
     samples: 2,
-    output: { seriesUid: image.dicom!.seriesUid, uncertainty: { folder: 'smri_001_uncertainty' } },
+    output: { seriesUid: image.dicom!.seriesUid, uncertainty: { folder: 'smri_001_uncertainty', regions: [] } },
   })
 })
 

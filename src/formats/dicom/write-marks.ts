@@ -27,7 +27,12 @@ export type SyntheticMr = {
    * The values are not the image itself but the standard deviation of so many samples of it, in the units of the image,
    * whose black and white are given.
    */
-  uncertainty?: { samples: number; nominal: { low: number; high: number } }
+  uncertainty?: {
+    samples: number
+    nominal: { low: number; high: number }
+    /** Of a calibrated SD: the mean ± so many of it held the acquired MR in 50, 80 and 90 % of validation's voxels. */
+    factors?: { '50': number; '80': number; '90': number } | undefined
+  }
   model: { name: string; version: string; sha256: string }
   /** What follows 'sMRI SYNTHETIC' in the series description: the target sequence, for instance. */
   description: string
@@ -87,9 +92,9 @@ function seriesDescription({ uncertainty, description }: SyntheticMr): string {
 
 function derivationText({ model, seed, uncertainty, cautions = [] }: SyntheticMr, resampled: boolean): string {
   const what = uncertainty
-    ? `Standard deviation of ${uncertainty.samples} samples of a synthetic MR, voxel by voxel (n - 1), in the units of the ` +
-      `synthetic MR, which is black at ${uncertainty.nominal.low} and white at ${uncertainty.nominal.high}; rounded. It says ` +
-      'how much the samples of the network differ, not how far they are from an acquired MR. '
+    ? `${uncertainty.factors ? 'Calibrated standard' : 'Standard'} deviation of ${uncertainty.samples} samples of a synthetic MR, voxel by voxel (n - 1), in the units of the ` +
+      `synthetic MR, which is black at ${uncertainty.nominal.low} and white at ${uncertainty.nominal.high}; rounded. ` +
+      spreadMeaning(uncertainty)
     : ''
   const first = resampled ? 'The CT was resampled first (tilt or gaps), as asked. ' : ''
   const noted = cautions.length === 0 ? '' : ` Checks: ${cautions.join(', ')}.`
@@ -98,6 +103,12 @@ function derivationText({ model, seed, uncertainty, cautions = [] }: SyntheticMr
     'For research and as a contouring aid. Not for diagnosis, not for dose calculation. ' +
     `larmor ${version()}, model ${model.name} ${model.version}, sha256 ${model.sha256}, seed ${seed}.${noted}`
   return ascii(text, 1024)
+}
+
+function spreadMeaning({ factors }: NonNullable<SyntheticMr['uncertainty']>): string {
+  if (!factors) return 'It says how much the samples of the network differ, not how far they are from an acquired MR. '
+  const [half, most] = [factors['50'].toFixed(2), factors['90'].toFixed(2)]
+  return `In validation the acquired MR lay within ${half} of it in 50 % and ${most} of it in 90 % of the voxels. `
 }
 
 /** PS3.16 CID 7203, which is extensible and has no code for an image that a network made. */

@@ -1,0 +1,220 @@
+/**
+ * What the package's own graphs make of validation slices: scores with intervals, how far the spread of samples tells the
+ * error, and whether outputs are copies of training slices. Some slices of every validation patient, the same each time.
+ */
+import { openStore, readBatch, slicesOf, type SliceRef, type Store } from '../dataset/index.ts'
+import { addJumps, bootstrapInterval, mae, msSsim2d, noJumps, sliceConsistencyOf } from '../evaluation/index.ts'
+import type { Report } from '../progress.ts'
+import {
+  denoiserOf,
+  frameOf,
+  noiseField,
+  overSlices,
+  sampleResiduals,
+  type ModelCard,
+  type Network,
+  type SamplerSettings,
+} from '../synthesis/index.ts'
+import { scope } from '../tensor/index.ts'
+import { calibrate, type Calibration, type Spreads } from './calibration.ts'
+import { coarse, memorisation, type Memorisation } from './memorisation.ts'
+
+export type Graphs = {
+  stage1: Network
+  refiner: { network: Network; sigmaData: number; sampler: SamplerSettings; defaultMode: Mode } | undefined
+}
+type Mode = NonNullable<ModelCard['refiner']>['defaultMode']
+
+export type OnValidation = {
+  slices: number
+  patients: number
+  metrics: ModelCard['metrics']
+  calibration: (Calibration & { samples: number; heldOut: string }) | undefined
+  memorisation: Memorisation
+  realSliceChange: NonNullable<ModelCard['realSliceChange']> | undefined
+}
+
+/** So many slices in all: each costs stage 1 and, with a refiner, SAMPLES times its evaluations. */
+const SLICES = 24
+export const SAMPLES = 4
+
+/** One slice, everything in [−1, 1]; `samples` of the refiner, or the one output of stage 1. */
+type Made = {
+  ref: SliceRef
+  mr: Float32Array
+  ct: Float32Array
+  mask: Uint8Array
+  output: Float64Array
+  samples: Float64Array[]
+}
+
+/** @throws store.damaged, interrupted (by the networks, which hear it) */
+export async function onValidation(storeDir: string, graphs: Graphs, report: Report): Promise<OnValidation> {
+  const store = await openStore(storeDir)
+  try {
+    const refs = spread(store)
+    const made: Made[] = []
+    for (const [n, ref] of refs.entries()) {
+      report({ at: 'progress', task: 'validation slices', done: n, of: refs.length, unit: 'slices' })
+      made.push(await madeOf(store, ref, graphs))
+    }
+    report({ at: 'progress', task: 'validation slices', done: refs.length, of: refs.length, unit: 'slices' })
+    const patients = [...new Set(refs.map(({ patient }) => patient))]
+    const [width, height] = store.plan.sliceSize
+    const small = (image: ArrayLike<number>): Float32Array => coarse(image, width, height)
+    return {
+      slices: refs.length,
+      patients: patients.length,
+      metrics: metricsOf(made, patients, graphs, store),
+      calibration: graphs.refiner && calibrationOf(made, patients),
+      memorisation: memorisation(
+        made.map(({ output, mr }) => ({ output: small(output), real: small(mr) })),
+        trainingSlices(store, small),
+      ),
+      realSliceChange: realSliceChange(store),
+    }
+  } finally {
+    store.close()
+  }
+}
+
+/** As many slices of each validation patient, evenly from foot to head. */
+function spread(store: Store): SliceRef[] {
+  const all = slicesOf(store, 'validation')
+  const patients = [...new Set(all.map(({ patient }) => patient))]
+  const each = Math.max(2, Math.floor(SLICES / patients.length))
+  return patients.flatMap((id) => {
+    const own = all.filter(({ patient }) => patient === id)
+    const count = Math.min(each, own.length)
+    return Array.from({ length: count }, (_, n) => own[Math.floor(((n + 0.5) * own.length) / count)]!)
+  })
+}
+
+function read(store: Store, ref: SliceRef): Pick<Made, 'mr' | 'mask'> & { channels: Float32Array[] } {
+  const { ct, mr, mask } = scope(() => {
+    const batch = readBatch(store, [ref])
+    return { ct: batch.ct.values('float32'), mr: batch.mr.values('float32'), mask: batch.mask.values('float32') }
+  })
+  const plane = mr.length
+  const channels = Array.from({ length: ct.length / plane }, (_, c) => ct.slice(c * plane, (c + 1) * plane))
+  return { channels, mr: mr.slice(), mask: Uint8Array.from(mask) }
+}
+
+async function madeOf(store: Store, ref: SliceRef, { stage1, refiner }: Graphs): Promise<Made> {
+  const { channels, mr, mask } = read(store, ref)
+  const { sliceSize: size } = store.plan
+  const frame = frameOf(size, size)
+  const quiet = (): void => {}
+  const base = await overSlices(stage1, { ct: [channels] }, {}, frame, quiet)
+  const clip = (image: Float64Array): Float64Array => image.map((value) => Math.min(1, Math.max(-1, value)))
+  const kept = { ref, mr, mask, ct: channels[(channels.length - 1) / 2]! }
+  if (!refiner) return { ...kept, output: clip(base), samples: [] }
+  const denoise = denoiserOf(refiner.network, refiner.sigmaData, [[...channels, base]], frame, quiet)
+  const noise = (sample: number): Float64Array => noiseField(1, sample, size[0] * size[1], 1)(ref.k)
+  const add = (residuals: Float64Array[]): Float64Array[] =>
+    residuals.map((residual) => clip(residual.map((value, at) => base[at]! + value)))
+  const samples = add(await sampleResiduals(denoise, noise, 'mean', SAMPLES, refiner.sampler))
+  const mode = refiner.defaultMode
+  if (mode === 'single') return { ...kept, output: samples[0]!, samples }
+  if (mode === 'stage-1') return { ...kept, output: clip(base), samples }
+  const [oneStep] = add(await sampleResiduals(denoise, noise, 'one-step', 1, refiner.sampler))
+  return { ...kept, output: oneStep!, samples }
+}
+
+function metricsOf(
+  made: readonly Made[],
+  patients: readonly string[],
+  { refiner }: Graphs,
+  { plan }: Store,
+): ModelCard['metrics'] {
+  const [width, height] = plan.sliceSize
+  const score = { ms_ssim_2d: msSsim2d, mae } as const
+  return (['ms_ssim_2d', 'mae'] as const).flatMap((name) => {
+    const values = made.map(({ mr, output, mask }) => {
+      const unit = (image: ArrayLike<number>): Float32Array => Float32Array.from(image, (value) => (value + 1) / 2)
+      return score[name]({ reference: unit(mr), test: unit(output), mask, width, height, dataRange: 1 })
+    })
+    const of = (id: string): number[] =>
+      values.filter((value, n): value is number => value !== null && made[n]!.ref.patient === id)
+    const means = patients.flatMap((id) => (of(id).length === 0 ? [] : [mean(of(id))]))
+    if (means.length === 0) return []
+    // Fewer than three patients have no interval of their own: slices of one person are no sample of people, and it says so.
+    const over = means.length >= 3 ? ('patients' as const) : ('slices' as const)
+    const drawn = over === 'patients' ? means : patients.flatMap(of)
+    const [low, high] = bootstrapInterval(Float64Array.from(drawn), 1, `card ${name}`)
+    return [
+      {
+        name,
+        definition: `${name} of docs/metrics.md, inside body and MR field of view, of a range of 1`,
+        output: refiner?.defaultMode ?? 'stage-1',
+        measuredOn: `the package’s own graphs on ${made.length} validation slices of ${patients.length} patients, mean over patients`,
+        value: mean(means),
+        interval95: { low, high, over, count: drawn.length },
+      },
+    ]
+  })
+}
+
+/** Every so many pixels: neighbours say the same, and a million numbers are enough. */
+const EVERY = 3
+
+function calibrationOf(made: readonly Made[], patients: readonly string[]): OnValidation['calibration'] {
+  const byPatient = patients.length >= 2
+  const groupOf = ({ ref }: Made): string =>
+    byPatient ? ref.patient : `${made.findIndex((each) => each.ref === ref) < made.length / 2}`
+  const groups = new Map<string, { error: number[]; sd: number[] }>()
+  for (const each of made) {
+    const group = groups.get(groupOf(each)) ?? { error: [], sd: [] }
+    groups.set(groupOf(each), group)
+    for (let at = 0; at < each.mr.length; at += EVERY) {
+      if (each.mask[at] === 0) continue
+      const values = each.samples.map((sample) => sample[at]!)
+      const middle = mean(values)
+      group.error.push(Math.abs(middle - each.mr[at]!))
+      group.sd.push(Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1)))
+    }
+  }
+  const spreads = [...groups.values()].map(({ error, sd }): Spreads => ({
+    error: Float32Array.from(error),
+    sd: Float32Array.from(sd),
+  }))
+  if (spreads.length < 2 || spreads.some(({ error }) => error.length === 0)) return undefined
+  const heldOut = byPatient
+    ? 'each patient in turn'
+    : 'each half of the slices of the one patient in turn: no evidence for other people'
+  return { ...calibrate(spreads), samples: SAMPLES, heldOut }
+}
+
+function* trainingSlices(store: Store, small: (image: ArrayLike<number>) => Float32Array): Iterable<Float32Array> {
+  for (const ref of slicesOf(store, 'train')) yield small(read(store, ref).mr)
+}
+
+/** How much real MRs change from slice to slice over how much their CTs do, both on [0, 1]. */
+function realSliceChange(store: Store): OnValidation['realSliceChange'] {
+  const ratios: number[] = []
+  for (const id of new Set([...store.plan.split.train, ...store.plan.split.validation])) {
+    const usable = store.patients.get(id)!.usable
+    let [jumps, below]: [
+      typeof noJumps,
+      { reference: Float32Array; test: Float32Array; mask: Uint8Array } | undefined,
+    ] = [noJumps, undefined]
+    for (let k = 0; k < usable.length; k++) {
+      if (usable[k] === 0) {
+        below = undefined
+        continue
+      }
+      const { channels, mr, mask } = read(store, { patient: id, k })
+      const slice = { reference: channels[(channels.length - 1) / 2]!, test: mr, mask }
+      if (below) jumps = addJumps(jumps, below, slice)
+      below = slice
+    }
+    const ratio = sliceConsistencyOf(jumps)
+    if (ratio !== null) ratios.push(ratio)
+  }
+  if (ratios.length === 0) return undefined
+  return { low: Math.min(...ratios), high: Math.max(...ratios), mean: mean(ratios), patients: ratios.length }
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length
+}
