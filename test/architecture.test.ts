@@ -25,9 +25,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   export: ['training', 'models', 'nn', 'tensor', 'plan', 'dataset', 'sampling', 'synthesis', 'volume', 'evaluation'],
   synthesis: ['volume', 'formats', 'sampling', 'evaluation'],
   report: ['evaluation', 'volume'],
+  commission: ['synthesis', 'evaluation', 'cohort', 'formats', 'report'],
 }
 /** Rooms that a machine without libtorch runs: nothing in them may reach the tensor engine, directly or through others. */
-const WITHOUT_LIBTORCH = ['volume', 'sampling', 'formats', 'evaluation', 'cohort', 'phantom', 'synthesis', 'report']
+const WITHOUT_LIBTORCH = ['volume', 'sampling', 'formats', 'evaluation', 'cohort', 'phantom', 'synthesis', 'report', 'commission']
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const files = globSync('src/**/*.ts', { cwd: root })

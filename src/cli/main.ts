@@ -27,6 +27,7 @@ const commands: Record<string, () => Promise<Command>> = {
   runs: async () => (await import('./runs.ts')).runsCommand,
   export: async () => (await import('./export.ts')).exportCommand,
   synthesize: async () => (await import('./synthesize.ts')).synthesizeCommand,
+  commission: async () => (await import('./commission.ts')).commissionCommand,
   evaluate: async () => (await import('./evaluate.ts')).evaluateCommand,
   'reader-study': async () => (await import('./reader-study.ts')).readerStudyCommand,
   phantom: async () => (await import('./phantom.ts')).phantomCommand,

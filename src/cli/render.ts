@@ -22,6 +22,7 @@ export function renderer(screen: Screen, { quiet }: { quiet: boolean }): Rendere
   const terminal = screen.isTTY === true
   let lastMs = -Infinity
   let lastTask = ''
+  let began = { task: '', atMs: 0, done: 0 }
   let drawn = false
   const end = (): void => {
     if (drawn) screen.write('\n')
@@ -39,7 +40,9 @@ export function renderer(screen: Screen, { quiet }: { quiet: boolean }): Rendere
       lastMs = nowMs
       lastTask = task
     }
-    const text = line(event)
+    if (event.at === 'progress' && (event.task !== began.task || event.done < began.done))
+      began = { task: event.task, atMs: nowMsOf(), done: event.done }
+    const text = line(event) + (event.at === 'progress' ? remaining(event, began) : '')
     if (!terminal) {
       screen.write(`${text}\n`)
       return
@@ -49,6 +52,17 @@ export function renderer(screen: Screen, { quiet }: { quiet: boolean }): Rendere
     drawn = passing
   }
   return { report, end }
+}
+
+const nowMsOf = (): number => performance.now()
+/** A rate of less work or time than this says nothing yet. */
+const LEAST_MS = 3_000
+
+/** '  3 min 20 s left', from the rate since the task began; nothing for what is short or hardly begun. */
+function remaining({ done, of }: { done: number; of: number }, began: { atMs: number; done: number }): string {
+  const [elapsedMs, made] = [nowMsOf() - began.atMs, done - began.done]
+  if (elapsedMs < LEAST_MS || made <= 0 || done >= of) return ''
+  return `  ${duration(((of - done) * elapsedMs) / made / 1000)} left`
 }
 
 /** One event as one line; an event without a line does not compile. */

@@ -1,13 +1,30 @@
 /** `larmor synthesize`: a synthetic MRI from each planning CT, on ONNX Runtime alone. */
+import { join } from 'node:path'
 import { z } from 'zod'
+import { openCohort, patientImage } from '../cohort/index.ts'
 import { inOneLine } from '../errors.ts'
+import { exists } from '../files.ts'
 import { openModel, synthesizeCases } from '../synthesis/index.ts'
 import { command } from './command.ts'
+
+/** A cohort's folder stands for the CT of each of its patients who is not excluded. */
+async function withoutCohorts(paths: readonly string[]): Promise<string[]> {
+  const found: string[] = []
+  for (const path of paths) {
+    if (!(await exists(join(path, 'cohort.json')))) found.push(path)
+    else {
+      const { patients } = await openCohort(path)
+      const withCt = patients.filter(({ excluded, images }) => !excluded && images.some(({ role }) => role === 'ct'))
+      found.push(...withCt.map((patient) => patientImage(path, patient, 'ct')))
+    }
+  }
+  return found
+}
 
 export const synthesizeCommand = command({
   name: 'synthesize',
   summary: 'Make a synthetic MRI from a planning CT. For research and as a contouring aid; not for diagnosis or dose.',
-  arguments: [['<ct...>', 'planning CTs: DICOM folders, .nii, .nii.gz or .mha files']],
+  arguments: [['<ct...>', 'planning CTs: DICOM folders, .nii, .nii.gz or .mha files; or a cohort, for all its CTs']],
   flags: [
     ['--model <model>', 'the model package that larmor export wrote'],
     ['--output <dir>', 'where a folder for each CT goes: the images and qa.json'],
@@ -48,7 +65,7 @@ export const synthesizeCommand = command({
     const model = await openModel(folder, { threads })
     try {
       const options = { ...asked, outputDir: output, seed, report, signal }
-      const { done, refused } = await synthesizeCases(model, ct, options)
+      const { done, refused } = await synthesizeCases(model, await withoutCohorts(ct), options)
       const lines = [
         ...done.map(({ folder, gate }) => (gate.verdict === 'ok' ? folder : `${folder}  ${gate.verdict}: see qa.json`)),
         ...refused.map((each) => `${each.caseId}  refused: ${inOneLine(each.fault)}`),

@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { FAULTS, LarmorError, type Fault } from '../errors.ts'
 import { isMetaImage, isNifti, readImage, type ReadImage, type Resampling } from '../formats/index.ts'
 import type { Report } from '../progress.ts'
-import { findingsAfter } from './after.ts'
+import { findingsAfter, type AfterFigures } from './after.ts'
 import { inWords, type Finding, type Gate } from './gate/findings.ts'
 import { factsOf, holdAgainst, requirePassed } from './gate/gate.ts'
 import { requireCt } from './gate/require-ct.ts'
@@ -46,6 +46,7 @@ export type Cases = {
     seconds: number
     gate: Gate
     after: readonly Finding[]
+    figures: AfterFigures
   }[]
   refused: { caseId: string; fault: Fault }[]
 }
@@ -150,7 +151,15 @@ async function synthesizeCase(model: Model, path: string, folder: string, option
     signal,
   })
   const spread = synthesis.uncertainty ? uncertaintyFolder(folder) : null
-  return { format, uncertainty: spread, seconds: synthesis.seconds, used, gate: gate.gate, after }
+  return {
+    format,
+    uncertainty: spread,
+    seconds: synthesis.seconds,
+    used,
+    gate: gate.gate,
+    after,
+    figures: synthesis.after,
+  }
 }
 
 /** The wider of the CT's pixel and the network's: no surface can lie truer. */

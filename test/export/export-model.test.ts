@@ -65,7 +65,6 @@ test('the card says what was trained, on how many, and for what use; no patientâ
     mr: { target: 'mr_t2', mapping: store.plan.mr },
     stage1: { generator: 'residual', weights: 'averaged' },
     refiner: { weights: 'averaged', sampler: { name: 'dpmpp2m', steps: 4 }, uncertainty: { samples: 4 } },
-    fingerprint: { gate: { patients: 2, contrastAgent: false } },
     memorisation: { outputs: 8, nearCopies: 0, caution: null },
     realSliceChange: { patients: 3 },
     training: {
@@ -76,7 +75,7 @@ test('the card says what was trained, on how many, and for what use; no patientâ
         { stage: 'diffusion', parameters: second.record.parameters },
       ],
     },
-    fingerprint: { patients: 2 },
+    fingerprint: { patients: 2, gate: { patients: 2, contrastAgent: false } },
     metrics: [
       { name: 'mae', output: 'one-step', value: second.record.best!.value },
       { name: 'mae', output: 'single' },

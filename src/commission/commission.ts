@@ -1,0 +1,193 @@
+/**
+ * A model on a site's own patients: synthesised, held against gate and geometry, scored where there is a registered MR, and
+ * written down beside what the card says. Again after an update, it says what changed.
+ */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { openCohort, patientImage } from '../cohort/index.ts'
+import { LarmorError, throwIfAborted } from '../errors.ts'
+import { cohortCases, defaultRange, evaluateCases, type PatientScores } from '../evaluation/index.ts'
+import { exists, readJson, sha256, sha256OfFile, version, writeFileAtomic, writeJson } from '../files.ts'
+import { readNifti } from '../formats/index.ts'
+import type { Report } from '../progress.ts'
+import { synthesizeCases, type Cases, type Model } from '../synthesis/index.ts'
+import { againstCard, changesSince, standsOut } from './compare.ts'
+import { commissionPage } from './page.ts'
+import { Commission, type CommissionPatient } from './record.ts'
+
+export type CommissionOptions = { seed: number; report: Report; signal?: AbortSignal | undefined }
+
+const RECORD = 'commission.json'
+const PAGE = 'commission.html'
+const METRICS = ['ms_ssim_2d', 'mae'] as const
+
+/**
+ * Writes `<outputDir>/commission.json` and `.html`; the images and a copy of the record lie in a folder of this run.
+ * @throws cohort.noPatient   no patient with a CT
+ * @throws json.refused       an earlier record there that cannot be read
+ * @throws interrupted: the record of before stays as it was
+ */
+export async function commission(
+  model: Model,
+  cohortDir: string,
+  outputDir: string,
+  options: CommissionOptions,
+): Promise<Commission> {
+  const { seed, report, signal } = options
+  const before = (await exists(join(outputDir, RECORD))) ? await readJson(join(outputDir, RECORD), Commission) : null
+  const patients = (await openCohort(cohortDir)).patients.filter(
+    ({ excluded, images }) => !excluded && images.some(({ role }) => role === 'ct'),
+  )
+  if (patients.length === 0) throw noPatients(cohortDir)
+  const createdAt = new Date().toISOString()
+  const images = createdAt.replaceAll(/[-:]|\.\d+/g, '')
+  const folder = join(outputDir, images)
+  await mkdir(folder, { recursive: true })
+
+  const paths = patients.map((patient) => patientImage(cohortDir, patient, 'ct'))
+  const made = await synthesizeCases(model, paths, { outputDir: folder, format: 'nifti', seed, report, signal })
+  const scored = await scoresOf(cohortDir, folder, made, createdAt, model.card.mr.target, options)
+  const mode = model.card.refiner?.defaultMode ?? 'stage-1'
+  const now = {
+    schema: 'larmor/commission@1' as const,
+    createdAt,
+    larmor: version(),
+    intendedUse: model.card.intendedUse,
+    model: { name: model.card.name, version: model.card.version, sha256: model.sha256 },
+    cohort: { sha256: await sha256OfFile(join(cohortDir, 'cohort.json')), patients: patients.length },
+    mode,
+    seed,
+    images,
+    scores: METRICS.map((name) => {
+      const found = scored.summary?.[name]
+      const site = { mean: found?.mean ?? null, interval95: found?.interval95 ?? null, patients: found?.patients ?? 0 }
+      return againstCard(name, { ...site, interval95: site.interval95 ? [...site.interval95] : null }, model.card, mode)
+    }),
+    patients: await Promise.all(patients.map(({ id }) => patientRow(id, folder, made, scored.patients))),
+  }
+  const changes = before && changesSince(before, now, await differences(before, now, outputDir, model))
+  throwIfAborted(signal, 'Writing the record')
+  const record: Commission = { ...now, changes, lookAt: standsOut(now.scores, now.patients, changes) }
+  await writeJson(join(folder, RECORD), record)
+  await writeFileAtomic(join(outputDir, PAGE), commissionPage(record))
+  await writeJson(join(outputDir, RECORD), record)
+  return record
+}
+
+type Scored = {
+  summary:
+    | Partial<Record<string, { mean: number | null; interval95: readonly [number, number] | null; patients: number }>>
+    | undefined
+  patients: readonly PatientScores[]
+}
+
+/** Of the patients that an sMRI was made for and that have a registered MR; none is no error, only no score. */
+async function scoresOf(
+  cohortDir: string,
+  folder: string,
+  { done }: Cases,
+  created: string,
+  target: string,
+  { seed, report, signal }: CommissionOptions,
+): Promise<Scored> {
+  if (done.length === 0) return { summary: undefined, patients: [] }
+  const ids = new Set(done.map(({ caseId }) => caseId))
+  const all = await cohortCases(cohortDir, [{ name: NAME, folder }], { seed, range: defaultRange, role: target })
+  const registered = await Promise.all(
+    all.map(({ id }) => exists(join(cohortDir, 'patients', id, 'registration', 'registration.json'))),
+  )
+  // Without baselines: they say what a score is worth, and larmor evaluate makes them; an acceptance compares with the card.
+  const cases = all.filter(({ id }, n) => ids.has(id) && registered[n]).map(({ baselines: _, ...each }) => each)
+  if (cases.length === 0) return { summary: undefined, patients: [] }
+  const { predictions, patients } = await evaluateCases(cases, {
+    range: defaultRange,
+    seed,
+    report,
+    signal,
+    larmor: version(),
+    created,
+  })
+  return { summary: predictions.find(({ name }) => name === NAME)?.metrics, patients }
+}
+const NAME = 'sMRI'
+
+async function patientRow(
+  id: string,
+  folder: string,
+  made: Cases,
+  scored: readonly PatientScores[],
+): Promise<CommissionPatient> {
+  const done = made.done.find(({ caseId }) => caseId === id)
+  const scores = scored.find((patient) => patient.id === id)?.predictions.find(({ name }) => name === NAME)?.metrics
+  if (!done) {
+    const fault = made.refused.find(({ caseId }) => caseId === id)?.fault
+    const nothing = {
+      msSsim2d: null,
+      mae: null,
+      skinP95Mm: null,
+      airP95Mm: null,
+      boneP95Mm: null,
+      sliceChange: null,
+      nmiWithCt: null,
+    }
+    return {
+      id,
+      gate: 'refused',
+      notes: fault ? [`${fault.message} ${fault.found}`] : [],
+      ...nothing,
+      voxelsSha256: null,
+    }
+  }
+  const { surfaces, sliceChange, nmiWithCt } = done.figures
+  const bad = [...done.gate.findings, ...done.after].filter(({ verdict }) => verdict === 'caution')
+  const { values } = await readNifti(join(folder, id, 'smri.nii.gz'))
+  return {
+    id,
+    gate: done.gate.verdict === 'ok' ? 'ok' : 'caution',
+    notes: bad.map(({ check, found }) => `${check}: ${found}`),
+    msSsim2d: scores?.ms_ssim_2d ?? null,
+    mae: scores?.mae ?? null,
+    skinP95Mm: surfaces.skin.p95Mm,
+    airP95Mm: surfaces.air.p95Mm,
+    boneP95Mm: surfaces.bone.p95Mm,
+    sliceChange,
+    nmiWithCt,
+    voxelsSha256: sha256(new Uint8Array(values.buffer, values.byteOffset, values.byteLength)),
+  }
+}
+
+/** Mean |now − before| of every patient whose voxels differ, in percent of black to white. */
+async function differences(
+  before: Commission,
+  now: Pick<Commission, 'patients' | 'images'>,
+  outputDir: string,
+  { card }: Model,
+): Promise<(number | undefined)[]> {
+  const found: (number | undefined)[] = []
+  for (const { id, voxelsSha256 } of now.patients) {
+    const old = before.patients.find((patient) => patient.id === id)?.voxelsSha256
+    if (!old || !voxelsSha256 || old === voxelsSha256) continue
+    const earlier = join(outputDir, before.images, id, 'smri.nii.gz')
+    if (!(await exists(earlier))) {
+      found.push(undefined)
+      continue
+    }
+    const [a, b] = [await readNifti(earlier), await readNifti(join(outputDir, now.images, id, 'smri.nii.gz'))]
+    let sum = 0
+    for (let at = 0; at < b.values.length; at++) sum += Math.abs(b.values[at]! - (a.values[at] ?? NaN))
+    const percent = (100 * sum) / b.values.length / (card.mr.nominal.high - card.mr.nominal.low)
+    found.push(Number.isNaN(percent) ? undefined : percent)
+  }
+  return found
+}
+
+function noPatients(where: string): LarmorError {
+  return new LarmorError({
+    kind: 'cohort.noPatient',
+    message: 'There is no patient to try the model on.',
+    where,
+    found: 'no patient with a CT who is not excluded',
+    expected: 'a cohort of this site: CTs, and registered MRs to score against',
+    fix: 'Import patients first: larmor import <source> --cohort <dir>, then larmor register <dir>.',
+  })
+}

@@ -1,0 +1,109 @@
+/** An acceptance record: made, made again without a change, and made again after the model changed. */
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { againstCard, standsOut } from '../../src/commission/compare.ts'
+import { commission } from '../../src/commission/index.ts'
+import { Commission } from '../../src/commission/record.ts'
+import { silent } from '../../src/progress.ts'
+import { openModel, type ModelCard } from '../../src/synthesis/index.ts'
+import { temporaryFolder, writeSmallCohort } from '../plan/small-cohort.ts'
+import { modelFolder, weightedChannels } from '../synthesis/small-models.ts'
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+const at = (...names: string[]): string => join(folder.dir, ...names)
+beforeAll(async () => {
+  folder = await temporaryFolder()
+  await writeSmallCohort(at('cohort'), [{}, {}])
+})
+afterAll(() => folder[Symbol.asyncDispose]())
+
+const metric = (value: number, low: number, high: number): ModelCard['metrics'][number] => ({
+  name: 'mae',
+  definition: 'd',
+  output: 'stage-1',
+  measuredOn: 'm',
+  value,
+  interval95: { low, high, over: 'patients', count: 3 },
+})
+
+async function run(weights: number[], metrics: ModelCard['metrics'] = []): Promise<Commission> {
+  const package_ = modelFolder({ stage1: weightedChannels(weights), size: [64, 64] }, (card) => ({
+    ...card,
+    mr: { ...card.mr, target: 'mr_t2' },
+    metrics,
+  }))
+  const model = await openModel(package_, { threads: 1 })
+  try {
+    return await commission(model, at('cohort'), at('record'), { seed: 1, report: silent })
+  } finally {
+    await model.close()
+  }
+}
+
+test('the first record has scores, geometry and hashes of every patient, as JSON and as a page', async () => {
+  const record = await run([0, 1, 0], [metric(0.3, 0.28, 0.32)])
+  assert.equal(record.changes, null)
+  assert.deepEqual(
+    record.patients.map(({ id }) => id),
+    ['p001', 'p002'],
+  )
+  for (const { mae, voxelsSha256, nmiWithCt } of record.patients) {
+    assert.ok(mae! > 0 && mae! < 1)
+    assert.match(voxelsSha256!, /^[0-9a-f]{64}$/)
+    assert.ok(nmiWithCt! > 1.5, 'an sMRI that is the CT shares nearly everything with it')
+  }
+  const mae = record.scores.find(({ name }) => name === 'mae')!
+  const mean = (record.patients[0]!.mae! + record.patients[1]!.mae!) / 2
+  assert.ok(Math.abs(mae.site.mean! - mean) < 1e-9)
+  assert.deepEqual(Commission.parse(JSON.parse(readFileSync(at('record', 'commission.json'), 'utf8'))), record)
+  const page = readFileSync(at('record', 'commission.html'), 'utf8')
+  assert.ok(page.includes(record.model.sha256) && page.includes('This is the first record'))
+})
+
+test('again without a change: the same voxels; after another model: it is named, and how far the images moved', async () => {
+  const again = await run([0, 1, 0], [metric(0.3, 0.28, 0.32)])
+  expect(again.changes).toMatchObject({ images: { same: 2, different: 0, largestPercent: 0 }, gates: [] })
+  const other = await run([0, 0.9, 0])
+  expect(other.changes!.images).toMatchObject({ same: 0, different: 2 })
+  assert.ok(other.changes!.of.some((what) => what.startsWith('the model')))
+  assert.ok(other.changes!.images.largestPercent! > 0 && other.changes!.images.largestPercent! < 10)
+  assert.equal(readdirSync(at('record')).filter((name) => /^\d{8}T\d{6}Z$/.test(name)).length, 3)
+})
+
+test('scores agree where intervals meet, and are worse or better by what is good for the metric', () => {
+  const card = (name: string) => ({ metrics: [{ ...metric(0.1, 0.08, 0.12), name }] }) as unknown as ModelCard
+  const site = (low: number, high: number) => ({
+    mean: (low + high) / 2,
+    interval95: [low, high] as [number, number],
+    patients: 4,
+  })
+  const verdict = (name: string, low: number, high: number) =>
+    againstCard(name, site(low, high), card(name), 'stage-1').verdict
+  assert.deepEqual(
+    [
+      verdict('mae', 0.11, 0.2),
+      verdict('mae', 0.13, 0.2),
+      verdict('mae', 0.01, 0.07),
+      verdict('ms_ssim_2d', 0.01, 0.07),
+    ],
+    ['agrees', 'worse', 'better', 'worse'],
+  )
+  assert.equal(
+    againstCard('mae', { mean: 0.1, interval95: null, patients: 1 }, card('mae'), 'stage-1').verdict,
+    'not compared',
+  )
+})
+
+test('other voxels of the same model, program and cohort stand out', () => {
+  const changes = {
+    since: '2026-01-01T00:00:00.000Z',
+    of: [],
+    scores: [],
+    gates: [],
+    images: { same: 1, different: 1, largestPercent: 0.2 },
+  }
+  assert.ok(standsOut([], [], changes).some((line) => line.includes('other voxels')))
+  assert.ok(!standsOut([], [], { ...changes, of: ['the model'] }).some((line) => line.includes('other voxels')))
+})
