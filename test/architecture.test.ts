@@ -28,7 +28,17 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   commission: ['synthesis', 'evaluation', 'cohort', 'formats', 'report'],
 }
 /** Rooms that a machine without libtorch runs: nothing in them may reach the tensor engine, directly or through others. */
-const WITHOUT_LIBTORCH = ['volume', 'sampling', 'formats', 'evaluation', 'cohort', 'phantom', 'synthesis', 'report', 'commission']
+const WITHOUT_LIBTORCH = [
+  'volume',
+  'sampling',
+  'formats',
+  'evaluation',
+  'cohort',
+  'phantom',
+  'synthesis',
+  'report',
+  'commission',
+]
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const files = globSync('src/**/*.ts', { cwd: root })

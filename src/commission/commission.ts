@@ -40,7 +40,7 @@ export async function commission(
   )
   if (patients.length === 0) throw noPatients(cohortDir)
   const createdAt = new Date().toISOString()
-  const images = createdAt.replaceAll(/[-:]|\.\d+/g, '')
+  const images = createdAt.replaceAll(/[-:.]/g, '')
   const folder = join(outputDir, images)
   await mkdir(folder, { recursive: true })
 
@@ -94,10 +94,10 @@ async function scoresOf(
   const ids = new Set(done.map(({ caseId }) => caseId))
   const all = await cohortCases(cohortDir, [{ name: NAME, folder }], { seed, range: defaultRange, role: target })
   const registered = await Promise.all(
-    all.map(({ id }) => exists(join(cohortDir, 'patients', id, 'registration', 'registration.json'))),
+    all.map(({ id }) => exists(join(cohortDir, 'patients', id, 'registration', `${target}.nii.gz`))),
   )
   // Without baselines: they say what a score is worth, and larmor evaluate makes them; an acceptance compares with the card.
-  const cases = all.filter(({ id }, n) => ids.has(id) && registered[n]).map(({ baselines: _, ...each }) => each)
+  const cases = all.filter(({ id }, n) => ids.has(id) && registered[n]).map((each) => ({ ...each, baselines: [] }))
   if (cases.length === 0) return { summary: undefined, patients: [] }
   const { predictions, patients } = await evaluateCases(cases, {
     range: defaultRange,
