@@ -76,19 +76,21 @@ async function benchOf(kind: Kind, count: number): Promise<void> {
     console.error(tableOf(more))
   }
   const scored = (name: string, first: First, on = store): Promise<Scored> => scoreFirst(name, first, on, bench.slices)
-  const table = trainFirst(store, 'best', { ...bench, seconds: 0 })
+  const untrained = { ...bench, seconds: 0 }
+  const [table, averaged] = [trainFirst(store, 'best', untrained, ['tissueHu=0']), trainFirst(store, 'best', untrained)]
   tell(await scored('CT mapped to MR (table)', table))
+  tell(await scored('CT averaged within tissue, mapped to MR', averaged))
   const [paper, best] = [trainFirst(store, 'paper', bench), trainFirst(store, 'best', bench)]
   tell(await scored(`paper (${paper.trained.images} slices seen)`, paper))
   tell(await scoreAsReference('paper, batch statistics and dropout on', paper, store, bench.slices))
   tell(await scored(`best (${best.trained.images} slices seen)`, best))
   if (parts.has('refiner')) {
     tell(...(await refinerRows('best + refiner', store, best, bench)))
-    tell(...(await refinerRows('refiner from CT alone', store, table, bench)))
+    tell(...(await refinerRows('refiner from CT alone', store, averaged, bench)))
   }
   if (parts.has('contrast') && kind === 'virtual') tell(...(await contrastRows(aligned, plan, store, best)))
   if (parts.has('off') && kind === 'virtual') tell(...(await offRows(aligned, plan, store)))
-  for (const first of [table, paper, best]) first.stage.dispose()
+  for (const first of [table, averaged, paper, best]) first.stage.dispose()
   console.log(tableOf(rows))
   await writePictures(join(output, `${kind}.png`), store, bench.slices, rows)
   console.log(`pictures: ${join(output, `${kind}.png`)} (CT, MR, then the rows above from left to right)`)

@@ -9,7 +9,7 @@ import { createStage2 } from '../../src/training/stage2.ts'
 import { insideBody, type Stage } from '../../src/training/stage.ts'
 import { refinedPredict } from './refined.ts'
 import { score, type Predict, type Scored } from './scores.ts'
-import { configOf, isRefiner, isStage1, trainFor, type Stage1Config, type Trained } from './train.ts'
+import { configOf, cpuSeconds, isRefiner, isStage1, trainFor, type Stage1Config, type Trained } from './train.ts'
 
 export type Bench = { seed: number; seconds: number; slices: number }
 /** A first stage after its training: `params` predict. The caller disposes `stage`. */
@@ -18,14 +18,18 @@ export type First = { config: Stage1Config; stage: Stage; params: Params; traine
 export function trainFirst(
   store: Store,
   preset: 'paper' | 'best',
-  { seed, seconds }: Pick<Bench, 'seed' | 'seconds'>,
+  { seed, seconds, steps }: { seed: number; seconds: number; steps?: number },
   settings: readonly string[] = [],
 ): First {
   // 192 pixels can be halved six times: the reference's own rule for a smaller U-Net, two middle levels fewer.
   const config = configOf('pix2pix', preset, preset === 'paper' ? ['downs=6', ...settings] : settings, store, seed)
   if (!isStage1(config)) throw new Error('a first stage is meant')
+  const begun = cpuSeconds()
   const stage = createStage1(config, store, 'cpu', undefined)
-  const trained = seconds > 0 ? trainFor(stage, store, config, seconds) : { steps: 0, images: 0, seconds: 0 }
+  // What a stage measures before its first step is paid for, too.
+  const left = seconds - (cpuSeconds() - begun)
+  const length = steps === undefined ? { seconds: left } : { steps }
+  const trained = seconds > 0 ? trainFor(stage, store, config, length) : { steps: 0, images: 0, seconds: 0 }
   return { config, stage, params: untrained(stage.tensors().ema), trained }
 }
 
@@ -76,7 +80,7 @@ export async function refinerRows(
   const origin = { run: '', step: 0, weightsSha256: '' }
   const stage = createStage2(second, store, { config, params: own, origin }, 'cpu', undefined)
   try {
-    const { steps } = trainFor(stage, store, second, seconds)
+    const { steps } = trainFor(stage, store, second, { seconds })
     console.error(`${name}: ${steps} steps, sigmaData ${stage.counters()['sigmaData']!.toFixed(4)}`)
     const predict = refinedPredict({ store, config: second, stage, stage1: { config, params: own } })
     const rows = await score(store, predict, slices)

@@ -25,8 +25,13 @@ export function configOf(
 
 export type Trained = { steps: number; images: number; seconds: number }
 
-/** Steps of a stage, batches made and augmented as in `larmor train`, until `seconds` are spent. */
-export function trainFor(stage: Stage, store: Store, config: RunConfig, seconds: number): Trained {
+/** Steps of a stage, batches made and augmented as in `larmor train`, until `seconds` are spent, or for so many steps. */
+export function trainFor(
+  stage: Stage,
+  store: Store,
+  config: RunConfig,
+  { seconds = Infinity, steps = Infinity }: { seconds?: number; steps?: number },
+): Trained {
   const training = slicesOf(store, 'train')
   const { seed, batch: n } = config
   const begun = cpuSeconds()
@@ -38,7 +43,7 @@ export function trainFor(stage: Stage, store: Store, config: RunConfig, seconds:
       const batch = augmentedBatch(store, refsAt(training, seed, position, n), config, { seed, position })
       stage.step(batch, { watched: false, learningRate: rate, generator: generator(seedOf(seed, 'step', step)) })
     })
-    share = (cpuSeconds() - begun) / seconds
+    share = Math.max((cpuSeconds() - begun) / seconds, (step + 1) / steps)
   }
   return { steps: step, images: step * n, seconds: cpuSeconds() - begun }
 }
