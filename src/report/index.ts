@@ -1,5 +1,6 @@
 /** What other rooms use of report/. */
 export { differencePixels, divergingColour, greyPixels, montage } from './colours.ts'
+export { curvesSvg, type Curve, type Panel } from './curves.ts'
 export { contactSheet } from './contact-sheet.ts'
 export { htmlReport, syntheticNotice } from './html.ts'
 export { ctWindowHu, takePictures } from './pictures.ts'

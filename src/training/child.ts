@@ -5,6 +5,7 @@
  * If the parent is gone (the channel closes), the step at work is finished, a checkpoint written, and the process ends.
  */
 import { LarmorError } from '../errors.ts'
+import type { Report } from '../progress.ts'
 import type { ToChild, ToParent } from './messages.ts'
 import type { TrainJob } from './job.ts'
 import { dryRun, train, type TrainContext } from './train.ts'
@@ -21,7 +22,8 @@ process.on('message', (message: ToChild) => {
 
 async function run(what: 'train' | 'dry-run', job: TrainJob): Promise<void> {
   try {
-    const context: TrainContext = { report: (event) => tell({ tell: 'event', event }), stop: stop.signal }
+    const report: Report = (event) => tell({ tell: 'event', event })
+    const context: TrainContext = { report, stop: stop.signal, environment: process.env }
     if (what === 'train') tell({ tell: 'done', record: await train(job, context) })
     else tell({ tell: 'tried', trial: await dryRun(job, context) })
   } catch (error) {

@@ -11,6 +11,7 @@ import type { Report } from '../progress.ts'
 import { deviceMemory } from '../tensor/index.ts'
 import { learningRate, shareDone, stepsOf } from './budget.ts'
 import { saveCheckpoint, type LoopState } from './checkpoint.ts'
+import { writeCurves } from './curves.ts'
 import { writeLine } from './journal.ts'
 import { startClock, type Clock } from './clock.ts'
 import { oneStep, type Training } from './one-step.ts'
@@ -141,6 +142,7 @@ async function watch(loop: Loop, slices: readonly SliceRef[], step: number, cloc
   const shown = spread(slices, config.sampleSlices)
   const samples = await writeSamples(runDir, store, stage, shown, { step, seed: config.seed, device })
   writeLine(runDir, { at: 'validation', step, scores, elapsedSeconds: clock.elapsed() }, { samples })
+  await writeCurves(runDir)
   report({ at: 'train.validation', step, scores })
   clock.validationSeconds = clock.elapsed() - begun
   clock.watchedSeconds += clock.validationSeconds

@@ -13,6 +13,7 @@ export const RUN_FILES = {
   metrics: 'metrics.jsonl',
   events: 'events.out.tfevents.larmor',
   samples: 'samples',
+  curves: 'curves.svg',
 }
 
 /**

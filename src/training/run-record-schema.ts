@@ -51,6 +51,13 @@ export const RunRecordSchema = z.strictObject({
   versions: z.strictObject({ larmor: z.string(), node: z.string(), libtorch: z.string() }),
   device: z.string(),
   threads: z.int(),
+  /** How the last session computed, whatever `processor` below says that it might. */
+  engine: z.strictObject({
+    precision: z.literal('float32'),
+    memoryFormat: z.literal('contiguous'),
+    /** Of threads and allocator (tensor/runtime.ts), as the process was started with them; null: not set. */
+    environment: z.record(z.string(), z.string().nullable()),
+  }),
   sessions: z.int(),
   /** Runs of earlier versions have none. */
   processor: Processor.optional(),

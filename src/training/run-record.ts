@@ -4,7 +4,7 @@ import { LarmorError } from '../errors.ts'
 import { exists, version } from '../files.ts'
 import { join, resolve } from 'node:path'
 import { planSha256 } from '../plan/index.ts'
-import { libtorchInfo, probeDevice } from '../tensor/index.ts'
+import { ENGINE_ENVIRONMENT, libtorchInfo, probeDevice } from '../tensor/index.ts'
 import { stepsOf } from './budget.ts'
 import type { LoopState } from './checkpoint.ts'
 import { readRecord, RUN_FILES } from './run-folder.ts'
@@ -13,11 +13,16 @@ import type { RunConfig } from './settings.ts'
 import type { Stage } from './stage.ts'
 import type { Stage1 } from './stage2.ts'
 
-type Machine = { runDir: string; device: 'cpu' | 'cuda'; threads: number }
+type Machine = {
+  runDir: string
+  device: 'cpu' | 'cuda'
+  threads: number
+  environment?: NodeJS.ProcessEnv | undefined
+}
 
 /** Of a new run, or of one that goes on: then its scores so far and the number of sessions come from its own record. */
 export async function startingRecord(
-  { runDir, device, threads }: Machine,
+  { runDir, device, threads, environment = {} }: Machine,
   config: RunConfig,
   store: Store,
   stage: Stage,
@@ -45,6 +50,11 @@ export async function startingRecord(
     versions: { larmor: version(), node: process.version, libtorch: libtorchInfo().version },
     device,
     threads,
+    engine: {
+      precision: 'float32',
+      memoryFormat: 'contiguous',
+      environment: Object.fromEntries(Object.keys(ENGINE_ENVIRONMENT).map((name) => [name, environment[name] ?? null])),
+    },
     sessions: (before?.sessions ?? 0) + 1,
     processor: probeDevice(device),
   }

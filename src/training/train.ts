@@ -18,7 +18,12 @@ import { createStage1 } from './stage1.ts'
 import { createStage2, type Stage1 } from './stage2.ts'
 import { tryRun, type Trial } from './trial.ts'
 
-export type TrainContext = { report: Report; stop: AbortSignal }
+export type TrainContext = {
+  report: Report
+  stop: AbortSignal
+  /** That this process was started with; noted in run.json. */
+  environment?: NodeJS.ProcessEnv
+}
 
 const GO_ON = 'Go on with --resume: the last step is in the checkpoint.'
 
@@ -60,7 +65,7 @@ async function trainLocked(
   config: RunConfig,
   store: Store,
   stage1: Stage1 | undefined,
-  { report, stop }: TrainContext,
+  { report, stop, environment }: TrainContext,
 ): Promise<RunRecord> {
   const { runDir, device } = job
   const last = await findCheckpoint(runDir, 'last')
@@ -70,7 +75,7 @@ async function trainLocked(
   loaded?.dispose()
   try {
     await trimJournal(runDir, start)
-    let record = await startingRecord(job, config, store, stage, stage1, start)
+    let record = await startingRecord({ ...job, environment }, config, store, stage, stage1, start)
     const keep = async (changes: Partial<RunRecord>): Promise<void> => {
       record = { ...record, ...changes }
       await writeRecord(runDir, record)

@@ -6,6 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, test } from 'vitest'
 import { LarmorError, type Fault } from '../../src/errors.ts'
+import { ENGINE_ENVIRONMENT } from '../../src/tensor/index.ts'
 import { stream } from '../../src/random.ts'
 import { launchTraining, summariseRuns, type TrainJob } from '../../src/training/index.ts'
 import { findCheckpoint, loadCheckpoint, readState } from '../../src/training/checkpoint.ts'
@@ -63,6 +64,8 @@ test('Ctrl-C ends within two seconds, as interrupted, with the finished step in 
   assert.equal(state.step, step, 'the last step that was reported is in the checkpoint')
   const [summary] = await summariseRuns([job.runDir])
   assert.deepEqual([summary!.state, summary!.step, summary!.fault], ['interrupted', step, null])
+  const { precision, memoryFormat, environment } = summary!.engine
+  assert.deepEqual([precision, memoryFormat, environment], ['float32', 'contiguous', { ...ENGINE_ENVIRONMENT }])
 })
 
 test('a fault of the job comes back typed, and the process is gone', async () => {

@@ -85,6 +85,7 @@ test('a run folder holds config, plan, record, metrics, pictures and two checkpo
   assert.deepEqual((await readdir(dir)).toSorted(), [
     'checkpoints',
     'config.json',
+    'curves.svg',
     'events.out.tfevents.larmor',
     'metrics.jsonl',
     'plan.json',
