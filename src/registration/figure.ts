@@ -35,10 +35,14 @@ const EDGES = [
   { hu: 250, colour: [255, 220, 0] },
 ] as const
 
-/** @param mr, valid  on the CT's grid */
-export function registrationFigures(ct: Volume, mr: MrVolume, valid: Mask): Figure[] {
+/** The body that figures are laid through, in voxels of 3 mm. */
+export function bodyShown(ct: Volume): Mask {
   const shape = gridWithSpacing(ct.grid, [3, 3, 3])
-  const body = bodyMask(orientToLps(resampleLinear(ct, shape, identityAffine, -1000)))
+  return bodyMask(orientToLps(resampleLinear(ct, shape, identityAffine, -1000)))
+}
+
+/** @param mr, valid  on the CT's grid;  @param body  `bodyShown`, where it is known already */
+export function registrationFigures(ct: Volume, mr: MrVolume, valid: Mask, body = bodyShown(ct)): Figure[] {
   const inside = mr.values.filter((value, at) => valid.values[at] === 1 && value > 0 && at % 11 === 0).sort()
   const mrWindow = inside.length > 0 ? ([0, percentileOfSorted(inside, 99)] as const) : ([0, 1] as const)
   return planesThrough(body).map(({ name, grid }) => {
@@ -83,12 +87,15 @@ export function planesThrough(body: Mask, throughMm?: Vec3): { name: string; gri
 }
 
 export function greys(values: Float32Array, [low, high]: readonly [number, number]): Uint8Array {
-  return Uint8Array.from(values, (value) => Math.min(255, Math.max(0, (255 * (value - low)) / (high - low))))
+  const grey = new Uint8Array(values.length)
+  for (let at = 0; at < grey.length; at++)
+    grey[at] = Math.min(255, Math.max(0, (255 * (values[at]! - low)) / (high - low)))
+  return grey
 }
 
 export function coloured(grey: Uint8Array): Uint8Array {
   const pixels = new Uint8Array(3 * grey.length)
-  for (let at = 0; at < grey.length; at++) pixels.fill(grey[at]!, 3 * at, 3 * at + 3)
+  for (let at = 0; at < pixels.length; at++) pixels[at] = grey[Math.floor(at / 3)]!
   return pixels
 }
 

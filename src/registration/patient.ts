@@ -16,7 +16,7 @@ import { readNifti, writeNifti } from '../formats/index.ts'
 import type { Mask, Volume } from '../volume/index.ts'
 import { intersect } from '../volume/index.ts'
 import type { Figure } from './figure.ts'
-import { registrationFigures } from './figure.ts'
+import { bodyShown, registrationFigures } from './figure.ts'
 import { deformationFigures } from './pictures.ts'
 import type { PairOptions, RegisteredPair } from './pair.ts'
 import { methodOf, registerToPrepared } from './pair.ts'
@@ -93,7 +93,9 @@ export async function writeImages(
   { result, mr, valid }: RegisteredPair,
   savePicture: SavePicture,
 ): Promise<Written> {
-  for (const figure of [...registrationFigures(ct, mr, valid), ...deformationFigures(ct, scanned, result.transform)]) {
+  const body = bodyShown(ct)
+  const figures = registrationFigures(ct, mr, valid, body)
+  for (const figure of [...figures, ...deformationFigures(ct, scanned, result.transform, body)]) {
     await savePicture(join(folder, `${role}_${figure.name}.png`), figure)
   }
   const file = `${role}.nii.gz`

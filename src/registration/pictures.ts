@@ -10,21 +10,18 @@
 import type { Affine, Deformation, Grid, Mask, Transform, Vec3, Volume } from '../volume/index.ts'
 import {
   apply,
-  bodyMask,
   boundingBox,
   fieldOfViewThrough,
-  gridWithSpacing,
   identityAffine,
   jacobianMap,
   mmFromIndex,
-  orientToLps,
   percentileOfSorted,
   resampleLinear,
   resampleNearest,
   resampleThrough,
   voxelCount,
 } from '../volume/index.ts'
-import { coloured, CT_WINDOW_HU, greys, isTile, planesThrough, withEdges } from './figure.ts'
+import { bodyShown, coloured, CT_WINDOW_HU, greys, isTile, planesThrough, withEdges } from './figure.ts'
 import type { Figure } from './figure.ts'
 
 /** ln of the factor at which the colour is full. */
@@ -33,13 +30,13 @@ const FULL_COLOUR = Math.log(1.5)
 const COVER = 0.75
 
 /**
- * @param mr  as it was scanned
+ * @param mr    as it was scanned
+ * @param body  `bodyShown` (figure.ts), where it is known already
  * @returns none for a matrix alone, which `registrationFigures` shows
  */
-export function deformationFigures(ct: Volume, mr: Volume, { movingFromFixedMm, deformation }: Transform): Figure[] {
+export function deformationFigures(ct: Volume, mr: Volume, transform: Transform, body = bodyShown(ct)): Figure[] {
+  const { movingFromFixedMm, deformation } = transform
   if (!deformation) return []
-  const shape = gridWithSpacing(ct.grid, [3, 3, 3])
-  const body = bodyMask(orientToLps(resampleLinear(ct, shape, identityAffine, -1000)))
   const logJacobian = jacobianMap(movingFromFixedMm, deformation)
   for (let at = 0; at < logJacobian.values.length; at++) {
     const value = logJacobian.values[at]!
