@@ -34,11 +34,21 @@ const forwardOnly = process.argv.includes('--forward')
 
 // Threads that wait for one another spin: on a machine that others use they cost more than they give.
 setThreads(1)
-const cases: Case[] = []
 const shared = sharedData('registration')
-for (const name of shared ? NECKS : []) cases.push(await neck(shared!, name))
-for (const [n, size] of (['small', 'standard', 'small', 'standard'] as const).entries())
-  cases.push(virtualCase(101 + n, { size, sequence: n < 2 ? 't1' : 't2', bendMm: 4 }))
+const virtual = (['small', 'standard', 'small', 'standard'] as const).map(
+  (size, n) => (): Case => virtualCase(101 + n, { size, sequence: n < 2 ? 't1' : 't2', bendMm: 4 }),
+)
+const makers: (() => Case | Promise<Case>)[] = [
+  ...(shared ? NECKS.map((name) => () => neck(shared, name)) : []),
+  ...virtual,
+]
+/** Made when the first trial asks for it. */
+const made = new Map<number, Case>()
+async function caseOf(trial: number): Promise<Case> {
+  const n = trial % makers.length
+  if (!made.has(n)) made.set(n, await makers[n]!())
+  return made.get(n)!
+}
 
 type Outcome = { movingFromFixedMm: Affine | undefined; verdict: string; says: string; cpuSeconds: number }
 
@@ -73,7 +83,7 @@ function line(trial: number, pair: Thrown, { verdict, says, cpuSeconds }: Outcom
 let [found, silentFailures, cpu] = [0, 0, 0]
 const lost: string[] = []
 for (let trial = first; trial < first + trials; trial++) {
-  const pair = thrown(cases[trial % cases.length]!, SEED, trial)
+  const pair = thrown(await caseOf(trial), SEED, trial)
   const truth = bestRigid(pair.landmarks)
   const outcome = await register(pair, trial)
   const off = outcome.movingFromFixedMm ? apartMm(pair.landmarks, outcome.movingFromFixedMm, truth) : Infinity

@@ -32,7 +32,7 @@ import type { Difference, DifferenceOptions } from './deform-objective.ts'
 import { differenceOf } from './deform-objective.ts'
 import type { Lattice, Tables } from './deform-tables.ts'
 import { freeTables, latticeAxes, latticeOf, makeTables, placesOn } from './deform-tables.ts'
-import type { Landmark, LandmarksOnGrid } from './landmarks.ts'
+import type { LandmarksOnGrid } from './landmarks.ts'
 import { landmarkDistance, landmarkRows, landmarksOnGrid } from './landmarks.ts'
 import type { Prepared } from './prepare.ts'
 import type { AlignOptions } from './rigid.ts'
@@ -77,7 +77,6 @@ export const DEFORM_SETTINGS: DeformSettings = {
 export type DeformOptions = AlignOptions & {
   readonly settings?: DeformSettings | undefined
   readonly masks?: Masks | undefined
-  readonly landmarks?: readonly Landmark[] | undefined
 }
 
 /** Mutual information in nats, and the MIND distance: 0 where both images describe each voxel alike. */

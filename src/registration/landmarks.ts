@@ -9,6 +9,11 @@ import { atPoints, controlCount, splineMatrix } from './bspline.ts'
 /** LPS mm. */
 export type Landmark = { readonly fixedMm: Vec3; readonly movingMm: Vec3 }
 
+/** The same pair of places, with the images' parts exchanged. */
+export function turned({ fixedMm, movingMm }: Landmark): Landmark {
+  return { fixedMm: movingMm, movingMm: fixedMm }
+}
+
 /** [3, L] each: where the landmarks are on the fixed image's grid, and where they should come from; voxels (i, j, k). */
 export type LandmarksOnGrid = { readonly at: readonly (readonly number[])[]; readonly wanted: Tensor }
 

@@ -27,7 +27,7 @@ import type { LevelMm, Prepared } from './prepare.ts'
 export type Sampling = { levelMm: LevelMm; bins: number; points: number; blocks: number }
 export type ObjectiveOf = (sampling: Sampling, name: string, reached?: readonly Affine[]) => Objective
 
-/** Air round the body that takes part: the skin is the strongest edge there is. */
+/** Air round the body that takes part: the skin is the strongest edge there is. Less was tried and lost (LOG.md, "the smaller body"). */
 const RIM_MM = 10
 
 /**
@@ -45,15 +45,12 @@ export function objectiveMaker(
   // Less than this share of what the smaller image could cover is no overlap that a hospital would export.
   const leastOverlap = 0.6 * Math.min(1, countVoxels(moving.body) / countVoxels(fixed.body))
   const leastExplained = 0.6 * Math.min(1, countVoxels(fixed.body) / countVoxels(moving.body))
-  // Of points all over the body few fall into a small moving image, and few points fill no histogram.
-  const denser = Math.min(3, Math.round(0.6 / leastOverlap))
   const explained = explainer(fixed.body, moving.body, centreMm, seed)
   return ({ levelMm, bins, points, blocks }, name, reached) => {
     const region = reached ? intersect(rim, reachOf(moving, rim.grid, reached)) : rim
     if (countVoxels(region) === 0) throw noOverlap(0)
     const draw = pointDrawer(region)
-    const pointsOf = (block: number): Vec3[] =>
-      draw(reached ? points : denser * points, stream(seed, 'points', name, block))
+    const pointsOf = (block: number): Vec3[] => draw(points, stream(seed, 'points', name, block))
     return makeObjective(fixed.levels[levelMm], moving.levels[levelMm], pointsOf, {
       centreMm,
       bins,

@@ -17,7 +17,7 @@ import { alignAffine } from './affine.ts'
 import type { DeformFit, DeformSettings } from './deform.ts'
 import { deform } from './deform.ts'
 import type { Masks } from './deform-images.ts'
-import type { Landmark } from './landmarks.ts'
+import { turned } from './landmarks.ts'
 import { maskedTo } from './masks.ts'
 import { drawPoints } from './points.ts'
 import type { Prepared } from './prepare.ts'
@@ -35,7 +35,6 @@ export type PairOptions = AlignOptions & {
   /** Whether the MR is also, independently, taken as the fixed image (default): what tells most of how large the error is. */
   readonly backward?: boolean | undefined
   readonly masks?: Masks | undefined
-  readonly landmarks?: readonly Landmark[] | undefined
   readonly settings?: DeformSettings | undefined
 }
 
@@ -85,7 +84,7 @@ export async function registerToPrepared(
   const moving = maskedTo(prepareMr(mr), masks?.moving)
   await pause('preparing the images', signal)
   const forward = await align(fixed, moving, options)
-  const backward = wanted ? await align(moving, fixed, turned(options)) : undefined
+  const backward = wanted ? await align(moving, fixed, turnedRound(options)) : undefined
   const transform = forward.transform
   const result = judged(fixed, moving, forward, backward, options)
   await pause('measuring the alignment', signal)
@@ -97,14 +96,15 @@ export async function registerToPrepared(
 }
 
 /** The same the other way round. */
-function turned(options: PairOptions): PairOptions {
+function turnedRound(options: PairOptions): PairOptions {
   const { masks, landmarks, seed } = options
   return {
     ...options,
     // Another seed: the same random points would share their chance errors and make the two runs agree too well.
     seed: seed + 1,
+    finishOn: 'larger',
     masks: masks && { fixed: masks.moving, moving: masks.fixed },
-    landmarks: landmarks?.map(({ fixedMm, movingMm }) => ({ fixedMm: movingMm, movingMm: fixedMm })),
+    landmarks: landmarks?.map(turned),
   }
 }
 

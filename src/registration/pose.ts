@@ -16,6 +16,11 @@ export function affineOf({ rotation, shiftMm }: Pose, centreMm: Vec3): Affine {
   return { linear: rotation, offset: subtract(add(centreMm, shiftMm), multiply(rotation, centreMm)) }
 }
 
+/** Of a rigid transform: what `affineOf` undoes. */
+export function poseOf(movingFromFixedMm: Affine, centreMm: Vec3): Pose {
+  return { rotation: movingFromFixedMm.linear, shiftMm: subtract(apply(movingFromFixedMm, centreMm), centreMm) }
+}
+
 /** The pose with this rotation that takes `fromMm` (fixed) to `toMm` (moving). */
 export function poseThrough(rotation: Mat3, fromMm: Vec3, toMm: Vec3, centreMm: Vec3): Pose {
   const atCentre = add(toMm, multiply(rotation, subtract(centreMm, fromMm)))
