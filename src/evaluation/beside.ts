@@ -12,46 +12,45 @@ import { isMetaImage, isNifti, readImage } from '../formats/index.ts'
 import type { MrScale, Volume } from '../volume/index.ts'
 import type { Finding } from './evaluation-data.ts'
 
-/** qa.json grows with what synthesis checks: every list of named findings in it is shown, whatever checks there are. */
-const Check = z.looseObject({ name: z.string(), verdict: z.string(), message: z.string().optional() })
+/** What synthesis checked, before and after: only what is shown is read, whatever checks there are. */
+const Checked = z.looseObject({
+  findings: z.array(z.looseObject({ check: z.string(), verdict: z.string(), found: z.string() })),
+})
 const Beside = z.looseObject({
   nominal: z.object({ low: z.number(), high: z.number() }).optional(),
   mode: z.string().optional(),
-  samples: z.number().optional(),
-  gate: z
-    .looseObject({ checks: z.array(Check).catch([]) })
-    .optional()
-    .catch(undefined),
-  consistency: z.looseObject({ ratio: z.number() }).optional().catch(undefined),
+  gate: Checked.optional(),
+  after: Checked.optional(),
 })
 export type Stated = { readonly scale: MrScale | undefined; readonly findings: readonly Finding[] }
 
-/** What the maker of an image says of it, from the JSON beside it; nothing where there is none. */
+/** What the maker of an image says of it, from the JSON beside it; nothing where there is none. @throws json.refused */
 export async function statedBeside(path: string): Promise<Stated> {
   const base = path.replace(/(\.nii(\.gz)?|\.mha)$/i, '')
   for (const place of [join(path, 'qa.json'), `${base}.json`, join(dirname(path), 'qa.json')]) {
     if (!(await exists(place))) continue
-    const { nominal, mode, samples, gate, consistency } = await readJson(place, Beside)
+    const { nominal, mode, gate, after } = await readJson(place, Beside)
     return {
       scale: nominal,
       findings: [
-        ...(mode === undefined
-          ? []
-          : [
-              {
-                label: 'mode',
-                value: samples === undefined ? mode : `${mode}, ${samples} sample${samples === 1 ? '' : 's'}`,
-              },
-            ]),
-        ...(gate?.checks ?? []).map(({ name, verdict, message }) => ({
-          label: `gate: ${name}`,
-          value: message === undefined || verdict === 'ok' ? verdict : `${verdict}: ${message}`,
-        })),
-        ...(consistency ? [{ label: 'slice to slice, by synthesis', value: consistency.ratio.toFixed(3) }] : []),
+        ...(mode === undefined ? [] : [{ label: 'mode', value: mode }]),
+        ...(gate ? [{ label: 'the CT, before synthesis', value: checkedWords(gate) }] : []),
+        ...(after ? [{ label: 'the sMRI, after it', value: checkedWords(after) }] : []),
       ],
     }
   }
   return { scale: undefined, findings: [] }
+}
+
+/** The cautions and refusals in full, the rest by number. */
+function checkedWords({ findings }: z.infer<typeof Checked>): string {
+  const bad = findings.filter(({ verdict }) => verdict !== 'ok' && verdict !== 'not checked')
+  const fine = findings.filter(({ verdict }) => verdict === 'ok').length
+  const left = findings.length - bad.length - fine
+  return [
+    ...bad.map(({ check, verdict, found }) => `${verdict}, ${check}: ${found}`),
+    `${fine} of ${findings.length} checks ok${left === 0 ? '' : `, ${left} not made`}`,
+  ].join('; ')
 }
 
 /** The standard deviation of the samples, on the image's own grid; undefined where none was written. */

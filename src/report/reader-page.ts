@@ -59,9 +59,9 @@ button, input { font: inherit; color: inherit; background: #22272b; border: 1px 
 button:focus-visible, input:focus-visible, input:focus-visible + span { outline: 2px solid #62aede; outline-offset: 2px; }
 header { display: flex; align-items: center; gap: 16px; margin-bottom: 12px; color: #9aa4ac; font-size: 14px; font-variant-numeric: tabular-nums; } header progress { flex: 1; height: 6px; accent-color: #62aede; } header button { font-size: 13px; padding: 3px 10px; }
 #stage { display: flex; justify-content: center; align-items: center; background: #000; border-radius: 4px; height: min(62vh, 620px); } #picture { max-width: 100%; max-height: 100%; height: 100%; object-fit: fill; }
-#questions { display: grid; grid-template-columns: auto 1fr 1fr; gap: 14px; margin-top: 14px; } fieldset { border: 1px solid #30363b; border-radius: 5px; padding: 4px 12px 10px; display: flex; align-items: center; gap: 6px; flex-wrap: wrap; min-width: 0; }
-fieldset.asked { border-color: #62aede; } legend { color: #9aa4ac; font-size: 13.5px; padding: 0 5px; } fieldset small { color: #9aa4ac; font-size: 12px; }
-label { cursor: pointer; } fieldset input { position: absolute; opacity: 0; } fieldset span { display: inline-block; border: 1px solid #49525a; border-radius: 5px; padding: 4px 12px; } fieldset input:checked + span { background: #1f6fa8; border-color: #62aede; color: #fff; }
+#questions { display: grid; grid-template-columns: auto 1fr 1fr; gap: 14px; margin-top: 14px; } fieldset { border: 1px solid #30363b; border-radius: 5px; padding: 4px 12px 10px; display: flex; align-items: center; gap: 5px; min-width: 0; }
+fieldset.asked { border-color: #62aede; } legend { color: #9aa4ac; font-size: 13.5px; padding: 0 5px; } fieldset small { color: #9aa4ac; font-size: 11.5px; white-space: nowrap; }
+label { cursor: pointer; } fieldset input { position: absolute; opacity: 0; } fieldset span { display: inline-block; border: 1px solid #49525a; border-radius: 5px; padding: 4px 10px; white-space: nowrap; } fieldset input:checked + span { background: #1f6fa8; border-color: #62aede; color: #fff; }
 nav { grid-column: 1 / -1; display: flex; justify-content: space-between; } @media (max-width: 760px) { #questions { grid-template-columns: 1fr; } }
 `
 
