@@ -58,6 +58,7 @@ export const FAULTS = {
   'machine.noLibtorch': { exit: 4, http: 503 },
   'machine.noAddon': { exit: 4, http: 503 },
   'machine.noCuda': { exit: 4, http: 503 },
+  'machine.noChromium': { exit: 4, http: 503 },
   'machine.diskFull': { exit: 4, http: 507 },
   'machine.noPermission': { exit: 4, http: 500 },
   'machine.outOfMemory': { exit: 4, http: 503 },

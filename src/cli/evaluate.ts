@@ -1,4 +1,5 @@
 /** `larmor evaluate`: scores with names and intervals, for one pair of images or for the predictions of a cohort. */
+import { join } from 'node:path'
 import { z } from 'zod'
 import { LarmorError } from '../errors.ts'
 import { cohortCases, defaultRange, evaluateCases, huTableBaseline, jsonSafe, pairCase } from '../evaluation/index.ts'
@@ -6,7 +7,7 @@ import type { CohortOptions, Evaluation, EvaluationCase, PredictionFolder, Range
 import { refuseFilled, version } from '../files.ts'
 import { readPlan, splitOf } from '../plan/index.ts'
 import type { Plan } from '../plan/index.ts'
-import { meanMetrics, summaryText, writeReaderStudy, writeReport } from '../report/index.ts'
+import { findChromium, meanMetrics, printPdf, summaryText, writeReaderStudy, writeReport } from '../report/index.ts'
 import { command } from './command.ts'
 import type { Context, Outcome } from './command.ts'
 
@@ -37,6 +38,7 @@ const options = z.strictObject({
   range: interval.optional(),
   testRange: interval.optional(),
   output: z.string().optional(),
+  pdf: z.boolean().optional(),
 })
 type Options = z.infer<typeof options>
 type Named = z.infer<typeof namedFolder>
@@ -75,12 +77,20 @@ export const evaluateCommand = command({
       'instead of scores, a page with randomised slices for blinded readers, and its key (larmor reader-study analyses the answers)',
     ],
     ['--output <dir>', 'where evaluation.json, slices.csv and report.html go: a folder that is empty or not there'],
+    ['--pdf', 'also report.pdf, printed by a Chromium on this machine'],
   ],
   options,
 
   async run(given, context) {
-    if (given.cohort === undefined) return scorePair(given, context)
-    return scoreCohort(given.cohort, given, context)
+    if (given.pdf === true && (given.output === undefined || given.readerStudy === true))
+      throw wrong('--pdf without a report', '--output <dir>, and no --reader-study')
+    const printer = given.pdf === true ? await findChromium(process.env['PATH'] ?? '') : undefined
+    const outcome = await (given.cohort === undefined
+      ? scorePair(given, context)
+      : scoreCohort(given.cohort, given, context))
+    if (printer !== undefined && given.output !== undefined)
+      await printPdf(printer, join(given.output, 'report.html'), join(given.output, 'report.pdf'), context.signal)
+    return outcome
   },
 })
 
