@@ -75,9 +75,10 @@ test('a GPU is refused where a command computes on the CPU alone, instead of bei
 test('the help of every command in the contract is there and offers --json, --quiet, --seed and --threads', async () => {
   const { code, stdout: listed } = await larmor(['--help'])
   assert.equal(code, 0)
-  const names = 'doctor import convert cohort register plan train runs export synthesize evaluate reader-study phantom demo'.split(
-    ' ',
-  )
+  const names =
+    'doctor import convert cohort register plan train runs export synthesize evaluate reader-study phantom demo'.split(
+      ' ',
+    )
   for (const name of names) assert.match(listed, new RegExp(`^ {2}${name} `, 'm'))
   for (const name of ['train', 'synthesize']) {
     const { code, stdout, stderr } = await larmor([name, '--help'])
