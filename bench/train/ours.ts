@@ -13,7 +13,9 @@ import {
   residualStep,
 } from '../../src/models/index.ts'
 import {
+  autocast,
   conv2d,
+  fastConvolutions,
   generator,
   libtorchInfo,
   listen,
@@ -24,19 +26,28 @@ import {
   scope,
   setThreads,
   sub,
+  to,
   type Tensor,
 } from '../../src/tensor/index.ts'
 import { answerLines, startClock } from '../contest/answer.ts'
 
 export type Network = 'paper' | 'best' | 'refiner'
-type Request = { network?: Network; batch?: number; count?: boolean; peak?: boolean }
+type Request = {
+  network?: Network
+  batch?: number
+  count?: boolean
+  peak?: boolean
+  bfloat16?: boolean
+  fast?: boolean
+}
 
 const SIDE = 256
-const [threads = '1', device = 'cpu'] = process.argv.slice(2)
+const threads = process.argv[2] ?? '1'
+const device = process.argv[3] === 'cuda' ? 'cuda' : 'cpu'
 setThreads(Number(threads))
 const random = generator(1)
 const image = (batch: number, channels = 1): Tensor =>
-  sub(rand([batch, channels, SIDE, SIDE], { generator: random, device }), 0.5).keep()
+  to(sub(rand([batch, channels, SIDE, SIDE], { generator: random }), 0.5), { device }).keep()
 
 const STEPS: Record<Network, (batch: number) => () => unknown> = {
   paper(batch) {
@@ -124,7 +135,10 @@ answerLines(`larmor, libtorch ${libtorchInfo().version}, Node ${process.versions
   if (request.peak) return { gflopPerSecond: peak() }
   const step = stepOf(request.network!, request.batch!)
   if (request.count) return { gflop: gflopOf(step, request.network!) }
-  const clock = startClock()
-  step()
-  return { cpuMs: clock() }
+  if (request.fast !== undefined) fastConvolutions(request.fast)
+  const [clock, began] = [startClock(), performance.now()]
+  // Its losses are read at the end of a step, which waits for a GPU.
+  if (request.bfloat16) autocast(device, 'bfloat16', () => void step())
+  else step()
+  return { cpuMs: clock(), wallMs: performance.now() - began }
 })

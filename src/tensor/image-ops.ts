@@ -19,7 +19,8 @@ const aten = {
   conv2d: operator('conv2d'),
   conv3d: operator('conv3d'),
   convTranspose2d: operator('conv_transpose2d.input'),
-  emptyLike: operator('empty_like'),
+  empty: operator('empty.memory_format'),
+  to: operator('to.dtype_layout'),
   gridSample2d: operator('grid_sampler_2d'),
   gridSample3d: operator('grid_sampler_3d'),
   groupNorm: operator('group_norm'),
@@ -98,10 +99,12 @@ export function layerNorm(
 
 /**
  * Sets each value to 0 with this probability and divides the others by 1 − probability (Srivastava et al. 2014).
- * The generator is an argument, since libtorch's own dropout draws from a global one.
+ * The generator is an argument, since libtorch's own dropout draws from a global one. It is a CPU's: what it draws is
+ * copied, so that every device drops the same.
  */
 export function dropout(x: Tensor, probability: number, generator: Generator): Tensor {
-  const kept = aten.bernoulli(aten.emptyLike(x), 1 - probability, { generator })
+  const drawn = aten.bernoulli(aten.empty(x.shape, { dtype: x.dtype }), 1 - probability, { generator })
+  const kept = aten.to(drawn, { device: x.device })
   return mul(x, div(kept, 1 - probability))
 }
 

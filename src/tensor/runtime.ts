@@ -83,6 +83,12 @@ export function deterministic(on: boolean): void {
   loadNative().flag('deterministic', on)
 }
 
+/** On a GPU: products of float32 with 10 bits of mantissa (TF32), and the fastest of cuDNN's algorithms for each size. */
+export function fastConvolutions(on: boolean): void {
+  loadNative().flag('tf32', on)
+  loadNative().flag('cudnnBenchmark', on)
+}
+
 const fusedAdam = operator('_fused_adam_')
 const fusedAdamOn = new Map<string, boolean>()
 
