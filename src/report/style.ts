@@ -25,7 +25,7 @@ th:last-child, td:last-child { padding-right: 0; }
 thead th { font-weight: 600; border-bottom: 1px solid var(--ink); vertical-align: bottom; }
 tbody th { font-weight: 400; }
 td small, th small { display: block; color: var(--soft); font-size: 12px; line-height: 1.4; font-weight: 400; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; } tr.model td small, tr.baseline td small { white-space: nowrap; }
 table.wide { font-size: 13px; } .wide th, .wide td { padding: 5px 7px; } .wide thead th { font-size: 12.5px; white-space: nowrap; } .wide thead small { white-space: normal; } .wide thead small { font-size: 11px; }
 tr.baseline th, tr.baseline td, th.baseline { color: var(--soft); } tr.baseline.first th, tr.baseline.first td { border-top: 1px solid var(--ink); }
 tr.first th, tr.first td { border-top: 1px solid var(--rule); } th.group, td.group { border-left: 1px solid var(--rule); } thead th[colspan] { text-align: center; border-bottom: 1px solid var(--rule); }
@@ -58,11 +58,12 @@ svg text.row { fill: var(--ink); }
 .series0 { color: var(--s0); } .series1 { color: var(--s1); } .series2 { color: var(--s2); } .series3 { color: var(--s3); }
 .legend { font-size: 13px; color: var(--soft); }
 footer { margin-top: 48px; padding-top: 14px; border-top: 1px solid var(--rule); font-size: 13px; color: var(--soft); }
-@page { margin: 14mm 12mm; }
+@page { size: A4 landscape; margin: 12mm 12mm; }
 @media print {
   :root { color-scheme: light; --page: #fff; --ink: #000; --soft: #444; --rule: #ccc; --wash: #f2f2f2; --warn: #5c3900; --warn-wash: #fff; --s0: #1f6fa8; --s1: #b44c10; --s2: #2f6d3a; --s3: #6a4894; --faint: #666; }
   body { font-size: 10pt; } main { max-width: none; padding: 0; } h2, h2 + p { break-after: avoid; } h2 { margin-top: 28px; } .plot { break-inside: avoid; }
   .frame, .frame img, svg, .scale { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  tr, figure { break-inside: avoid; }
+  tr, figure { break-inside: avoid; } .scroll { overflow: visible; } thead { display: table-header-group; }
+  table { font-size: 8.5pt; } table.wide { font-size: 8pt; } .wide th, .wide td { padding: 3px 4px; } .wide thead th { font-size: 8pt; white-space: normal; } td small, th small, .wide thead small { font-size: 7pt; } p { max-width: none; break-inside: avoid; } .pictures { max-width: 235mm; }
 }
 `
