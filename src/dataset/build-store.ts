@@ -58,15 +58,15 @@ export async function buildStore(
 }
 
 /**
- * Writes the plan into an empty folder; a folder with this same plan goes on, one with another is refused. One at a time:
- * of two commands that begin together with different plans, one wins and the other is refused; with the same plan both
- * write the same bytes.
+ * Writes the plan into an empty folder; a folder with this same plan goes on (its batch becomes this command's), one with
+ * another is refused. One at a time: of two commands that begin together with different plans, one wins and the other is
+ * refused; with the same plan both write the same bytes.
  */
 async function claimFolder(storeDir: string, plan: Plan): Promise<void> {
   const path = join(storeDir, PLAN)
   await withLock(join(storeDir, '.plan.lock'), async () => {
-    if (!(await exists(path))) return writePlan(path, plan)
-    if (planSha256(await readPlan(path)) !== planSha256(plan)) throw anotherPlan(storeDir)
+    if ((await exists(path)) && planSha256(await readPlan(path)) !== planSha256(plan)) throw anotherPlan(storeDir)
+    await writePlan(path, plan)
   }).catch((error: unknown) => {
     throw asDiskFault(error, path)
   })

@@ -119,10 +119,13 @@ export async function writePlan(path: string, plan: Plan): Promise<void> {
   await writeJson(path, plan)
 }
 
-/** The plan's name: of its content, so that white space and the order of keys do not matter. */
-export function planSha256(plan: Plan): string {
+/**
+ * The plan's name: of what slices are cut by, so that white space and the order of keys do not matter, and another machine's
+ * memory names no other plan.
+ */
+export function planSha256({ batch: _batch, memory: _memory, ...slices }: Plan): string {
   return sha256(
-    JSON.stringify(plan, (_, value: unknown) =>
+    JSON.stringify(slices, (_, value: unknown) =>
       typeof value === 'object' && value !== null && !Array.isArray(value)
         ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
         : value,

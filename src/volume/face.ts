@@ -66,7 +66,7 @@ export const FACE = {
 /** Spongy bone and teeth are above this, muscle and most vessels with contrast agent below. */
 const BONE_ABOVE_HU = 250
 /** Bone lies deeper than this; markers on the skin and plastic that touches it do not. */
-const WITHIN_SKIN_MM = 4
+const WITHIN_SKIN_MM = 3
 /** A head is 120 mm (a child) to 180 mm wide; shoulders are wider, what sticks out above a cropped image is narrower. */
 const HEAD_WIDTH_MM = { least: 100, most: 230 }
 /** The nose is followed upwards from its tip to where it is so much less high. */

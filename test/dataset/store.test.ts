@@ -106,6 +106,20 @@ test('a folder with another plan’s slices is refused, never mixed', async () =
   )
 })
 
+test('the same plan on a machine with another memory keeps every slice and brings its own batch', async () => {
+  const dir = join(folder.dir, 'moved')
+  const manifest = await buildStore(cohort, plan, dir, { report: silent })
+  const first = join(dir, 'patients', 'p001.safetensors')
+  const { mtimeMs } = await stat(first)
+  const memory = { device: 'cpu', foundBytes: 2 ** 33, stepBytes: 2 ** 30 } as const
+  const again = await buildStore(cohort, { ...plan, batch: 3, memory }, dir, { report: silent })
+  assert.deepEqual(again, manifest)
+  assert.equal((await stat(first)).mtimeMs, mtimeMs)
+  const store = await openStore(dir)
+  assert.equal(store.plan.batch, 3)
+  store.close()
+})
+
 test('a store that was changed, cut or emptied since it was written is refused', async () => {
   const dir = join(folder.dir, 'damaged')
   await buildStore(cohort, plan, dir, { report: silent })
@@ -119,7 +133,7 @@ test('a store that was changed, cut or emptied since it was written is refused',
       ),
     'a cut file': () => truncate(file, bytes.length - 1),
     'a missing file': () => rename(file, `${file}.away`),
-    'an edited plan': () => writePlan(join(dir, 'plan.json'), { ...plan, batch: 2 }),
+    'an edited plan': () => writePlan(join(dir, 'plan.json'), { ...plan, neighbours: 0 }),
   }
   for (const [what, damage] of Object.entries(damages)) {
     await damage()
