@@ -110,11 +110,12 @@ function stillSaving(runDir: string, pid: number | undefined): LarmorError {
 /** A process that was killed could say nothing: the signal tells what most likely happened. */
 function endedAlone({ runDir, storeDir }: TrainJob, code: number | null, signal: NodeJS.Signals | null): Error {
   const shared = { expected: 'a result', found: `killed by ${signal}` }
-  if (signal === 'SIGKILL')
+  // The system kills; Node aborts or traps where a tensor has left its own heap no room.
+  if (signal === 'SIGKILL' || signal === 'SIGABRT' || signal === 'SIGTRAP')
     return new LarmorError({
       ...shared,
       kind: 'machine.outOfMemory',
-      message: 'The training process was killed: when memory runs out, the system does that.',
+      message: 'The training process was killed: when memory runs out, the system or Node itself does that.',
       where: runDir,
       fix: `If it was memory, ${LESS_MEMORY}; else go on with --resume: the last checkpoint is there.`,
     })
