@@ -30,7 +30,7 @@ export type {
 } from './metric-names.ts'
 export { addToHistogram, jointHistogram, nmi, nmiOf } from './mutual-information.ts'
 export type { Interval } from './mutual-information.ts'
-export { mae, meanError, psnr, rmse } from './point-metrics.ts'
+export { mae, psnr, rmse } from './point-metrics.ts'
 export { sharpness } from './sharpness.ts'
 export type { Sharpness } from './sharpness.ts'
 export { msSsim2d, msSsimSmallestSide, ssim2d, ssimScores, ssimScratch } from './ssim.ts'

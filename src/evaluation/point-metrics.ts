@@ -59,10 +59,6 @@ export function psnrOf({ count, squared }: ErrorSums, dataRange: number): number
 export function mae(pair: ImagePair): number | null {
   return maeOf(addErrors(noErrors, pair))
 }
-/** Mean (test − reference) over the mask, in the unit of the images; null for an empty mask. */
-export function meanError(pair: ImagePair): number | null {
-  return meanErrorOf(addErrors(noErrors, pair))
-}
 /** √ mean (test − reference)² over the mask, in the unit of the images; null for an empty mask. */
 export function rmse(pair: ImagePair): number | null {
   return rmseOf(addErrors(noErrors, pair))

@@ -4,7 +4,7 @@
  */
 import { dilate, volume, type Mask, type Noise, type Volume } from '../../volume/index.ts'
 import { huHistogram, SOFT, WHOLE, type HuHistogram } from './histogram.ts'
-import { sliceFeatures, type SliceFeatures } from './slice-features.ts'
+import { sliceFeatures, sliceGrid, type SliceFeatures } from './slice-features.ts'
 import { changeAlongZ } from './texture.ts'
 
 export type CtTraits = {
@@ -97,14 +97,7 @@ function brightPixels(
     anyHard = true
     if (hu[at]! > METAL_HU) metal++
   }
-  const direction = [[1, 0, 0] as const, [0, 1, 0] as const, [0, 0, 1] as const] as const
-  const grid = {
-    size: [w, h, 1] as const,
-    spacingMm: [...spacingMm, 1] as const,
-    originMm: [0, 0, 0] as const,
-    direction,
-  }
-  const besideBone = anyHard ? dilate(volume(grid, hard), BESIDE_BONE_MM).values : hard
+  const besideBone = anyHard ? dilate(volume(sliceGrid([w, h], spacingMm), hard), BESIDE_BONE_MM).values : hard
   let [bright, soft] = [0, 0]
   for (let j = 1; j < h - 1; j++)
     for (let i = 1; i < w - 1; i++) {

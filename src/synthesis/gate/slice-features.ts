@@ -2,7 +2,7 @@
  * What one slice of a body looks like, in numbers that tell regions of the body apart: how large and how wide it is, what
  * it is made of, whether bone encloses something (a skull does, ribs and a pelvis do not), and where the bone lies.
  */
-import { dilate, fillHoles, volume, type Mask } from '../../volume/index.ts'
+import { dilate, fillHoles, identityDirection, volume, type Grid, type Mask } from '../../volume/index.ts'
 
 export type SliceFeatures = {
   areaCm2: number
@@ -85,6 +85,11 @@ export function sliceFeatures(
   }
 }
 
+/** One slice by itself: where it lies in the patient does not matter. */
+export function sliceGrid([w, h]: readonly [number, number], [x, y]: readonly [number, number]): Grid {
+  return { size: [w, h, 1], spacingMm: [x, y, 1], originMm: [0, 0, 0], direction: identityDirection }
+}
+
 /** Pixels of soft tissue that closed bone surrounds. */
 function enclosed(
   hu: ArrayLike<number>,
@@ -92,14 +97,7 @@ function enclosed(
   [w, h]: readonly [number, number],
   spacingMm: readonly [number, number],
 ): number {
-  const direction = [[1, 0, 0] as const, [0, 1, 0] as const, [0, 0, 1] as const] as const
-  const grid = {
-    size: [w, h, 1] as const,
-    spacingMm: [...spacingMm, 1] as const,
-    originMm: [0, 0, 0] as const,
-    direction,
-  }
-  const wall: Mask = dilate(volume(grid, bone), CLOSING_MM / 2)
+  const wall: Mask = dilate(volume(sliceGrid([w, h], spacingMm), bone), CLOSING_MM / 2)
   const filled = fillHoles(wall)
   let found = 0
   for (let at = 0; at < bone.length; at++)
