@@ -11,6 +11,7 @@ import type { Tensor } from '../tensor/index.ts'
 import {
   add,
   copyInto,
+  empty,
   indexSelect,
   mul,
   operator,
@@ -21,7 +22,6 @@ import {
   stack,
   tensor,
   to,
-  zeros,
 } from '../tensor/index.ts'
 import { countVoxels, erode } from '../volume/index.ts'
 import type { Aligned } from './deform-images.ts'
@@ -52,10 +52,11 @@ export function* makeTables({ fixed, moving, region, seen, grid }: Aligned, devi
   // A description reaches one dilation and one voxel of its patches, and is interpolated over one more.
   const known = erode(seen, (MIND_DILATION + 2) * grid.spacingMm[0])
   const onDevice = (values: Float32Array | Uint8Array): Tensor =>
-    tensor(Float32Array.from(values), [nk, nj, ni], 'float32', device)
+    tensor(new Float32Array(values), [nk, nj, ni], 'float32', device)
+  // Each column is written below.
   const tables = {
-    fixed: zeros([rows, FIXED_FEATURES + MIND_CHANNELS], { device }),
-    moving: zeros([rows, MOVING_FEATURES + MIND_CHANNELS], { device }),
+    fixed: empty([rows, FIXED_FEATURES + MIND_CHANNELS], { device }),
+    moving: empty([rows, MOVING_FEATURES + MIND_CHANNELS], { device }),
   }
   for (const [table, image, first] of [
     [tables.fixed, fixed, FIXED_FEATURES],

@@ -163,29 +163,43 @@ function ctSurface({ plain, body }: Prepared, kind: EdgeKind): SurfacePoint[] {
   const stride = [1, ni, ni * nj] as const
   const toMm = mmFromIndex(grid)
   const found: SurfacePoint[] = []
+  const visit = (i: number, j: number, k: number, axis: number): void => {
+    const at = i + stride[1] * j + stride[2] * k
+    const [here, next] = [values[at]!, values[at + stride[axis]!]!]
+    const slope = [0, 1, 2].map((a) => values[at + stride[a]!]! - values[at - stride[a]!]!) as unknown as Vec3
+    const uphill = toWorld(grid.direction, slope)
+    if (norm(uphill) < LEAST_SLOPE_HU) return
+    const index: [number, number, number] = [i, j, k]
+    index[axis]! += (hu - here) / (next - here)
+    const toDark = scale(uphill, (brightIsDense ? -1 : 1) / norm(uphill))
+    const step = grid.direction.map((along) => Math.round(SIDE_VOXELS * dot(along, toDark)))
+    const aside = step[0]! + step[1]! * stride[1] + step[2]! * stride[2]
+    const [isDarkInside, isBrightInside] = [body.values[at + aside] === 1, body.values[at - aside] === 1]
+    // A couch or a mask is no skin: what is bright has to be the patient.
+    if (isBrightInside && isDarkInside === (kind !== 'skin')) found.push({ at: apply(toMm, index), toDark })
+  }
   for (let k = 3; k < nk - 4; k++)
     for (let j = 3; j < nj - 4; j++)
-      for (let i = 3; i < ni - 4; i++) {
-        const at = i + stride[1] * j + stride[2] * k
-        const here = values[at]!
-        const isAbove = here > hu
-        for (let axis = 0; axis < 3; axis++) {
-          const next = values[at + stride[axis]!]!
-          if (isAbove === next > hu) continue
-          const slope = [0, 1, 2].map((a) => values[at + stride[a]!]! - values[at - stride[a]!]!) as unknown as Vec3
-          const uphill = toWorld(grid.direction, slope)
-          if (norm(uphill) < LEAST_SLOPE_HU) continue
-          const index: [number, number, number] = [i, j, k]
-          index[axis]! += (hu - here) / (next - here)
-          const toDark = scale(uphill, (brightIsDense ? -1 : 1) / norm(uphill))
-          const step = grid.direction.map((along) => Math.round(SIDE_VOXELS * dot(along, toDark)))
-          const aside = step[0]! + step[1]! * stride[1] + step[2]! * stride[2]
-          const [isDarkInside, isBrightInside] = [body.values[at + aside] === 1, body.values[at - aside] === 1]
-          // A couch or a mask is no skin: what is bright has to be the patient.
-          if (isBrightInside && isDarkInside === (kind !== 'skin')) found.push({ at: apply(toMm, index), toDark })
-        }
-      }
+      eachCrossing(values, hu, stride, 3 + stride[1] * j + stride[2] * k, ni - 7, (n, axis) => visit(n + 3, j, k, axis))
   return found
+}
+
+/** Of `count` voxels from `first` on: calls `visit` where the next one along an axis lies on the other side of `level`. */
+function eachCrossing(
+  values: Float32Array,
+  level: number,
+  stride: Vec3,
+  first: number,
+  count: number,
+  visit: (n: number, axis: number) => void,
+): void {
+  const [, row, plane] = stride
+  for (let n = 0, at = first; n < count; n++, at++) {
+    const isAbove = values[at]! > level
+    if (isAbove !== values[at + 1]! > level) visit(n, 0)
+    if (isAbove !== values[at + row]! > level) visit(n, 1)
+    if (isAbove !== values[at + plane]! > level) visit(n, 2)
+  }
 }
 /** Over two voxels: less is noise or a gradual change. */
 const LEAST_SLOPE_HU = 200

@@ -31,20 +31,18 @@ export const MIND_CHANNELS = 12
 /** Slices described at once: a slab and its twelve distances stay in the processor's cache. */
 const SLAB = 8
 
-/** The six face neighbours (k, j, i), and the pairs of them that are not opposite. */
-const FACES = [
-  [-1, 0, 0],
-  [1, 0, 0],
-  [0, -1, 0],
-  [0, 1, 0],
-  [0, 0, -1],
-  [0, 0, 1],
+/** Of the six face neighbours (k, j, i). */
+const face = (axis: number, sign: 1 | -1): number[] => [0, 1, 2].map((n) => (n === axis ? sign : 0))
+const AXES = [
+  [0, 1],
+  [0, 2],
+  [1, 2],
 ] as const
-const PAIRS = FACES.flatMap((a, n) =>
-  FACES.slice(n + 1)
-    .filter((b) => a.every((x, axis) => x !== -b[axis]! || x === 0))
-    .map((b) => [a, b] as const),
-)
+/**
+ * Half of the pairs (a, b) that lie √2 apart; the other half are their mirror images (−b, −a): both compare patches that lie
+ * b − a apart, so that one sum of squares, read at two places, serves both.
+ */
+const PAIRS = AXES.flatMap(([u, v]) => ([1, -1] as const).map((sign) => [face(u, 1), face(v, sign)] as const))
 
 /** How far, in voxels, the neighbours are. At 2 mm, 2 and 3 were worse (LOG.md, "deformable registration"). */
 export const MIND_DILATION = 1
@@ -82,16 +80,37 @@ export function* describeInto(table: Tensor, column: number, image: Tensor): Ste
 
 /** [k + 2·rim, j + 2·rim, i + 2·rim] → [12, k, j, i] */
 function describe(padded: Tensor, rim: number): Tensor {
-  // One voxel wider than the result on each side, for the patches.
-  const wider = padded.shape.map((n) => n - 2 * rim + 2)
-  const shifted = (offset: readonly number[]): Tensor =>
-    wider.reduce((part, n, axis) => narrow(part, axis, rim - 1 + MIND_DILATION * offset[axis]!, n), padded)
+  const size = padded.shape.map((n) => n - 2 * rim)
   const distances = stack(
-    PAIRS.map(([a, b]) => scope(() => patchSum(square(sub(shifted(a), shifted(b)))))),
+    PAIRS.flatMap(([a, b]) => distancesOf(a, b, padded, size)),
     0,
   )
   const above = sub(distances, amin(distances, [0], true))
   return exp(neg(div(above, maximum(mean(above, [0], true), LEAST_VARIANCE))))
+}
+
+/** D of the pair (a, b) and of (−b, −a). */
+function distancesOf(a: readonly number[], b: readonly number[], padded: Tensor, size: readonly number[]): Tensor[] {
+  const from = a.map((x, axis) => MIND_DILATION * Math.min(x, -b[axis]!))
+  const wider = size.map((n, axis) => n + MIND_DILATION * Math.abs(a[axis]! + b[axis]!))
+  const rim = MIND_DILATION + 1
+  // One voxel wider on each side, for the patches.
+  const shifted = (by: (axis: number) => number): Tensor =>
+    wider.reduce((part, n, axis) => narrow(part, axis, rim + from[axis]! - 1 + by(axis), n + 2), padded)
+  const apart = (axis: number): number => MIND_DILATION * (b[axis]! - a[axis]!)
+  const sums = scope(() =>
+    patchSum(
+      square(
+        sub(
+          shifted(() => 0),
+          shifted(apart),
+        ),
+      ),
+    ),
+  )
+  const at = (sign: 1 | -1, face: readonly number[]): Tensor =>
+    size.reduce((part, n, axis) => narrow(part, axis, sign * MIND_DILATION * face[axis]! - from[axis]!, n), sums)
+  return [at(1, a), at(-1, b)]
 }
 
 /** Sums over 3 × 3 × 3 voxels; one voxel less on each side. Shifted sums take half the time of pooling. */

@@ -206,7 +206,7 @@ function stepGradient({ rotation }: Pose, rows: Float32Array, normalised: Mat3):
 /** [1, 1, K, J, I] */
 function imageTensor({ grid, values }: Volume<Float32Array>, device: string): Tensor {
   const [ni, nj, nk] = grid.size
-  return tensor(Float32Array.from(values), [1, 1, nk, nj, ni], 'float32', device)
+  return tensor(new Float32Array(values), [1, 1, nk, nj, ni], 'float32', device)
 }
 
 /** [N, 4] under matrices [S, 3, 4] → [S, N, 3] */

@@ -60,11 +60,11 @@ export function prepareCt(ct: Volume): Prepared {
   const plain = isotropic(ct, -1000)
   const body = bodyMask(plain)
   const near = dilate(body, RIM_MM)
-  const mapped = (hu: Volume<Float32Array>, isNear: Mask) =>
-    volume(
-      hu.grid,
-      hu.values.map((value, at) => (isNear.values[at] === 1 ? mapHu(value) : 0)),
-    )
+  const mapped = ({ grid, values }: Volume<Float32Array>, isNear: Mask) => {
+    const out = new Float32Array(values.length)
+    for (let at = 0; at < values.length; at++) if (isNear.values[at] === 1) out[at] = mapHu(values[at]!)
+    return volume(grid, out)
+  }
   return {
     name: 'CT',
     levels: levelsOf(mapped(plain, near)),
@@ -85,11 +85,11 @@ export function prepareMr(mr: Volume): Prepared {
   const bias = biasOf(plain, body)
   const even = divided(plain, bias, identityAffine)
   const top = percentileOfSorted(valuesInside(even, body).sort(), 99.5)
-  const mapped = ({ grid, values }: Volume<Float32Array>) =>
-    volume(
-      grid,
-      values.map((value) => Math.min(1, Math.max(0, value / top))),
-    )
+  const mapped = ({ grid, values }: Volume<Float32Array>) => {
+    const out = new Float32Array(values.length)
+    for (let at = 0; at < values.length; at++) out[at] = Math.min(1, Math.max(0, values[at]! / top))
+    return volume(grid, out)
+  }
   return {
     name: 'MR',
     levels: levelsOf(mapped(even)),
@@ -110,14 +110,17 @@ function levelsOf(finest: Volume<Float32Array>): Prepared['levels'] {
   return { 16: gaussianBlur(at(8), 7), 8: at(8), 4: at(4), 2.5: finest }
 }
 
+/** Spelt out: called for every voxel. */
 function mapHu(hu: number): number {
   if (hu <= CT_KNOTS_HU[0]) return CT_KNOTS[0]
-  for (const segment of [0, 1, 2] as const) {
-    const [low, high] = [CT_KNOTS_HU[segment], CT_KNOTS_HU[segment + 1]!]
-    const [from, to] = [CT_KNOTS[segment], CT_KNOTS[segment + 1]!]
-    if (hu < high) return from + ((hu - low) / (high - low)) * (to - from)
-  }
+  if (hu < CT_KNOTS_HU[1]) return between(hu, CT_KNOTS_HU[0], CT_KNOTS_HU[1], CT_KNOTS[0], CT_KNOTS[1])
+  if (hu < CT_KNOTS_HU[2]) return between(hu, CT_KNOTS_HU[1], CT_KNOTS_HU[2], CT_KNOTS[1], CT_KNOTS[2])
+  if (hu < CT_KNOTS_HU[3]) return between(hu, CT_KNOTS_HU[2], CT_KNOTS_HU[3], CT_KNOTS[2], CT_KNOTS[3])
   return CT_KNOTS[3]
+}
+
+function between(x: number, low: number, high: number, from: number, to: number): number {
+  return from + ((x - low) / (high - low)) * (to - from)
 }
 
 /** Half of Otsu's threshold (1979): between noise and tissue, low enough for tissue far from the coil. */
@@ -160,11 +163,9 @@ type Bias = { readonly mean: Volume<Float32Array>; readonly elsewhere: number }
  */
 function biasOf(plain: Volume<Float32Array>, body: Mask): Bias {
   const coarse = coveringGrid(plain.grid, 8)
-  const inside = volume(plain.grid, Float32Array.from(body.values))
-  const masked = volume(
-    plain.grid,
-    plain.values.map((value, at) => value * body.values[at]!),
-  )
+  const inside = volume(plain.grid, new Float32Array(body.values))
+  const masked = volume(plain.grid, new Float32Array(plain.values.length))
+  for (let at = 0; at < plain.values.length; at++) masked.values[at] = plain.values[at]! * body.values[at]!
   const wide = (source: Volume) => gaussianBlur(resampleLinear(source, coarse, identityAffine, 0), BIAS_SIGMA_MM).values
   const weight = wide(inside)
   const whole = masked.values.reduce((sum, value) => sum + value, 0) / countVoxels(body)
@@ -173,11 +174,9 @@ function biasOf(plain: Volume<Float32Array>, body: Mask): Bias {
 }
 
 function divided({ grid, values }: Volume<Float32Array>, bias: Bias, biasFromGridMm: Affine): Volume<Float32Array> {
-  const there = resampleLinear(bias.mean, grid, biasFromGridMm, bias.elsewhere).values
-  return volume(
-    grid,
-    values.map((value, at) => value / there[at]!),
-  )
+  const out = resampleLinear(bias.mean, grid, biasFromGridMm, bias.elsewhere).values
+  for (let at = 0; at < values.length; at++) out[at] = values[at]! / out[at]!
+  return volume(grid, out)
 }
 const BIAS_SIGMA_MM = 30
 /** The share of foreground round a place below which its own mean is not trusted. */

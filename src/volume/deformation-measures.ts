@@ -133,27 +133,28 @@ function eachVoxel({ grid, vectors }: Deformation, mask: Mask | undefined, visit
   const inside = mask && onGrid(mask, grid)
   const strides = [1, size[0], size[0] * size[1]] as const
   const edges = new Float64Array(18)
-  const place: [number, number, number] = [0, 0, 0]
+  const writeEdges = (at: number, axis: number, place: number): void => {
+    const before = place > 0 ? strides[axis]! : 0
+    const behind = place < size[axis]! - 1 ? strides[axis]! : 0
+    for (let c = 0; c < 3; c++) {
+      const here = at + c * count
+      const low = vectors[here]! - vectors[here - before]!
+      const high = vectors[here + behind]! - vectors[here]!
+      edges[3 * axis + c] = linear[axis]![c]! + (before > 0 ? low : high)
+      edges[9 + 3 * axis + c] = linear[axis]![c]! + (behind > 0 ? high : low)
+    }
+  }
   let at = 0
-  for (place[2] = 0; place[2] < size[2]; place[2]++)
-    for (place[1] = 0; place[1] < size[1]; place[1]++)
-      for (place[0] = 0; place[0] < size[0]; place[0]++, at++) {
+  for (let k = 0; k < size[2]; k++)
+    for (let j = 0; j < size[1]; j++)
+      for (let i = 0; i < size[0]; i++, at++) {
         if (inside && inside[at] !== 1) continue
-        for (const axis of AXES) {
-          const before = place[axis] > 0 ? strides[axis] : 0
-          const behind = place[axis] < size[axis] - 1 ? strides[axis] : 0
-          for (const c of AXES) {
-            const here = at + c * count
-            const low = vectors[here]! - vectors[here - before]!
-            const high = vectors[here + behind]! - vectors[here]!
-            edges[3 * axis + c] = linear[axis][c] + (before > 0 ? low : high)
-            edges[9 + 3 * axis + c] = linear[axis][c] + (behind > 0 ? high : low)
-          }
-        }
+        writeEdges(at, 0, i)
+        writeEdges(at, 1, j)
+        writeEdges(at, 2, k)
         visit(at, edges)
       }
 }
-const AXES = [0, 1, 2] as const
 
 /** The volume spanned by one edge of each axis; `i`, `j`, `k` are where they begin in `edges`. */
 function spanned(e: Float64Array, i: number, j: number, k: number): number {

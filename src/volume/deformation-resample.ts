@@ -12,7 +12,7 @@ import type { Transform } from './deformation.ts'
 import { rowPlacer } from './deformation-rows.ts'
 import type { Grid } from './grid.ts'
 import { voxelCount } from './grid.ts'
-import { clamp, indexSteps, meanAround, ROUNDING, subsamples } from './index-steps.ts'
+import { clamp, indexSteps, linearAt, meanAround, ROUNDING, subsamples } from './index-steps.ts'
 import type { Mask, Volume, VoxelArray } from './volume.ts'
 import { sameKind, volume } from './volume.ts'
 
@@ -34,6 +34,7 @@ export function* resampleThroughInSteps(
 ): Steps<Volume<Float32Array>> {
   const [sx, sy, sz] = grid.size
   const offsets = subsamples(indexSteps(grid, onto, transform.movingFromFixedMm))
+  const isOneSample = offsets.length === 3
   const out = new Float32Array(voxelCount(onto)).fill(outside)
   const visit: VisitRow = (place, count, to) => {
     for (let n = 0, at = 0; n < count; n++, at += 3) {
@@ -41,7 +42,9 @@ export function* resampleThroughInSteps(
       const y0 = place[at + 1]!
       const z0 = place[at + 2]!
       if (!isInside(x0, y0, z0, sx, sy, sz)) continue
-      out[to + n] = meanAround(values, sx, sy, sz, x0, y0, z0, offsets)
+      out[to + n] = isOneSample
+        ? linearAt(values, sx, sy, sz, x0, y0, z0)
+        : meanAround(values, sx, sy, sz, x0, y0, z0, offsets)
     }
   }
   yield* eachRow(transform, grid, onto, visit)

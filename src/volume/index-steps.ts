@@ -48,10 +48,38 @@ export function clamp(x: number, highest: number): number {
   return x < 0 ? 0 : x > highest ? highest : x
 }
 
-/**
- * The mean of the trilinear values at a place, in voxels, plus each of `offsets` (x y z x y z …); beyond the outermost centres
- * the value there holds.
- */
+/** The trilinear value at a place, in voxels; beyond the outermost centres the value there holds. */
+export function linearAt(
+  values: VoxelArray,
+  sx: number,
+  sy: number,
+  sz: number,
+  px: number,
+  py: number,
+  pz: number,
+): number {
+  const x = clamp(px, sx - 1)
+  const y = clamp(py, sy - 1)
+  const z = clamp(pz, sz - 1)
+  const i = x | 0
+  const j = y | 0
+  const k = z | 0
+  const right = i + 1 < sx ? 1 : 0
+  const below = j + 1 < sy ? sx : 0
+  const a = i + sx * (j + sy * k)
+  const b = k + 1 < sz ? a + sx * sy : a
+  const fx = x - i
+  const fy = y - j
+  const front = mix(
+    mix(values[a]!, values[a + right]!, fx),
+    mix(values[a + below]!, values[a + below + right]!, fx),
+    fy,
+  )
+  const back = mix(mix(values[b]!, values[b + right]!, fx), mix(values[b + below]!, values[b + below + right]!, fx), fy)
+  return mix(front, back, z - k)
+}
+
+/** The mean of the trilinear values at a place, in voxels, plus each of `offsets` (x y z x y z …). */
 export function meanAround(
   values: VoxelArray,
   sx: number,
@@ -64,29 +92,7 @@ export function meanAround(
 ): number {
   let sum = 0
   for (let s = 0; s < offsets.length; s += 3) {
-    const x = clamp(x0 + offsets[s]!, sx - 1)
-    const y = clamp(y0 + offsets[s + 1]!, sy - 1)
-    const z = clamp(z0 + offsets[s + 2]!, sz - 1)
-    const i = x | 0
-    const j = y | 0
-    const k = z | 0
-    const right = i + 1 < sx ? 1 : 0
-    const below = j + 1 < sy ? sx : 0
-    const a = i + sx * (j + sy * k)
-    const b = k + 1 < sz ? a + sx * sy : a
-    const fx = x - i
-    const fy = y - j
-    const front = mix(
-      mix(values[a]!, values[a + right]!, fx),
-      mix(values[a + below]!, values[a + below + right]!, fx),
-      fy,
-    )
-    const back = mix(
-      mix(values[b]!, values[b + right]!, fx),
-      mix(values[b + below]!, values[b + below + right]!, fx),
-      fy,
-    )
-    sum += mix(front, back, z - k)
+    sum += linearAt(values, sx, sy, sz, x0 + offsets[s]!, y0 + offsets[s + 1]!, z0 + offsets[s + 2]!)
   }
-  return offsets.length === 3 ? sum : (sum * 3) / offsets.length
+  return (sum * 3) / offsets.length
 }

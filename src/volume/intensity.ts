@@ -88,7 +88,7 @@ export function percentileOfSorted(sorted: ArrayLike<number>, percentile: number
 /** The values where the mask is 1, in memory order. */
 export function valuesInside({ values }: Volume, mask: Mask): Float32Array {
   let count = 0
-  for (const inside of mask.values) count += inside
+  for (let at = 0; at < mask.values.length; at++) count += mask.values[at]!
   const out = new Float32Array(count)
   for (let at = 0, to = 0; at < values.length; at++) if (mask.values[at] === 1) out[to++] = values[at]!
   return out

@@ -9,7 +9,7 @@
  */
 import type { Affine, Grid, Vec3 } from './grid.ts'
 import { add, apply, centreMm, scale, subtract, voxelCount } from './grid.ts'
-import { clamp, indexSteps, meanAround, ROUNDING, subsamples } from './index-steps.ts'
+import { clamp, indexSteps, linearAt, meanAround, ROUNDING, subsamples } from './index-steps.ts'
 import type { IndexSteps } from './index-steps.ts'
 import type { Mask, Volume, VoxelArray } from './volume.ts'
 import { sameKind, volume } from './volume.ts'
@@ -32,11 +32,29 @@ export function resampleLinear(
   const out = new Float32Array(voxelCount(onto)).fill(outside)
 
   eachInsideRun(moving.grid, onto, steps, (first, count, x0, y0, z0) => {
+    if (offsets.length === 3) return linearRun(values, moving.grid.size, out, first, count, x0, y0, z0, dx, dy, dz)
     for (let n = 0; n < count; n++) {
       out[first + n] = meanAround(values, sx, sy, sz, x0 + n * dx, y0 + n * dy, z0 + n * dz, offsets)
     }
   })
   return volume(onto, out)
+}
+
+/** One sample a voxel, from (x, y, z) on in steps of (dx, dy, dz): in a function of its own it takes a third of the time. */
+function linearRun(
+  values: VoxelArray,
+  [sx, sy, sz]: Vec3,
+  out: Float32Array,
+  first: number,
+  count: number,
+  x: number,
+  y: number,
+  z: number,
+  dx: number,
+  dy: number,
+  dz: number,
+): void {
+  for (let n = 0; n < count; n++) out[first + n] = linearAt(values, sx, sy, sz, x + n * dx, y + n * dy, z + n * dz)
 }
 
 /** The value of the nearest voxel, in the array type of `moving`: for masks and labels. */
@@ -98,17 +116,18 @@ function eachInsideRun(
   for (let k = 0; k < nk; k++)
     for (let j = 0; j < nj; j++) {
       const row = apply({ linear: along, offset: first }, [0, j, k])
-      let [from, to] = [0, ni - 1]
-      for (const axis of [0, 1, 2] as const) {
-        const toLowest = -0.5 - ROUNDING - row[axis]
-        const toHighest = moving.size[axis] - 0.5 + ROUNDING - row[axis]
-        if (step[axis] === 0) {
+      let from = 0
+      let to = ni - 1
+      for (let axis = 0; axis < 3; axis++) {
+        const toLowest = -0.5 - ROUNDING - row[axis]!
+        const toHighest = moving.size[axis]! - 0.5 + ROUNDING - row[axis]!
+        const by = step[axis]!
+        if (by === 0) {
           if (toLowest > 0 || toHighest < 0) to = -1
           continue
         }
-        const ends = [toLowest / step[axis], toHighest / step[axis]] as const
-        from = Math.max(from, Math.ceil(Math.min(...ends)))
-        to = Math.min(to, Math.floor(Math.max(...ends)))
+        from = Math.max(from, Math.ceil(Math.min(toLowest / by, toHighest / by)))
+        to = Math.min(to, Math.floor(Math.max(toLowest / by, toHighest / by)))
       }
       if (from > to) continue
       const [x, y, z] = add(row, scale(step, from))

@@ -5,7 +5,7 @@ import { volume } from './volume.ts'
 /** @param sigmaMm  standard deviation along each axis; an axis on which it is below a fifth of a voxel is left alone */
 export function gaussianBlur(source: Volume, sigmaMm: number): Volume<Float32Array> {
   const { grid } = source
-  const out = Float32Array.from(source.values)
+  const out = new Float32Array(source.values)
   const stride = [1, grid.size[0], grid.size[0] * grid.size[1]] as const
   for (const axis of [0, 1, 2] as const) {
     const sigma = sigmaMm / grid.spacingMm[axis]
