@@ -60,11 +60,20 @@ void keepFreedBlocks() {
 #endif
 }
 
+/// NNPACK is asked for small convolutions on one thread; where it does not know the processor it says so at every call.
+template <typename Context>
+auto withoutNnpack(Context& context, int) -> decltype(context.setUserEnabledNNPACK(false)) {
+  context.setUserEnabledNNPACK(false);
+}
+template <typename Context>
+void withoutNnpack(Context&, long) {}  // before libtorch could be told
+
 /// Grows when what src/tensor may expect of these functions changes: an addon of an earlier checkout is not used.
 constexpr int protocol = 2;
 
 napi_value load(napi_env env, napi_value exports) {
   keepFreedBlocks();
+  withoutNnpack(at::globalContext(), 0);
   auto engine = std::make_unique<Engine>();  // one for each environment: the main thread, every worker
   const auto close = [](napi_env, void* data, void*) { delete static_cast<Engine*>(data); };
   check(napi_set_instance_data(env, engine.get(), close, nullptr));

@@ -9,29 +9,31 @@ namespace larmor {
 
 /// JavaScript has one number type: a whole number becomes an integer scalar, any other a double.
 inline c10::Scalar toScalar(napi_env env, napi_value v) {
+  double number;
+  if (isNumber(env, v, number)) {
+    const bool isInteger = number == std::floor(number) && std::abs(number) < 9e15;
+    const bool isNegativeZero = number == 0 && std::signbit(number);
+    if (isInteger && !isNegativeZero) return int64_t(number);
+    return number;
+  }
   switch (typeOf(env, v)) {
     case napi_boolean: return toBool(env, v);
     case napi_bigint: return toBigint(env, v);
-    default: {
-      const double number = toNumber(env, v);
-      const bool isInteger = number == std::floor(number) && std::abs(number) < 9e15;
-      const bool isNegativeZero = number == 0 && std::signbit(number);
-      if (isInteger && !isNegativeZero) return int64_t(number);
-      return number;
-    }
+    default: refuse(env, v, "a number");
   }
 }
 
 inline int64_t toInt(napi_env env, napi_value v) {
+  double number;
+  if (isNumber(env, v, number)) {
+    if (number != std::floor(number) || std::abs(number) > 9e15)
+      throw BadArgument("expected a whole number, got " + std::to_string(number));
+    return int64_t(number);
+  }
   switch (typeOf(env, v)) {
     case napi_string: return enumOf(toString(env, v));
     case napi_bigint: return toBigint(env, v);
-    default: {
-      const double number = toNumber(env, v);
-      if (number != std::floor(number) || std::abs(number) > 9e15)
-        throw BadArgument("expected a whole number, got " + std::to_string(number));
-      return int64_t(number);
-    }
+    default: refuse(env, v, "a number");
   }
 }
 

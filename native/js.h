@@ -68,9 +68,14 @@ inline std::string toString(napi_env env, napi_value v) {
   return text;
 }
 
+/// Asked before any other type: nearly every value that is no tensor is one, and a call of N-API has its price.
+inline bool isNumber(napi_env env, napi_value v, double& number) {
+  return napi_get_value_double(env, v, &number) == napi_ok;
+}
+
 inline double toNumber(napi_env env, napi_value v) {
   double number;
-  if (napi_get_value_double(env, v, &number) != napi_ok) refuse(env, v, "a number");
+  if (!isNumber(env, v, number)) refuse(env, v, "a number");
   return number;
 }
 

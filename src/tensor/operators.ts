@@ -154,13 +154,20 @@ function unwrapped(values: readonly Argument[], schema: Schema): [unknown[], num
     if (isHeld(value)) {
       isHandle = true
       raw.push(value.handle)
-    } else if (Array.isArray(value) && value.some(isHeld)) {
+    } else if (Array.isArray(value) && holdsHandles(value)) {
       isHandle = true
-      raw.push(value.map((each) => handleIn(each, schema)))
+      const list: (Handle | null)[] = []
+      for (const each of value as readonly Argument[]) list.push(handleIn(each, schema))
+      raw.push(list)
     } else raw.push(value)
     if (isHandle) handles += BITS[i]!
   }
   return [raw, handles]
+}
+
+/** A list of sizes is told by its first number: this is asked at every call. */
+function holdsHandles(list: readonly unknown[]): boolean {
+  return typeof list[0] !== 'number' && list.some(isHeld)
 }
 
 /** Of one in a list of tensors, which may have holes. */
