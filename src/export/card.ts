@@ -61,6 +61,7 @@ export function cardOf(
     metrics: [...metricsOf(sources.at(-1)!, plan), ...found.metrics],
     memorisation: { ...found.memorisation, definition: NEAR_COPY, caution: cautionOf(found, plan) },
     ...(found.realSliceChange ? { realSliceChange: found.realSliceChange } : {}),
+    realSurfaces: found.realSurfaces,
   }
 }
 

@@ -18,6 +18,7 @@ import {
 import { scope } from '../tensor/index.ts'
 import { calibrate, type Calibration, type Spreads } from './calibration.ts'
 import { coarse, memorisation, type Memorisation } from './memorisation.ts'
+import { realSurfaces } from './real-surfaces.ts'
 
 export type Graphs = {
   stage1: Network
@@ -32,6 +33,7 @@ export type OnValidation = {
   calibration: (Calibration & { samples: number; heldOut: string }) | undefined
   memorisation: Memorisation
   realSliceChange: NonNullable<ModelCard['realSliceChange']> | undefined
+  realSurfaces: NonNullable<ModelCard['realSurfaces']>
 }
 
 /** So many slices in all: each costs stage 1 and, with a refiner, SAMPLES times its evaluations. */
@@ -72,6 +74,7 @@ export async function onValidation(storeDir: string, graphs: Graphs, report: Rep
         trainingSlices(store, small),
       ),
       realSliceChange: realSliceChange(store),
+      realSurfaces: realSurfaces(store),
     }
   } finally {
     store.close()

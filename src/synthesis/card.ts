@@ -70,6 +70,8 @@ const Uncertainty = z.strictObject({
   bins: z.array(z.strictObject({ sd: z.number(), error: z.number(), calibrated: z.number() })),
 })
 
+const RealSurface = z.strictObject({ p95Mm: z.number(), shownShare: z.number() }).nullable()
+
 const Nearness = z.strictObject({ least: z.number().nonnegative(), median: z.number().nonnegative() })
 
 const Card = z.strictObject({
@@ -173,6 +175,10 @@ const Card = z.strictObject({
    */
   realSliceChange: z
     .strictObject({ low: z.number(), high: z.number(), mean: z.number(), patients: z.int() })
+    .optional(),
+  /** Where surfaces of real MRs lie against their CTs (synthesis/surfaces.ts), the worst of some patients; null where too few were seen. */
+  realSurfaces: z
+    .strictObject({ patients: z.int(), skin: RealSurface, air: RealSurface, bone: RealSurface })
     .optional(),
   metrics: z.array(
     z.strictObject({

@@ -19,7 +19,7 @@ import {
 } from './output.ts'
 import { drawnOn, openStructureSets, type StructureSetFile } from './structures.ts'
 import type { Patient } from './slices.ts'
-import { prepareCt, synthesizeMri, type SynthesisOptions } from './synthesize.ts'
+import { prepareCt, synthesizeMri, voxelMmOf, type SynthesisOptions } from './synthesize.ts'
 
 export type CasesOptions = Pick<SynthesisOptions, 'mode' | 'steps' | 'samples' | 'uncertainty' | 'seed'> & {
   outputDir: string
@@ -135,7 +135,7 @@ async function synthesizeCase(model: Model, path: string, folder: string, option
     report,
     ...(signal ? { signal } : {}),
   })
-  const after = findingsAfter(synthesis.after, voxelMmOf(image, model), model.card.realSliceChange)
+  const after = findingsAfter(synthesis.after, voxelMmOf(patient.ct, model.card), model.card)
   for (const finding of after) if (finding.verdict === 'caution') report({ at: 'note', message: inWords(finding) })
   await writeSynthesis(folder, format, {
     image,
@@ -160,11 +160,6 @@ async function synthesizeCase(model: Model, path: string, folder: string, option
     after,
     figures: synthesis.after,
   }
-}
-
-/** The wider of the CT's pixel and the network's: no surface can lie truer. */
-function voxelMmOf({ volume: { grid } }: ReadImage, { card }: Model): number {
-  return Math.max(grid.spacingMm.toSorted((a, b) => a - b)[1]!, ...card.input.spacingMm)
 }
 
 /** @throws input.refusedByGate  unless forced */

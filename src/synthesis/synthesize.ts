@@ -126,7 +126,7 @@ export async function synthesizeMri(model: Model, ct: Volume, options: Synthesis
     addSlab(
       after,
       { ct: slab(patient.ct, first, last), body: slab(patient.body, first, last), mr: made },
-      { nominal, window },
+      { nominal, window, voxelMm: voxelMmOf(patient.ct, model.card) },
     )
     if (uncertainty) {
       const onCt = samples.map((sample) => ontoCt(patient, first, Float32Array.from(sample), model.card))
@@ -147,6 +147,11 @@ export async function synthesizeMri(model: Model, ct: Volume, options: Synthesis
     tiles: frame.tiles.length,
     seconds: (performance.now() - startedMs) / 1000,
   }
+}
+
+/** The wider of the CT's pixel and the network's: no surface can lie truer. */
+export function voxelMmOf({ grid: { spacingMm } }: Volume, { input }: ModelCard): number {
+  return Math.max(spacingMm[0], spacingMm[1], ...input.spacingMm)
 }
 
 type Calibration = { scale: number; floor: number }
