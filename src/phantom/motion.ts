@@ -45,8 +45,8 @@ export function motionsAt(place: (template: Vec3) => Vec3, amounts: MotionAmount
   const occlusion = place([0, -95, -43])
   const chin = place([0, -100, -92])
   const skullBase = place([0, -4, -52])
-  const hyoid = place([0, -60, -94])
-  const cricoid = place([0, -45, -146])
+  const hyoid = place([0, -58, -94])
+  const cricoid = place([0, -40, -146])
   const degree = Math.PI / 180
   const jaw: Motion = {
     name: 'jaw',

@@ -10,6 +10,7 @@ import { add, apply, cross, invert, norm, scale, subtract } from '../volume/inde
 import type { Affine, Mat3, Vec3 } from '../volume/index.ts'
 import { motionsAt, sumOfMotions } from './motion.ts'
 import type { Motion, MotionAmounts } from './motion.ts'
+import { localDisplacement } from './local.ts'
 import type { Traits } from './traits.ts'
 
 export type PointMap = (p: Vec3) => Vec3
@@ -132,29 +133,49 @@ function fixedPoint(target: Vec3, d: PointMap): Vec3 {
   return p
 }
 
-const NECK_TOP_MM = -38
-const HEAD_TURN_SPAN_MM = 60
+/** The head turns about a place in front of C3. */
+const HEAD_PIVOT_MM: Vec3 = [0, 5, -75]
+/** From the pivot to the occiput, which rests on the couch whether the chin is up or down. */
+const OCCIPUT_ABOVE_MM = 85
 
-/** Where a point of the CT lies in the template: size, bent neck, turned head, and a warp that spoils all symmetry. */
+/** Where a point of the CT lies in the template: size, long or bent neck, turned head, local differences, and a warp that spoils all symmetry. */
 export function templateFromCt(traits: Traits): PointMap {
   const draw = stream(traits.seed, 'phantom', 'warp')
-  const placeMm: Vec3 = [draw.between(-6, 6), draw.between(-10, 6), 0]
-  const waves = drawWaves(draw, 8, 3.2)
-  const turn = (traits.headTurnDegrees * Math.PI) / 180
+  const { chinUp, tilt, turn } = traits.head
+  const onCouchMm = OCCIPUT_ABOVE_MM * Math.sin((chinUp * Math.PI) / 180)
+  const placeMm: Vec3 = [draw.between(-6, 6), draw.between(-10, 6) - onCouchMm, 0]
+  const waves = drawWaves(draw, 8, 4.2)
+  // A turn about +x lowers what lies in front: it brings a chin that is up back to the template's.
+  const turns: Vec3 = scale([chinUp, tilt, turn], Math.PI / 180)
   return (p) => {
     const x = (p[0] - placeMm[0]) / traits.scale[0]
     const y = (p[1] - placeMm[1]) / traits.scale[1]
     const z = (p[2] - placeMm[2]) / traits.scale[2]
-    const below = Math.max(0, NECK_TOP_MM - z)
-    const bentX = x - traits.lateralBendPerMm * below * below
-    const bentY = y - traits.flexionPerMm * below * below
-    const head = Math.max(0, Math.min(1, (z + 110) / HEAD_TURN_SPAN_MM))
-    const angle = turn * head * head * (3 - 2 * head)
-    const c = Math.cos(angle)
-    const s = Math.sin(angle)
-    const turned: Vec3 = [c * bentX - s * bentY, s * bentX + c * bentY, z]
-    return add(turned, displacement(waves, turned))
+    const trunk = smoothStep((-40 - z) / 110)
+    const [neckX, neckY, neckZ] = traits.neckMm
+    const atNeck: Vec3 = [x - trunk * neckX, y - trunk * neckY, z + trunk * neckZ]
+    // Head and neck part along a plane that falls from the nape to below the chin.
+    const head = smoothStep((atNeck[2] - 0.4 * atNeck[1] + 150) / 90)
+    const turned = add(HEAD_PIVOT_MM, turnedBy(scale(turns, head), subtract(atNeck, HEAD_PIVOT_MM)))
+    const own = add(turned, localDisplacement(traits.locals, turned))
+    return add(own, displacement(waves, own))
   }
+}
+
+/** From 0 to 1 as t does, level at both ends. */
+function smoothStep(t: number): number {
+  const u = Math.max(0, Math.min(1, t))
+  return u * u * (3 - 2 * u)
+}
+
+/** Rodrigues' formula for one vector: about the axis of `turns`, by its length in radians. */
+function turnedBy(turns: Vec3, v: Vec3): Vec3 {
+  const angle = norm(turns)
+  if (angle === 0) return v
+  const axis = scale(turns, 1 / angle)
+  const along = axis[0] * v[0] + axis[1] * v[1] + axis[2] * v[2]
+  const c = Math.cos(angle)
+  return add(add(scale(v, c), scale(cross(axis, v), Math.sin(angle))), scale(axis, along * (1 - c)))
 }
 
 /** Where a point of the template lies in the CT: Newton's method with the identity for a Jacobian. */

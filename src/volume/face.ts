@@ -139,12 +139,15 @@ function faceRows(skin: Relief, opened: Relief): Rows {
       if (height < Infinity) noseMm[k] = Math.max(noseMm[k]!, height)
     }
   }
-  const highest = noseMm.reduce((a, b) => Math.max(a, b), 0)
+  const rows = (mm: number): number => Math.round(mm / skin.spacingMm[1])
+  // The disc does not fit whole into the uppermost rows: there a forehead that bends forward would be a nose, too.
+  const judged = noseMm.map((mm, k) => (k < nk - rows(FACE.noseRadiusMm) ? mm : 0))
+  const heightsMm = Math.max(...judged) < FACE.leastNoseMm ? noseMm : judged
+  const highest = Math.max(...heightsMm)
   if (highest < FACE.leastNoseMm)
     throw noFace(`nothing in the middle of a head that stands out more than ${highest.toFixed(1)} mm`)
   // The uppermost such row: a tube in the mouth may stand out further than the nose, but lies below it.
-  const nose = noseMm.findLastIndex((mm) => mm >= Math.max(FACE.leastNoseMm, NOSE_SHARE * highest))
-  const rows = (mm: number): number => Math.round(mm / skin.spacingMm[1])
+  const nose = heightsMm.findLastIndex((mm) => mm >= Math.max(FACE.leastNoseMm, NOSE_SHARE * highest))
   const last = Math.min(nk - 1, nose + rows(FACE.aboveNoseMm))
   const frontMm = Array.from({ length: nk }, (_, k) => smallest(opened.depthMm.subarray(k * ni, (k + 1) * ni)))
   const lowest = Math.max(0, nose - rows(FACE.mostBelowNoseMm))

@@ -27,8 +27,8 @@ test('a voxel painted alone has the HU that it has in a whole scan', () => {
       const index: Vec3 = [n % 96, Math.floor(n / 96) % 120, Math.floor(n / (96 * 120))]
       const alone = paintCt(anatomy, traits, axialGrid([1, 1, 1], spacing, apply(mmFromIndex(grid), index)))
       const differenceHu = Math.abs(alone.channels[0]![0]! - whole.channels[0]![n]!)
-      // Places between lattice nodes are good to 0.05 mm: at an edge of air and bone that is some tens of HU.
-      assert.ok(differenceHu < 120, `seed ${seed}, voxel ${index.join(' ')}: ${differenceHu.toFixed(0)} HU`)
+      // Places between lattice nodes are good to 0.1 mm: at an edge of air and bone that is some 100 HU.
+      assert.ok(differenceHu < 200, `seed ${seed}, voxel ${index.join(' ')}: ${differenceHu.toFixed(0)} HU`)
       compared++
     }
   }

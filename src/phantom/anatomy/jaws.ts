@@ -7,13 +7,13 @@ import type { Traits } from '../traits.ts'
 import type { Add } from './organ.ts'
 
 const MANDIBLE: readonly ArchPoint[] = [
-  [0, -113, -72, 5.4, 19],
-  [11, -111, -72, 5.4, 18.5],
-  [21, -103, -72, 5.3, 18],
-  [29, -89, -71.5, 5.6, 17],
-  [37, -73, -70.5, 6, 15],
-  [44, -57, -69, 5.6, 14],
-  [48.5, -45, -63, 4.4, 16],
+  [0, -114, -69, 5, 15],
+  [11, -112, -69, 5, 14.5],
+  [21, -104, -69, 4.8, 14],
+  [29, -90, -68, 5, 13],
+  [37, -74, -67, 5.2, 12.5],
+  [44, -58, -65, 4.8, 12],
+  [48.5, -46, -61, 3.8, 13.5],
 ]
 const LOWER_TEETH: readonly ArchPoint[] = [
   [0, -112, -50, 3, 7.5],
@@ -34,7 +34,7 @@ const UPPER_TEETH: readonly ArchPoint[] = [
 
 export function addJaws(add: Add, traits: Traits): void {
   const jaw = { structure: 'Mandible', depthMm: 3 }
-  const body = union([arch(MANDIBLE), ellipsoid([0, -114 - traits.chinMm / 2, -84], [13, 6, 7])], 5)
+  const body = union([arch(MANDIBLE), ellipsoid([0, -115 - traits.chinMm / 2, -78], [13, 6, 7])], 5)
   const ramus = mirrored(union([ramusPlate(), condyle()], 4))
   const mandible = union([body, ramus], 5)
   add('cortical', mandible, jaw)
@@ -46,24 +46,24 @@ export function addJaws(add: Add, traits: Traits): void {
   addTeeth(add, traits, UPPER_TEETH, -1, 32)
 }
 
-/** The ramus is a plate 7 mm thick in nearly the sagittal plane, wider below, with condyle and coronoid on top. */
+/** The ramus is a plate 6.2 mm thick in nearly the sagittal plane, wider below, with condyle and coronoid on top. */
 function ramusPlate(): Shape {
   const outline = tube([
     [0, -27, -22, 5.5],
-    [0, -32, -36, 9],
-    [0, -38, -50, 13],
-    [0, -42, -66, 14],
+    [0, -33, -36, 8],
+    [0, -39, -50, 11],
+    [0, -43, -63, 12],
   ])
   const coronoid = tube([
     [0, -54, -20, 2.5],
     [0, -50, -34, 6.5],
-    [0, -46, -48, 9],
+    [0, -46, -48, 8],
   ])
   const { sdf } = union([outline, coronoid], 4)
   return {
     sdf: (x, y, z) => {
       const middle = 50.5 - 0.1 * (y + 40) + 0.05 * (z + 40)
-      const across = Math.abs(x - middle) - 3.6
+      const across = Math.abs(x - middle) - 3.1
       const inPlane = sdf(0, y, z)
       return (
         Math.hypot(Math.max(across + 1.5, 0), Math.max(inPlane + 1.5, 0)) +

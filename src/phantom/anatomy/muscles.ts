@@ -114,10 +114,10 @@ export function addMuscles(add: Add, traits: Traits): void {
   ])
   addMuscle(add, mirrored(digastric), 4)
   const straps = column([
-    { z: -98, x: 11, y: -63, rx: 9, ry: 3, yaw: 25 },
-    { z: -125, x: 17, y: -57, rx: 12, ry: 3.4, yaw: 38 },
-    { z: -155, x: 16, y: -54, rx: 13, ry: 4, yaw: 25 },
-    { z: -195, x: 14, y: -50, rx: 11, ry: 3, yaw: -15 },
+    { z: -98, x: 11, y: -61, rx: 9, ry: 3, yaw: 25 },
+    { z: -125, x: 17, y: -53, rx: 12, ry: 3.4, yaw: 38 },
+    { z: -155, x: 16, y: -50, rx: 13, ry: 4, yaw: 25 },
+    { z: -195, x: 14, y: -47, rx: 11, ry: 3, yaw: -15 },
   ])
   addMuscle(add, mirrored(straps), 4)
 }

@@ -13,17 +13,17 @@ export function addGlands(add: Add, traits: Traits): void {
     const tail = draw.between(-5, 4)
     const shape = union(
       [
-        ellipsoid([side * 62.5, -22, -38], [10.5 * bulk, 19 * bulk, 26], { pitch: -8 }),
-        ellipsoid([side * 69, -40, -38], [4 * bulk, 16, 17]),
-        ellipsoid([side * 49, -16, -40], [10 * bulk, 8, 17]),
-        ellipsoid([side * 57, -24, -60 + tail], [7, 11, 13]),
+        ellipsoid([side * 62.5, -24.5, -38], [10.5 * bulk, 19 * bulk, 26], { pitch: -8 }),
+        ellipsoid([side * 69, -42, -38], [4 * bulk, 16, 17]),
+        ellipsoid([side * 49, -18, -40], [10 * bulk, 8, 17]),
+        ellipsoid([side * 57, -26, -60 + tail], [7, 11, 13]),
       ],
       6,
     )
     add('parotid', roughened(shape, traits.fine, 0.6), { structure: sided('Parotid', side), depthMm: 5 })
     const duct = tube([
-      [side * 48, -21, -18, 2.4],
-      [side * 49, -22, -62, 2.8],
+      [side * 48, -23, -18, 2.4],
+      [side * 49, -24, -62, 2.8],
     ])
     add('veinBlood', duct)
     const s = traits.submandibularBulk * draw.between(0.97, 1.03)
@@ -103,67 +103,78 @@ const AIRWAY: readonly Knot[] = [
   { z: -64, x: 0, y: -30, rx: 12, ry: 6.5 },
   { z: -80, x: 0, y: -31, rx: 14, ry: 7.5 },
   { z: -94, x: 0, y: -33, rx: 15, ry: 7 },
-  { z: -103, x: 0, y: -38, rx: 9, ry: 8 },
-  { z: -114, x: 0, y: -43, rx: 5.5, ry: 10 },
-  { z: -122, x: 0, y: -45, rx: 2, ry: 10.5 },
-  { z: -130, x: 0, y: -44, rx: 5, ry: 9.5 },
-  { z: -142, x: 0, y: -41, rx: 7.8, ry: 9 },
-  { z: -165, x: 0, y: -33, rx: 9, ry: 8.5 },
-  { z: -235, x: 2, y: -8, rx: 9.5, ry: 8.5 },
+  { z: -103, x: 0, y: -34.5, rx: 9, ry: 8 },
+  { z: -114, x: 0, y: -38, rx: 5.5, ry: 10 },
+  { z: -122, x: 0, y: -40, rx: 2, ry: 10.5 },
+  { z: -130, x: 0, y: -39, rx: 5, ry: 9.5 },
+  { z: -142, x: 0, y: -36.5, rx: 7.8, ry: 9 },
+  { z: -165, x: 0, y: -29, rx: 9, ry: 8.5 },
+  { z: -235, x: 2, y: -4, rx: 9.5, ry: 8.5 },
 ]
 
-export function addPharynxAndLarynx(add: Add): void {
+export function addPharynxAndOesophagus(add: Add, { oesophagusWidth: width }: Traits): void {
   const wall = column(AIRWAY.slice(0, 12).map((knot) => ({ ...knot, rx: knot.rx + 6, ry: knot.ry + 3.4 })))
   add('muscle', wall)
   add('mucosa', column(AIRWAY.slice(0, 12).map((knot) => ({ ...knot, rx: knot.rx + 2, ry: knot.ry + 1.8 }))))
   add('lymphoid', mirrored(ellipsoid([16, -36, -50], [5, 7, 12])), { structure: 'Tonsils' })
-  const posteriorSpace = column([
-    { z: -98, x: 0, y: -28, rx: 15, ry: 4 },
-    { z: -125, x: 0, y: -30, rx: 13, ry: 4 },
-    { z: -140, x: 1, y: -27, rx: 9, ry: 4.5 },
-    { z: -165, x: 3, y: -19, rx: 8, ry: 4.8 }, // left of the trachea
-    { z: -235, x: 7, y: 6, rx: 8, ry: 5 },
+  const hypopharynx = column([
+    { z: -98, x: 0, y: -24, rx: 15, ry: 4 },
+    { z: -125, x: 0, y: -22, rx: 13, ry: 4 },
+    { z: -140, x: 1, y: -18.5, rx: 9.5, ry: 4.5 },
+    { z: -150, x: 2, y: -13.5, rx: 8.5, ry: 5 },
   ])
-  add('muscle', posteriorSpace, { structure: 'Esophagus' })
-  add('mucosa', grown(posteriorSpace, -2.4), { structure: 'Esophagus' })
+  add('muscle', hypopharynx)
+  add('mucosa', grown(hypopharynx, -2.4))
+  // From the lower edge of the cricoid on, to the left of the trachea and against the spine.
+  const oesophagus = column(
+    [
+      { z: -146, x: 1.5, y: -15.5, rx: 8.5, ry: 5 },
+      { z: -157, x: 3.5, y: -10.5, rx: 8.5, ry: 5.2 },
+      { z: -177, x: 6, y: -3.5, rx: 8.5, ry: 5.4 },
+      { z: -200, x: 7, y: 2, rx: 8.5, ry: 5.4 },
+      { z: -235, x: 7, y: 14, rx: 8.5, ry: 5.4 },
+    ].map((knot) => ({ ...knot, rx: knot.rx * width, ry: knot.ry * width })),
+  )
+  add('muscle', oesophagus, { structure: 'Esophagus' })
+  add('mucosa', grown(oesophagus, -2.4), { structure: 'Esophagus' })
 }
 
 export function addCartilages(add: Add): void {
   const hyoid = arch([
-    [0, -66, -97, 2.6, 4],
-    [10, -63, -97, 2.4, 3.6],
-    [18, -52, -96, 2, 2.6],
-    [22, -38, -93, 1.8, 2],
+    [0, -64, -97, 2.6, 4],
+    [10, -61, -97, 2.4, 3.6],
+    [18, -49.5, -96, 2, 2.6],
+    [22, -35, -93, 1.8, 2],
   ])
   add('cortical', hyoid, { structure: 'Hyoid' })
   add('trabecular', grown(hyoid, -1.5), { structure: 'Hyoid' })
   const thyroidCartilage = arch([
-    [0, -66, -120, 1.7, 9],
-    [8, -58, -118, 1.7, 12],
-    [15, -46, -117, 1.7, 13],
-    [19, -33, -117, 1.7, 15],
+    [0, -61, -120, 1.7, 9],
+    [8, -53, -118, 1.7, 12],
+    [15, -41, -117, 1.7, 13],
+    [19, -28, -117, 1.7, 15],
   ])
   add(
     'muscle',
     column([
-      { z: -104, x: 0, y: -44, rx: 12, ry: 13 },
-      { z: -118, x: 0, y: -45, rx: 13, ry: 16 },
-      { z: -130, x: 0, y: -44, rx: 11, ry: 14 },
+      { z: -104, x: 0, y: -39.5, rx: 12, ry: 13 },
+      { z: -118, x: 0, y: -40, rx: 13, ry: 16 },
+      { z: -130, x: 0, y: -39, rx: 11, ry: 14 },
     ]),
     { structure: 'Larynx' },
   )
-  add('fat', mirrored(ellipsoid([8, -50, -106], [3, 7, 8])), { structure: 'Larynx' })
+  add('fat', mirrored(ellipsoid([8, -45, -106], [3, 7, 8])), { structure: 'Larynx' })
   add('cartilage', thyroidCartilage, { structure: 'Larynx' })
   const ring = (rx: number, ry: number) =>
     column([
-      { z: -132, x: 0, y: -42, rx, ry },
-      { z: -146, x: 0, y: -40, rx, ry },
+      { z: -132, x: 0, y: -37, rx, ry },
+      { z: -146, x: 0, y: -35, rx, ry },
     ])
   add('cartilage', ring(11.5, 13), { structure: 'Larynx' })
-  add('cartilage', mirrored(ellipsoid([5, -33, -124], [3, 3, 6])), { structure: 'Larynx' })
+  add('cartilage', mirrored(ellipsoid([5, -28, -124], [3, 3, 6])), { structure: 'Larynx' })
   const epiglottis = tube([
-    [0, -50, -108, 2],
-    [0, -46, -94, 2],
+    [0, -46, -108, 2],
+    [0, -44, -94, 2],
     [0, -41, -84, 1.6],
   ])
   add('cartilage', {
@@ -175,8 +186,8 @@ export function addCartilages(add: Add): void {
 }
 
 export function addThyroid(add: Add, traits: Traits): void {
-  const lobe = ellipsoid([18, -32, -158], [8.5, 10, 22], { yaw: 20 })
-  const isthmus = ellipsoid([0, -47, -162], [16, 3, 7])
+  const lobe = ellipsoid([18, -28, -158], [8.5, 10, 22], { yaw: 20 })
+  const isthmus = ellipsoid([0, -43, -162], [16, 3, 7])
   const around = union([mirrored(lobe), isthmus], 5)
   const trachea = column(AIRWAY.slice(12).map((knot) => ({ ...knot, rx: knot.rx + 2.2, ry: knot.ry + 2.2 })))
   add('thyroid', difference(roughened(around, traits.fine, 0.8), trachea), { structure: 'Thyroid', depthMm: 5 })
@@ -184,6 +195,6 @@ export function addThyroid(add: Add, traits: Traits): void {
 
 export function addAirway(add: Add): void {
   const vallecula = mirrored(ellipsoid([7, -48, -88], [5, 3, 6]))
-  const piriform = mirrored(ellipsoid([15, -34, -108], [2.6, 6, 10]))
+  const piriform = mirrored(ellipsoid([15, -29.5, -108], [2.6, 6, 10]))
   add('air', union([column(AIRWAY), vallecula, piriform], 1.5), { structure: 'Airway' })
 }
