@@ -61,14 +61,14 @@ const STEPS: Record<Network, (batch: number) => () => unknown> = {
     return () => pix2pixStep(state, options, ct, mr, { generator: random })
   },
   best(batch) {
-    const table = { ct: [-1, -0.5, 0, 1], mr: [-1, 0.2, 0.4, -0.2] }
-    const options = { ...RESIDUAL_DEFAULTS, inChannels: 3, table }
+    const tables = [{ ct: [-1, -0.5, 0, 1], mr: [-1, 0.2, 0.4, -0.2] }]
+    const options = { ...RESIDUAL_DEFAULTS, inChannels: 3, tables }
     const state = initResidualTraining(options, { lr: 1e-3, emaDecay: 0.999 }, random, device)
     const images = { ct: image(batch, 3), mr: image(batch), weight: ones([batch, 1, SIDE, SIDE], { device }) }
     return () => residualStep(state, options, images)
   },
   refiner(batch) {
-    const options = { ...REFINER_DEFAULTS, conditionChannels: 4 }
+    const options = { ...REFINER_DEFAULTS, targets: 1, conditionChannels: 4 }
     const state = initRefinerTraining(options, { lr: 1e-3, emaDecay: 0.999 }, random, device)
     const weight = ones([batch, 1, SIDE, SIDE], { device })
     const images = { ct: image(batch, 3), stage1: image(batch), mr: image(batch), weight }

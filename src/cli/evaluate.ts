@@ -5,8 +5,8 @@ import { LarmorError } from '../errors.ts'
 import { cohortCases, defaultRange, evaluateCases, huTableBaseline, jsonSafe, pairCase } from '../evaluation/index.ts'
 import type { CohortOptions, Evaluation, EvaluationCase, PredictionFolder, RangeChoice } from '../evaluation/index.ts'
 import { refuseFilled, version } from '../files.ts'
-import { readPlan, splitOf } from '../plan/index.ts'
-import type { Plan } from '../plan/index.ts'
+import { readPlan, rolesOf, splitOf, targetsOf } from '../plan/index.ts'
+import type { Plan, Target } from '../plan/index.ts'
 import { findChromium, meanMetrics, printPdf, summaryText, writeReaderStudy, writeReport } from '../report/index.ts'
 import { command } from './command.ts'
 import type { Context, Outcome } from './command.ts'
@@ -113,9 +113,10 @@ async function scoreCohort(cohort: string, given: Options, context: Context): Pr
   if (output === undefined) throw wrong('no --output', '--output <dir> for the report')
   if (given.range && planFile) throw wrong('--range and --plan', '--plan alone: it has a mapping of its own')
   const plan = planFile === undefined ? undefined : await readPlan(planFile)
-  const range = plan ? plan.mr : rangeOf(given)
+  const target = plan && targetOf(plan, role)
+  const range = target ? target.mr : rangeOf(given)
   const folders = [...prediction, ...contrastFolders(contrast, prediction)]
-  const known = plan ? knownFrom(plan) : {}
+  const known = plan && target ? knownFrom(plan, target) : {}
   const { seed } = context
   const cases = await cohortCases(cohort, folders, { seed, range, role, resample, testScale: testRange, ...known })
   if (given.readerStudy === true) return readerStudy(cases, range, output, context)
@@ -150,9 +151,22 @@ function rangeOf({ range, testRange }: Options): RangeChoice {
   return range ? { kind: 'as-is', ...range } : defaultRange
 }
 
+/** What the plan says of the sequence that is scored. @throws usage.wrong  it is not one that the plan is about */
+function targetOf(plan: Plan, role: string | undefined): Target {
+  const [first, ...further] = targetsOf(plan)
+  const found =
+    role === undefined && further.length === 0 ? first : targetsOf(plan).find(({ target }) => target === role)
+  if (found) return found
+  const planned = rolesOf(plan).join(', ')
+  throw wrong(
+    role === undefined ? `--plan of ${planned} without --role` : `--role ${role} and a plan of ${planned}`,
+    `--role, one of ${planned}`,
+  )
+}
+
 /** The baseline that the plan's table makes, which patients a model trained by this plan has seen. */
-function knownFrom(plan: Plan): Pick<CohortOptions, 'baselines' | 'splitOf'> {
-  const { huToMr, ct, split } = plan
+function knownFrom(plan: Plan, { huToMr }: Target): Pick<CohortOptions, 'baselines' | 'splitOf'> {
+  const { ct, split } = plan
   const partOf = (id: string): string =>
     split.by === 'slice' && split.train.includes(id)
       ? 'half of its slices trained'

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { openStore, previewImages } from '../dataset/index.ts'
 import { writeFileAtomic } from '../files.ts'
+import { rolesOf } from '../plan/index.ts'
 import { contactSheet, ctWindowHu, greyPixels } from '../report/index.ts'
 
 const SLICES = 4
@@ -12,17 +13,18 @@ export async function writePreview(storeDir: string, seed: number): Promise<stri
   try {
     const { slices, size, rows } = previewImages(store, SLICES, seed)
     const [width, height] = size
+    const roles = rolesOf(store.plan)
     const page = contactSheet({
       title: 'Training slices and their augmentation',
       lead:
-        `${slices.length} training slices of ${store.plan.target}, CT beside MR, in the soft-tissue window (${ctWindowHu.low} to ${ctWindowHu.high} HU). ` +
+        `${slices.length} training slices of ${roles.join(' and ')}, CT beside MR, in the soft-tissue window (${ctWindowHu.low} to ${ctWindowHu.high} HU). ` +
         'Each row switches one augmentation on, as strong as its name says; CT and MR must move together, and what only a CT shows must leave the MR as it is.',
-      columns: slices.flatMap(({ patient, k }) => [`${patient}, slice ${k}: CT`, 'MR']),
+      columns: slices.flatMap(({ patient, k }) => [`${patient}, slice ${k}: CT`, ...roles]),
       rows: rows.map(({ label, images }) => ({
         label,
-        pictures: images.flatMap(({ ct, mr }) => [
+        pictures: images.flatMap(({ ct, mrs }) => [
           { width, height, pixels: greyPixels(ct, ctWindowHu.low, ctWindowHu.high) },
-          { width, height, pixels: greyPixels(mr, -1, 1) },
+          ...mrs.map((mr) => ({ width, height, pixels: greyPixels(mr, -1, 1) })),
         ]),
       })),
       footer: `Store ${store.manifest.planSha256.slice(0, 12)}, seed ${seed}. Switch one on for a run with larmor train … --set name=value.`,

@@ -14,7 +14,10 @@ export const planCommand = command({
   arguments: [['<cohort>', 'a cohort whose MR is registered (larmor register)']],
   flags: [
     ['--output <store>', 'folder of plan.json and the slices'],
-    ['--target <role>', 'the MR sequence to learn, for instance mr_t2; needed where patients have several'],
+    [
+      '--target <role>',
+      'the MR sequence to learn, for instance mr_t2; needed where patients have several; mr_t1,mr_t2 learns both in one network',
+    ],
     ['--validation <n>', 'patients that choose checkpoints (default: one in fifteen, at least one)'],
     ['--test <n>', 'patients that are never trained on (default: one in six)'],
     ['--test-list <file>', 'exactly these patients test: a text file with an id a line, in place of --test'],
@@ -36,7 +39,11 @@ export const planCommand = command({
   options: z.strictObject({
     cohort: z.string(),
     output: z.string(),
-    target: z.string().optional(),
+    target: z
+      .string()
+      .regex(/^[^,]+(,[^,]+)*$/, 'a sequence, or several between commas: mr_t1,mr_t2')
+      .transform((text) => text.split(','))
+      .optional(),
     validation: count.min(1).optional(),
     test: count.min(0).optional(),
     testList: z.string().optional(),
@@ -54,16 +61,17 @@ export const planCommand = command({
   }),
 
   async run(
-    { cohort, output, plan: edited, preview, testList: list, splitSlices: trainSlices, spacing: spacingMm, ...wishes },
-    context,
+    { cohort, output, plan: edited, preview, testList: list, spacing: spacingMm, ...wishes },
+    { seed, report, signal },
   ) {
-    const { seed, report, signal } = context
+    const { splitSlices: trainSlices, target: targets } = wishes
     const testList = list === undefined ? undefined : await readTestList(list)
     const plan = edited
       ? await readPlan(edited)
       : await makePlan(cohort, {
           ...wishes,
           testList,
+          targets,
           trainSlices,
           spacingMm,
           seed,

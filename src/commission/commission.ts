@@ -10,7 +10,7 @@ import { cohortCases, defaultRange, evaluateCases, type PatientScores } from '..
 import { exists, readJson, sha256, sha256OfFile, version, writeFileAtomic, writeJson } from '../files.ts'
 import { readNifti } from '../formats/index.ts'
 import type { Report } from '../progress.ts'
-import { synthesizeCases, type Cases, type Model } from '../synthesis/index.ts'
+import { synthesizeCases, targetsOf, type Cases, type Model } from '../synthesis/index.ts'
 import { againstCard, changesSince, standsOut } from './compare.ts'
 import { commissionPage } from './page.ts'
 import { Commission, type CommissionPatient } from './record.ts'
@@ -23,6 +23,7 @@ const METRICS = ['ms_ssim_2d', 'mae'] as const
 
 /**
  * Writes `<outputDir>/commission.json` and `.html`; the images and a copy of the record lie in a folder of this run.
+ * @throws input.unsupported  a model of several sequences
  * @throws cohort.noPatient   no patient with a CT
  * @throws json.refused       an earlier record there that cannot be read
  * @throws interrupted: the record of before stays as it was
@@ -34,6 +35,7 @@ export async function commission(
   options: CommissionOptions,
 ): Promise<Commission> {
   const { seed, report, signal } = options
+  requireOneSequence(model)
   const before = (await exists(join(outputDir, RECORD))) ? await readJson(join(outputDir, RECORD), Commission) : null
   const patients = (await openCohort(cohortDir)).patients.filter(
     ({ excluded, images }) => !excluded && images.some(({ role }) => role === 'ct'),
@@ -179,6 +181,19 @@ async function differences(
     found.push(Number.isNaN(percent) ? undefined : percent)
   }
   return found
+}
+
+function requireOneSequence({ card }: Model): void {
+  const targets = targetsOf(card)
+  if (targets.length === 1) return
+  throw new LarmorError({
+    kind: 'input.unsupported',
+    message: 'An acceptance record is of a model of one sequence.',
+    where: `Model ${card.name}`,
+    found: targets.join(' and '),
+    expected: 'one sequence',
+    fix: 'Score each sequence with larmor synthesize and larmor evaluate --role <sequence>; or export a model of one.',
+  })
 }
 
 function noPatients(where: string): LarmorError {

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { withLock } from '../cohort/index.ts'
 import { LarmorError } from '../errors.ts'
 import { asDiskFault, exists, sha256OfFile, writeJson } from '../files.ts'
-import { ctRoleOf, planSha256, readPlan, sourceHashes, writePlan, type Plan } from '../plan/index.ts'
+import { ctRoleOf, planSha256, readPlan, rolesOf, sourceHashes, writePlan, type Plan } from '../plan/index.ts'
 import type { Report } from '../progress.ts'
 import { readSafetensors, tensor, writeSafetensors, type Tensor } from '../tensor/index.ts'
 import { MANIFEST, patientFile, PLAN, type Manifest, type StoredFile } from './manifest.ts'
@@ -85,8 +85,8 @@ function anotherPlan(storeDir: string): LarmorError {
 
 /** What a patient's file must have been made from, as its header says it. */
 async function sourcesOf(cohortDir: string, plan: Plan, id: string): Promise<Record<string, string>> {
-  const sources = await sourceHashes({ cohortDir, id, target: plan.target, ctRole: ctRoleOf(plan, id) })
-  return { schema: 'larmor/slices@1', patient: id, plan: planSha256(plan), ...sources }
+  const { ct, mrs, valid } = await sourceHashes({ cohortDir, id, ctRole: ctRoleOf(plan, id) }, rolesOf(plan))
+  return { schema: 'larmor/slices@1', patient: id, plan: planSha256(plan), ct, mr: mrs.join(' '), valid }
 }
 
 const WORK: Work<CutTask, PatientSlices> = {
@@ -114,7 +114,7 @@ function writeSlices(path: string, slices: PatientSlices, made: Record<string, s
   const { shape, usable, positionsMm } = slices
   const tensors: Record<string, Tensor> = {
     ct: tensor(slices.ct, shape, 'int16'),
-    mr: tensor(slices.mr, shape, 'int16'),
+    mr: tensor(slices.mr, [slices.mr.length / (shape[1] * shape[2]), shape[1], shape[2]], 'int16'),
     body: tensor(slices.body, shape, 'uint8'),
     mask: tensor(slices.mask, shape, 'uint8'),
     usable: tensor(usable, [shape[0]], 'uint8'),

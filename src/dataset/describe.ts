@@ -1,5 +1,5 @@
 /** A finished store in words and as data. */
-import type { Plan } from '../plan/index.ts'
+import { mrOf, rolesOf, type Plan } from '../plan/index.ts'
 import type { Manifest } from './manifest.ts'
 
 /** Below this a person should know who counts less. */
@@ -18,13 +18,17 @@ export function describeStore(
   for (const patient of patients)
     for (const [reason, count] of Object.entries(patient.unusable)) unusable[reason] = (unusable[reason] ?? 0) + count
   const { split, sliceSize, spacingMm, target, leftOut, fingerprint } = plan
-  const doubtful = fingerprint.patients.filter(({ weight }) => weight < DOUBTFUL)
+  const roles = rolesOf(plan)
+  const found = fingerprint.patients.flatMap((patient) =>
+    mrOf(patient).map((mr, n) => ({ ...mr, what: roles.length === 1 ? patient.id : `${patient.id}, ${roles[n]}` })),
+  )
+  const doubtful = found.filter(({ weight }) => weight < DOUBTFUL)
   const metal =
     plan.usable.metalCm2 === undefined ? fingerprint.patients.reduce((sum, { metalSlices }) => sum + metalSlices, 0) : 0
-  const unlike = fingerprint.patients.filter(({ mrBodyDice }) => mrBodyDice < UNLIKE)
+  const unlike = found.filter(({ mrBodyDice }) => mrBodyDice < UNLIKE)
   const withAgent = fingerprint.patients.filter(({ ctRole }) => ctRole === 'ct_contrast').map(({ id }) => id)
   const lines = [
-    `${patients.length} patients, ${usable} usable slices of ${slices} (${sliceSize.join(' × ')} pixels of ${spacingMm[0]} mm), target ${target}.`,
+    `${patients.length} patients, ${usable} usable slices of ${slices} (${sliceSize.join(' × ')} pixels of ${spacingMm[0]} mm), target ${roles.join(' and ')}.`,
     ...Object.entries(unusable).map(([reason, count]) => `  not used: ${count} slices with ${reason}`),
     split.by === 'slice'
       ? `Split by ${split.trainSlices} slices. ${split.warning}`
@@ -35,10 +39,10 @@ export function describeStore(
       : []),
     ...withAgent.map((id) => `  ${id}: trained on its CT with contrast agent, which the MR is registered to`),
     ...unlike.map(
-      ({ id, mrBodyDice }) =>
-        `  look at ${id}: the CT's body and what the MR shows agree by a Dice of only ${mrBodyDice}`,
+      ({ what, mrBodyDice }) =>
+        `  look at ${what}: the CT's body and what the MR shows agree by a Dice of only ${mrBodyDice}`,
     ),
-    ...doubtful.map(({ id, weight }) => `  counts ${weight} in training: ${id}, by its registration`),
+    ...doubtful.map(({ what, weight }) => `  counts ${weight} in training: ${what}, by its registration`),
     ...leftOut.map(({ id, reason }) => `  left out: ${id}: ${reason}`),
     `Store: ${dir}`,
   ]
@@ -55,7 +59,7 @@ export function describeStore(
     batch: plan.batch,
     memory: plan.memory ?? null,
   }
-  return { json: { ...json, target, leftOut }, text: lines.join('\n') }
+  return { json: { ...json, target, targets: roles, leftOut }, text: lines.join('\n') }
 }
 
 function batchLine({ batch, memory }: Plan): string {

@@ -3,15 +3,22 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LarmorError } from '../errors.ts'
 import { exists, readJson, sha256OfFile } from '../files.ts'
-import { planSha256, readPlan, splitOf, type Plan, type SplitName } from '../plan/index.ts'
-import { clone, readSafetensors, scope, to, type Tensor } from '../tensor/index.ts'
+import { planSha256, readPlan, splitOf, weightsOf, type Plan, type SplitName } from '../plan/index.ts'
+import { clone, readSafetensors, reshape, scope, to, type Tensor } from '../tensor/index.ts'
 import { MANIFEST, ManifestSchema, PLAN, type Manifest, type StoredFile } from './manifest.ts'
 
 /**
- * One patient's slices, all [slices, h, w]: `ct` int16 HU, `mr` int16, `body` and `mask` uint8 (see slices.ts); and how much
- * they count in training, from the plan.
+ * One patient's slices: `ct` int16 HU, `body` and `mask` uint8 [slices, h, w], `mr` int16 [slices, targets, h, w] (see
+ * slices.ts); and how much each target counts in training, from the plan.
  */
-export type StoredPatient = { ct: Tensor; mr: Tensor; body: Tensor; mask: Tensor; usable: Uint8Array; weight: number }
+export type StoredPatient = {
+  ct: Tensor
+  mr: Tensor
+  body: Tensor
+  mask: Tensor
+  usable: Uint8Array
+  weights: readonly number[]
+}
 
 /** Closed by whoever opened it. */
 export type Store = {
@@ -43,8 +50,7 @@ export async function openStore(dir: string, device = 'cpu'): Promise<Store> {
 
   const patients = new Map<string, StoredPatient>()
   for (const { id, file } of manifest.patients) {
-    const weight = plan.fingerprint.patients.find((patient) => patient.id === id)?.weight ?? 1
-    const mapped = mapPatient(join(dir, file), weight)
+    const mapped = mapPatient(join(dir, file), weightsOf(plan, id))
     patients.set(id, fitsOn(device, plan, manifest) ? movedTo(mapped, device) : mapped)
   }
   const close = (): void => {
@@ -71,7 +77,7 @@ async function checkFile(dir: string, { file, bytes, sha256 }: StoredFile): Prom
   if (found !== sha256) throw damaged(path, `content with hash ${found.slice(0, 12)}`, `hash ${sha256.slice(0, 12)}`)
 }
 
-function mapPatient(path: string, weight: number): StoredPatient {
+function mapPatient(path: string, weights: readonly number[]): StoredPatient {
   const { tensors } = readSafetensors(path)
   const take = (name: string): Tensor => {
     const found = tensors.get(name)
@@ -81,7 +87,13 @@ function mapPatient(path: string, weight: number): StoredPatient {
   const usable = take('usable').values('uint8')
   take('usable').dispose()
   take('positionsMm').dispose()
-  return { ct: take('ct'), mr: take('mr'), body: take('body'), mask: take('mask'), usable, weight }
+  const [ct, flat] = [take('ct'), take('mr')]
+  const [slices, h, w] = ct.shape as [number, number, number]
+  if (flat.shape[0] !== slices * weights.length)
+    throw damaged(path, `${flat.shape[0]} slices of MR`, `${slices} of each of ${weights.length} targets`)
+  const mr = reshape(flat, [slices, weights.length, h, w])
+  flat.dispose()
+  return { ct, mr, body: take('body'), mask: take('mask'), usable, weights }
 }
 
 /** Half of the device is for a step (see plan/batch-choice.ts): the other half may hold the slices, if it holds all of them. */

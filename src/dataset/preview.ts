@@ -4,8 +4,8 @@ import { unmapCt } from '../volume/index.ts'
 import { augmentedBatch, noAugmentation, type Augmentation } from './augment.ts'
 import { slicesOf, type SliceRef, type Store } from './open-store.ts'
 
-/** `ct` in HU (clipped to the plan's window) and `mr` in [−1, 1], both [h, w]. */
-export type PreviewImage = { readonly ct: Float32Array; readonly mr: Float32Array }
+/** `ct` in HU (clipped to the plan's window) and the `mrs` of the plan's targets in [−1, 1], all [h, w]. */
+export type PreviewImage = { readonly ct: Float32Array; readonly mrs: readonly Float32Array[] }
 export type PreviewRow = { readonly label: string; readonly images: readonly PreviewImage[] }
 export type Preview = {
   readonly slices: readonly SliceRef[]
@@ -59,6 +59,7 @@ function imageOf(store: Store, ref: SliceRef, how: Augmentation, seed: number, p
   return scope(() => {
     const batch = augmentedBatch(store, [ref], how, { seed, position })
     const middle = narrow(batch.ct, 1, store.plan.neighbours, 1).values('float32')
-    return { ct: unmapCt(middle, store.plan.ct), mr: batch.mr.values('float32') }
+    const mrs = Array.from({ length: batch.mr.shape[1]! }, (_, n) => narrow(batch.mr, 1, n, 1).values('float32'))
+    return { ct: unmapCt(middle, store.plan.ct), mrs }
   })
 }

@@ -1,5 +1,5 @@
 /** The model card, from what the runs and their plan say: no patient's id, only how many and within which extremes. */
-import { planSha256, type Plan } from '../plan/index.ts'
+import { mrOf, planSha256, rolesOf, type Plan } from '../plan/index.ts'
 import { INTENDED_USE, type CtFingerprint, type ModelCard } from '../synthesis/index.ts'
 import type { OnValidation } from './on-validation.ts'
 import type { OpenRun, Predictor } from '../training/index.ts'
@@ -46,7 +46,14 @@ export function cardOf(
     licence: LICENCE,
     ...described,
     ct: plan.ct,
-    mr: { target: plan.target, mapping: plan.mr, nominal: NOMINAL },
+    mr: {
+      target: plan.target,
+      mapping: plan.mr,
+      ...(plan.furtherTargets
+        ? { further: plan.furtherTargets.map(({ target, mr }) => ({ target, mapping: mr })) }
+        : {}),
+      nominal: NOMINAL,
+    },
     training: {
       patients: {
         train: plan.split.train.length,
@@ -89,12 +96,14 @@ const DEFINITIONS = {
 function metricsOf(source: Source, plan: Plan): ModelCard['metrics'] {
   const { score } = source.predictor.state
   if (score === null) return []
+  const { length } = rolesOf(plan)
+  const ofSeveral = length > 1 ? `, mean over ${length} sequences` : ''
   const bySlice = plan.split.by === 'slice' ? '; slices of the training patients, so no evidence for new ones' : ''
   return Object.entries(outputsOf(source)).map(([output, value]) => ({
     name: score.by,
     definition: DEFINITIONS[score.by],
     output,
-    measuredOn: `validation slices of ${plan.split.validation.length} patients, mean over patients${bySlice}`,
+    measuredOn: `validation slices of ${plan.split.validation.length} patients, mean over patients${ofSeveral}${bySlice}`,
     value,
   }))
 }
@@ -122,7 +131,7 @@ function extremesOf({ fingerprint, split }: Plan): ModelCard['fingerprint'] {
     slices: extremes(patients.map(({ size }) => [size[2]])),
     bodyExtentMm: extremes(patients.map(({ bodyExtentMm }) => bodyExtentMm)),
     bodyHu: extremes(patients.map(({ bodyHu }) => bodyHu)),
-    mrScale: extremes(patients.map(({ mrScale }) => [mrScale.low, mrScale.high])),
+    mrScale: extremes(patients.map((patient) => mrOf(patient).flatMap(({ mrScale }) => [mrScale.low, mrScale.high]))),
   }
 }
 

@@ -8,7 +8,7 @@ import { setImmediate } from 'node:timers/promises'
 import { openStore, readBatch, slicesOf, type Store } from '../dataset/index.ts'
 import { LarmorError, throwIfAborted } from '../errors.ts'
 import { sha256OfFile, version, writeChunksAtomic, writeFileAtomic, writeJson } from '../files.ts'
-import { planSha256 } from '../plan/index.ts'
+import { planSha256, targetsOf } from '../plan/index.ts'
 import type { Report } from '../progress.ts'
 import {
   INTENDED_USE,
@@ -121,10 +121,13 @@ async function compared(
   const { plan, config } = stage1.run
   const { sliceSize: size, spacingMm } = plan
   const channels = 2 * plan.neighbours + 1
+  const targets = targetsOf(plan).length
   // Powers of two, so the larger one is a multiple of both.
   const multiple = Math.max(...[stage1, refiner].flatMap((each) => (each ? [multipleOf(each.run.config, plan)] : [])))
   const ofStage1 = await stage1Random(first.twins, channels, size, multiple)
-  const ofRefiner = second ? await refinerRandom(second.twins, channels, size, multiple, second.sampler) : 0
+  const ofRefiner = second
+    ? await refinerRandom(second.twins, { channels, targets }, size, multiple, second.sampler)
+    : 0
   const { slices, gate } = await fromStore(storeDir, planSha256(plan), signal)
   const real = await onRealSlices(first.twins, second, slices, size)
   const differences = { ...real, 'stage1, random': ofStage1, 'refiner, random': ofRefiner }

@@ -2,12 +2,13 @@
  * The networks of a package as two programs compute them: traced to ONNX, and in libtorch behind the same door that
  * ONNX Runtime's stand behind, so that every line of synthesis can run with either.
  *
- * stage1.onnx   ct [N, C, height, width] → mr [N, 1, height, width], both in [−1, 1]
- * refiner.onnx  scaled [N, 1, height, width], noise_level [N], condition [N, C + 1, height, width] → raw [N, 1, height, width]
+ * T sequences are T channels, in the order of the card's `mr`.
+ * stage1.onnx   ct [N, C, height, width] → mr [N, T, height, width], both in [−1, 1]
+ * refiner.onnx  scaled [N, T, height, width], noise_level [N], condition [N, C + T, height, width] → raw [N, T, height, width]
  */
 import { generate, refine, residual } from '../models/index.ts'
 import type { Params } from '../nn/index.ts'
-import type { Plan } from '../plan/index.ts'
+import { targetsOf, type Plan } from '../plan/index.ts'
 import type { Array4, Network } from '../synthesis/index.ts'
 import { noGrad, scope, tensor, zeros, type Tensor } from '../tensor/index.ts'
 import {
@@ -35,7 +36,11 @@ const image = (name: string, channels: number): Port => ({ name, shape: ['N', ch
 
 /** Stage 1 as validation measured it: no dropout, batch norm by its running statistics. */
 export function stage1Network(config: UnetConfig | ResidualConfig, plan: Plan, params: Params): Exported {
-  const ports = { inputs: [image('ct', 2 * plan.neighbours + 1)], output: image('mr', 1), params }
+  const ports = {
+    inputs: [image('ct', 2 * plan.neighbours + 1)],
+    output: image('mr', targetsOf(plan).length),
+    params,
+  }
   if (config.generator === 'residual') {
     const options = residualOptions(config, plan)
     return { ...ports, normalisation: GROUP_NORM, forward: (ct) => residual(params, options, ct) }
@@ -49,8 +54,12 @@ export function stage1Network(config: UnetConfig | ResidualConfig, plan: Plan, p
 export function refinerNetwork(config: RefinerConfig, plan: Plan, params: Params): Exported {
   const options = refinerOptions(config, plan)
   return {
-    inputs: [image('scaled', 1), { name: 'noise_level', shape: ['N'] }, image('condition', options.conditionChannels)],
-    output: image('raw', 1),
+    inputs: [
+      image('scaled', options.targets),
+      { name: 'noise_level', shape: ['N'] },
+      image('condition', options.conditionChannels),
+    ],
+    output: image('raw', options.targets),
     params,
     normalisation: GROUP_NORM,
     forward: (scaled, noiseLevel, condition) => refine(params, options, scaled, noiseLevel, condition),

@@ -4,8 +4,10 @@
  */
 import { openStore, readBatch, slicesOf, type SliceRef, type Store } from '../dataset/index.ts'
 import { addJumps, bootstrapInterval, mae, msSsim2d, noJumps, sliceConsistencyOf } from '../evaluation/index.ts'
+import { rolesOf } from '../plan/index.ts'
 import type { Report } from '../progress.ts'
 import {
+  asStack,
   denoiserOf,
   frameOf,
   noiseField,
@@ -40,9 +42,10 @@ export type OnValidation = {
 const SLICES = 24
 export const SAMPLES = 4
 
-/** One slice, everything in [−1, 1]; `samples` of the refiner, or the one output of stage 1. */
+/** One target of one slice, everything in [−1, 1]; `samples` of the refiner, or the one output of stage 1. */
 type Made = {
   ref: SliceRef
+  target: string
   mr: Float32Array
   ct: Float32Array
   mask: Uint8Array
@@ -58,19 +61,32 @@ export async function onValidation(storeDir: string, graphs: Graphs, report: Rep
     const made: Made[] = []
     for (const [n, ref] of refs.entries()) {
       report({ at: 'progress', task: 'validation slices', done: n, of: refs.length, unit: 'slices' })
-      made.push(await madeOf(store, ref, graphs))
+      made.push(...(await madeOf(store, ref, graphs)))
     }
     report({ at: 'progress', task: 'validation slices', done: refs.length, of: refs.length, unit: 'slices' })
     const patients = [...new Set(refs.map(({ patient }) => patient))]
     const [width, height] = store.plan.sliceSize
-    const small = (image: ArrayLike<number>): Float32Array => coarse(image, width, height)
+    const roles = rolesOf(store.plan)
+    const small = (images: readonly ArrayLike<number>[]): Float32Array =>
+      Float32Array.from(images.flatMap((image) => [...coarse(image, width, height)]))
+    const bySlice = [...Map.groupBy(made, ({ ref }) => ref).values()]
     return {
       slices: refs.length,
       patients: patients.length,
-      metrics: metricsOf(made, patients, graphs, store),
+      metrics: roles.flatMap((role) =>
+        metricsOf(
+          made.filter(({ target }) => target === role),
+          patients,
+          graphs,
+          store,
+        ),
+      ),
       calibration: graphs.refiner && calibrationOf(made, patients),
       memorisation: memorisation(
-        made.map(({ output, mr }) => ({ output: small(output), real: small(mr) })),
+        bySlice.map((targets) => ({
+          output: small(targets.map(({ output }) => output)),
+          real: small(targets.map(({ mr }) => mr)),
+        })),
         trainingSlices(store, small),
       ),
       realSliceChange: realSliceChange(store),
@@ -93,35 +109,51 @@ function spread(store: Store): SliceRef[] {
   })
 }
 
-function read(store: Store, ref: SliceRef): Pick<Made, 'mr' | 'mask'> & { channels: Float32Array[] } {
+/** `channels` of the CT, `mrs` of the targets. */
+type Read = Pick<Made, 'mask'> & { channels: Float32Array[]; mrs: Float32Array[] }
+
+function read(store: Store, ref: SliceRef): Read {
   const { ct, mr, mask } = scope(() => {
     const batch = readBatch(store, [ref])
     return { ct: batch.ct.values('float32'), mr: batch.mr.values('float32'), mask: batch.mask.values('float32') }
   })
-  const plane = mr.length
-  const channels = Array.from({ length: ct.length / plane }, (_, c) => ct.slice(c * plane, (c + 1) * plane))
-  return { channels, mr: mr.slice(), mask: Uint8Array.from(mask) }
+  const plane = mask.length
+  const split = (all: Float32Array): Float32Array[] =>
+    Array.from({ length: all.length / plane }, (_, c) => all.slice(c * plane, (c + 1) * plane))
+  return { channels: split(ct), mrs: split(mr), mask: Uint8Array.from(mask) }
 }
 
-async function madeOf(store: Store, ref: SliceRef, { stage1, refiner }: Graphs): Promise<Made> {
-  const { channels, mr, mask } = read(store, ref)
+async function madeOf(store: Store, ref: SliceRef, { stage1, refiner }: Graphs): Promise<Made[]> {
+  const { channels, mrs, mask } = read(store, ref)
   const { sliceSize: size } = store.plan
   const frame = frameOf(size, size)
   const quiet = (): void => {}
   const base = await overSlices(stage1, { ct: [channels] }, {}, frame, quiet)
   const clip = (image: Float64Array): Float64Array => image.map((value) => Math.min(1, Math.max(-1, value)))
-  const kept = { ref, mr, mask, ct: channels[(channels.length - 1) / 2]! }
-  if (!refiner) return { ...kept, output: clip(base), samples: [] }
-  const denoise = denoiserOf(refiner.network, refiner.sigmaData, [[...channels, base]], frame, quiet)
-  const noise = (sample: number): Float64Array => noiseField(1, sample, size[0] * size[1], 1)(ref.k)
+  const made = (output: Float64Array, samples: Float64Array[]): Made[] => {
+    const ofTarget = (image: Float64Array, n: number): Float64Array => asStack(image, 1, frame)[0]![n]!
+    return rolesOf(store.plan).map((target, n) => ({
+      ref,
+      target,
+      mr: mrs[n]!,
+      mask,
+      ct: channels[(channels.length - 1) / 2]!,
+      output: ofTarget(output, n),
+      samples: samples.map((sample) => ofTarget(sample, n)),
+    }))
+  }
+  if (!refiner) return made(clip(base), [])
+  const condition = [[...channels, ...asStack(base, 1, frame)[0]!]]
+  const denoise = denoiserOf(refiner.network, refiner.sigmaData, condition, frame, quiet)
+  const noise = (sample: number): Float64Array => noiseField(1, sample, base.length, 1)(ref.k)
   const add = (residuals: Float64Array[]): Float64Array[] =>
     residuals.map((residual) => clip(residual.map((value, at) => base[at]! + value)))
   const samples = add(await sampleResiduals(denoise, noise, 'mean', SAMPLES, refiner.sampler))
   const mode = refiner.defaultMode
-  if (mode === 'single') return { ...kept, output: samples[0]!, samples }
-  if (mode === 'stage-1') return { ...kept, output: clip(base), samples }
+  if (mode === 'single') return made(samples[0]!, samples)
+  if (mode === 'stage-1') return made(clip(base), samples)
   const [oneStep] = add(await sampleResiduals(denoise, noise, 'one-step', 1, refiner.sampler))
-  return { ...kept, output: oneStep!, samples }
+  return made(oneStep!, samples)
 }
 
 function metricsOf(
@@ -150,6 +182,7 @@ function metricsOf(
         name,
         definition: `${name} of docs/metrics.md, inside body and MR field of view, of a range of 1`,
         output: refiner?.defaultMode ?? 'stage-1',
+        ...(rolesOf(plan).length > 1 ? { target: made[0]!.target } : {}),
         measuredOn: `the package’s own graphs on ${made.length} validation slices of ${patients.length} patients, mean over patients`,
         value: mean(means),
         interval95: { low, high, over, count: drawn.length },
@@ -188,14 +221,25 @@ function calibrationOf(made: readonly Made[], patients: readonly string[]): OnVa
   return { ...calibrate(spreads), samples: SAMPLES, heldOut }
 }
 
-function* trainingSlices(store: Store, small: (image: ArrayLike<number>) => Float32Array): Iterable<Float32Array> {
-  for (const ref of slicesOf(store, 'train')) yield small(read(store, ref).mr)
+function* trainingSlices(
+  store: Store,
+  small: (images: readonly ArrayLike<number>[]) => Float32Array,
+): Iterable<Float32Array> {
+  for (const ref of slicesOf(store, 'train')) yield small(read(store, ref).mrs)
 }
 
-/** How much real MRs change from slice to slice over how much their CTs do, both on [0, 1]. */
+/** How much real MRs of all targets change from slice to slice over how much their CTs do, both on [0, 1]. */
 function realSliceChange(store: Store): OnValidation['realSliceChange'] {
-  const ratios: number[] = []
-  for (const id of new Set([...store.plan.split.train, ...store.plan.split.validation])) {
+  const patients = [...new Set([...store.plan.split.train, ...store.plan.split.validation])]
+  const changes = patients.map((id) => sliceChanges(store, id)).filter((found) => found.length > 0)
+  const ratios = changes.flat()
+  if (ratios.length === 0) return undefined
+  return { low: Math.min(...ratios), high: Math.max(...ratios), mean: mean(ratios), patients: changes.length }
+}
+
+/** Of one patient, for each target that has neighbouring slices to compare. */
+function sliceChanges(store: Store, id: string): number[] {
+  return rolesOf(store.plan).flatMap((_, target) => {
     const usable = store.patients.get(id)!.usable
     let [jumps, below]: [
       typeof noJumps,
@@ -206,16 +250,14 @@ function realSliceChange(store: Store): OnValidation['realSliceChange'] {
         below = undefined
         continue
       }
-      const { channels, mr, mask } = read(store, { patient: id, k })
-      const slice = { reference: channels[(channels.length - 1) / 2]!, test: mr, mask }
+      const { channels, mrs, mask } = read(store, { patient: id, k })
+      const slice = { reference: channels[(channels.length - 1) / 2]!, test: mrs[target]!, mask }
       if (below) jumps = addJumps(jumps, below, slice)
       below = slice
     }
     const ratio = sliceConsistencyOf(jumps)
-    if (ratio !== null) ratios.push(ratio)
-  }
-  if (ratios.length === 0) return undefined
-  return { low: Math.min(...ratios), high: Math.max(...ratios), mean: mean(ratios), patients: ratios.length }
+    return ratio === null ? [] : [ratio]
+  })
 }
 
 function mean(values: readonly number[]): number {

@@ -5,6 +5,7 @@
 import { LarmorError } from '../errors.ts'
 import { stream } from '../random.ts'
 import {
+  asStack,
   denoiserOf,
   frameOf,
   overSlices,
@@ -43,7 +44,7 @@ export async function stage1Random(
 /** On random images at noise levels from the lowest to the highest of sampling. */
 export async function refinerRandom(
   twins: Twins,
-  channels: number,
+  { channels, targets }: { channels: number; targets: number },
   [width, height]: readonly [number, number],
   multipleOf: number,
   { sigmaMin, sigmaMax }: SamplerSettings,
@@ -57,9 +58,9 @@ export async function refinerRandom(
   for (const w of [width, width + multipleOf]) {
     const levels = Float32Array.of(Math.log(sigmaMin) / 4, Math.log(sigmaMax) / 4)
     const feeds = {
-      scaled: image(() => random.normal(), 1, w),
+      scaled: image(() => random.normal(), targets, w),
       noise_level: { values: levels, shape: [2] },
-      condition: image(() => random.between(-1, 1), channels + 1, w),
+      condition: image(() => random.between(-1, 1), channels + targets, w),
     }
     largest = Math.max(largest, await difference(twins, feeds))
   }
@@ -86,13 +87,14 @@ export async function onRealSlices(
   if (!refiner) return result
 
   const { twins, sigmaData, sampler } = refiner
-  const perSlice = size[0] * size[1]
   const random = stream(1, 'parity', 'sampled')
-  const noise = Float64Array.from({ length: slices.length * perSlice }, () => random.normal())
-  const conditionOn = (base: Float64Array): Stack =>
-    slices.map((channels, n) => [...channels, base.subarray(n * perSlice, (n + 1) * perSlice)])
+  const noise = Float64Array.from({ length: bases[0].length }, () => random.normal())
+  const conditionOn = (base: Float64Array): Stack => {
+    const made = asStack(base, slices.length, frame)
+    return slices.map((channels, n) => [...channels, ...made[n]!])
+  }
   const first = await both(twins, (network) => {
-    const scaled = slices.map((_, n) => [noise.subarray(n * perSlice, (n + 1) * perSlice)])
+    const scaled = asStack(noise, slices.length, frame)
     const level = { noise_level: Math.log(sampler.sigmaMax) / 4 }
     return overSlices(network, { scaled, condition: conditionOn(bases[0]) }, level, frame, quiet)
   })

@@ -8,6 +8,7 @@ import {
   SURFACES,
   type ModelCard,
 } from '../synthesis/index.ts'
+import { rolesOf } from '../plan/index.ts'
 import { scope } from '../tensor/index.ts'
 
 /** Enough for the worst of them to be no chance; each costs as much as reading all its slices. */
@@ -15,11 +16,11 @@ const PATIENTS = 8
 /** Of a patient's surface: a share of less is one of few places. */
 const LEAST_PLACES = 12 * LEAST_IN_PATCH
 
-/** On the slices that networks see: validation patients first, then as many of training as are still wanted. */
+/** Of all targets, on the slices that networks see: validation patients first, then as many of training as are still wanted. */
 export function realSurfaces(store: Store): NonNullable<ModelCard['realSurfaces']> {
   const { validation, train } = store.plan.split
   const ids = [...new Set([...validation, ...train])].slice(0, PATIENTS)
-  const figures = ids.map((id) => figuresOf(store, id))
+  const figures = ids.flatMap((id) => rolesOf(store.plan).map((_, target) => figuresOf(store, id, target)))
   const worst = (surface: (typeof SURFACES)[number]) => {
     const seen = figures
       .map((each) => each[surface])
@@ -35,7 +36,7 @@ export function realSurfaces(store: Store): NonNullable<ModelCard['realSurfaces'
   return { patients: ids.length, skin: worst('skin'), air: worst('air'), bone: worst('bone') }
 }
 
-function figuresOf(store: Store, id: string) {
+function figuresOf(store: Store, id: string, target: number) {
   const { sliceSize, spacingMm, ct: window, fingerprint } = store.plan
   const sliceMm = fingerprint.patients.find((patient) => patient.id === id)!.spacingMm[2]
   const sums = noSurfaces()
@@ -63,7 +64,7 @@ function figuresOf(store: Store, id: string) {
         .map((value) => window.lowHu + unit(value) * (window.highHu - window.lowHu)),
       body: Uint8Array.from(mask),
       // As synthesis leaves it: air outside the body.
-      mr: mr.subarray(0, plane).map((value, at) => (mask[at] === 0 ? 0 : unit(value))),
+      mr: mr.subarray(target * plane, (target + 1) * plane).map((value, at) => (mask[at] === 0 ? 0 : unit(value))),
     })
   }
   return { skin: surfaceFigures(sums.skin), air: surfaceFigures(sums.air), bone: surfaceFigures(sums.bone) }

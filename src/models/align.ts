@@ -5,7 +5,8 @@
  *             nothing that a generator could shift, so it cannot learn the misregistration, and nothing has to be trained.
  * Method      Lucas and Kanade 1981: least squares of mr − image against the image's gradient and a constant, weighted by a
  *             Gaussian about each pixel, a few rounds, on a grid half as fine.
- * Direction   mr(x) ≈ image(x + u(x)), u in pixels, [N, 2, H, W]: first along the row (x), then along the column (y).
+ * Direction   mr(x) ≈ image(x + u(x)), u in pixels, [N, 2T, H, W]: for each target first along the row (x), then along the
+ *             column (y). Each MR was registered by itself, so each has a displacement of its own.
  */
 import {
   add,
@@ -20,6 +21,7 @@ import {
   mul,
   noGrad,
   permute,
+  reshape,
   scope,
   square,
   sub,
@@ -41,12 +43,14 @@ const STIFFNESS = 0.15
 /** Beyond this a difference is no displacement but another tissue. */
 const LARGEST_DIFFERENCE = 0.5
 
-/** image, mr [N, 1, H, W] in [−1, 1]; weight [N, 1, H, W]: where they may be compared. H and W even. No gradients. */
+/** image, mr [N, T, H, W] in [−1, 1]; weight [N, T, H, W]: where they may be compared. H and W even. No gradients. */
 export function displacementBetween(image: Tensor, mr: Tensor, weight: Tensor, options: AlignOptions): Tensor {
   return noGrad(() =>
     scope(() => {
-      const [h, w] = image.shape.slice(2) as [number, number]
-      const [from, to, mask] = [image, mr, weight].map((t) => avgPool2d(t, COARSER)) as [Tensor, Tensor, Tensor]
+      const [n, targets, h, w] = image.shape as [number, number, number, number]
+      const [from, to, mask] = [image, mr, weight].map((t) =>
+        avgPool2d(reshape(t, [n * targets, 1, h, w]), COARSER),
+      ) as [Tensor, Tensor, Tensor]
       const blur = blurBy(options.windowPx / COARSER, image)
       const total = add(blur(mask), 1e-3)
       const local = (t: Tensor): Tensor => div(blur(mul(t, mask)), total)
@@ -70,23 +74,25 @@ export function displacementBetween(image: Tensor, mr: Tensor, weight: Tensor, o
         const dy = div(sub(mul(a, yd), mul(xy, xd)), determinant)
         u = clamp(add(u, cat([dx, dy], 1)), -largest, largest)
       }
-      return mul(interpolate(u, [h, w], 'linear'), COARSER)
+      return reshape(mul(interpolate(u, [h, w], 'linear'), COARSER), [n, 2 * targets, h, w])
     }),
   )
 }
 
-/** image(x + u(x)), linear between pixels; u in pixels. Gradients flow to the image. */
+/** image(x + u(x)), linear between pixels; image [N, T, H, W], u [N, 2T, H, W] in pixels. Gradients flow to the image. */
 export function warped(image: Tensor, u: Tensor): Tensor {
   return scope(() => {
-    const [n, , h, w] = image.shape as [number, number, number, number]
+    const [images, targets, h, w] = image.shape as [number, number, number, number]
+    const n = images * targets
     const identity = aten.affine_grid_generator(
       aten.expand(tensor([1, 0, 0, 0, 1, 0], [1, 2, 3], image.dtype, image.device), [n, 2, 3]),
       [n, 1, h, w],
       false,
     ) as Tensor
     const halves = tensor([2 / w, 2 / h], [1, 2, 1, 1], image.dtype, image.device)
-    const grid = add(identity, permute(mul(u, halves), [0, 2, 3, 1]))
-    return gridSample(image, grid, { outside: 'border', alignCorners: false })
+    const grid = add(identity, permute(mul(reshape(u, [n, 2, h, w]), halves), [0, 2, 3, 1]))
+    const moved = gridSample(reshape(image, [n, 1, h, w]), grid, { outside: 'border', alignCorners: false })
+    return reshape(moved, image.shape)
   })
 }
 

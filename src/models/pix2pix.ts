@@ -63,7 +63,7 @@ export type Pix2pixStep = {
   generator: Generator
   /** Both optimisers' rate in this step; the states' own where none is given. */
   lr?: number
-  /** [N, 1, H, W]: where and how much L1 counts; everywhere the same in the paper. */
+  /** [N, M, H, W]: where and how much L1 counts; everywhere the same in the paper. */
   weight?: Tensor
   /** Whether the gradients' norms are asked for: they cost another look at every gradient. */
   norms?: boolean

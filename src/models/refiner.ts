@@ -1,6 +1,7 @@
 /**
  * The conditional diffusion refiner: EDM (Karras, Aittala, Aila, Laine 2022) on r = MR − stage 1.
  *
+ * Targets     T MR sequences are T channels of x, of the condition and of the output; one σ for all of them.
  * Intensity   CT, MR and stage 1 in [−1, 1]; σ and r on the same scale; `sigmaData` is the SD of r in the training set.
  * Network     F(c_in · x; c_noise, condition) of equation 7; c_skip and c_out are wired around it by `sampling/`.
  */
@@ -43,7 +44,9 @@ import type { TrainingOptions } from './residual.ts'
 import { bodyMultiple, bodySpec, smallUnet, type BodyOptions } from './small-unet.ts'
 
 export type RefinerOptions = {
-  /** CT slices and the stage-1 output: 2 · neighbours + 2. */
+  /** MR sequences that are refined together, T. */
+  targets: number
+  /** CT slices and the stage-1 output: 2 · neighbours + 1 + T. */
   conditionChannels: number
   /** Channels at the finest level, a multiple of 8. */
   width: number
@@ -65,7 +68,7 @@ export const PAPER_NOISE = { pMean: -1.2, pStd: 1.2 } as const
 /** H and W have to be multiples of this. */
 export const refinerMultiple = (options: Pick<RefinerOptions, 'unshuffle' | 'levels'>): number => bodyMultiple(options)
 
-/** F: scaled [N, 1, H, W] = c_in · x, noiseLevel [N] = c_noise, condition [N, conditionChannels, H, W] → raw [N, 1, H, W]. */
+/** F: scaled [N, T, H, W] = c_in · x, noiseLevel [N] = c_noise, condition [N, conditionChannels, H, W] → raw [N, T, H, W]. */
 export function refine(
   params: Params,
   options: RefinerOptions,
@@ -76,7 +79,7 @@ export function refine(
   return smallUnet(params, bodyOf(options), cat([scaled, condition], 1), noiseLevel)
 }
 
-/** D of equation 7, one σ an image: noisy [N, 1, H, W], condition as above → the expected clean residual [N, 1, H, W]. */
+/** D of equation 7, one σ an image: noisy [N, T, H, W], condition as above → the expected clean residual [N, T, H, W]. */
 export function denoised(
   params: Params,
   options: RefinerOptions,
@@ -116,11 +119,11 @@ export function initRefinerTraining(
 export type RefinerBatch = {
   /** [N, C, H, W] */
   ct: Tensor
-  /** [N, 1, H, W], the first stage's output for `ct`. */
+  /** [N, T, H, W], the first stage's output for `ct`. */
   stage1: Tensor
-  /** [N, 1, H, W] */
+  /** [N, T, H, W] */
   mr: Tensor
-  /** [N, 1, H, W], mask · pair quality. */
+  /** [N, T, H, W], mask · pair quality. */
   weight: Tensor
 }
 
@@ -191,9 +194,9 @@ export function drawSigmas(
   return Array.from(normals, (normal) => trainingSigma(normal, { pMean, pStd }))
 }
 
-const bodyOf = ({ conditionChannels, width, levels, unshuffle, embedding }: RefinerOptions): BodyOptions => ({
-  inChannels: 1 + conditionChannels,
-  outChannels: 1,
+const bodyOf = ({ targets, conditionChannels, width, levels, unshuffle, embedding }: RefinerOptions): BodyOptions => ({
+  inChannels: targets + conditionChannels,
+  outChannels: targets,
   width,
   levels,
   unshuffle,

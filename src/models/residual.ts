@@ -1,7 +1,7 @@
 /**
  * The compact residual generator: a small U-Net that adds to the best map from CT to MR intensity.
  *
- * Idea        the mean MR for each HU is a strong baseline; the network starts as exactly that table, since its last
+ * Idea        the mean MR for each HU is a strong baseline; the network starts as exactly that table (of each target), since its last
  *             layer starts at zero, and learns what the table cannot know.
  * Intensity   CT and MR in [−1, 1]; the output is not clipped: whoever writes an image clips.
  */
@@ -31,19 +31,20 @@ import { displacementBetween, warped, type AlignOptions } from './align.ts'
 import { bodyMultiple, bodySpec, smallUnet, type BodyOptions } from './small-unet.ts'
 import { tissueMean, tissueMeanSpec } from './tissue-mean.ts'
 
-/** MR over CT, both in [−1, 1]: straight lines between points, flat beyond the ends. `ct` rises strictly. */
+/** MR of one target over CT, both in [−1, 1]: straight lines between points, flat beyond the ends. `ct` rises strictly. */
 export type Table = { ct: readonly number[]; mr: readonly number[] }
 
 export type ResidualOptions = {
-  /** CT slices, 2 · neighbours + 1; the middle one goes through the table. */
+  /** CT slices, 2 · neighbours + 1; the middle one goes through the tables. */
   inChannels: number
   /** Channels at the finest level, a multiple of 8; each level down doubles them. */
   width: number
   levels: number
   /** 1 works on the full grid; 2 turns squares of 2 × 2 pixels into channels first: coarser, faster. */
   unshuffle: number
-  table: Table
-  /** Above 0 the table looks up the CT averaged within tissue over so much of [−1, 1] (tissue-mean.ts), not pixel by pixel. */
+  /** One for each target: the channels of the output. */
+  tables: readonly Table[]
+  /** Above 0 the tables look up the CT averaged within tissue over so much of [−1, 1] (tissue-mean.ts), not pixel by pixel. */
   tissueRange: number
 }
 
@@ -53,7 +54,7 @@ export const RESIDUAL_DEFAULTS = { width: 16, levels: 4, unshuffle: 1, tissueRan
 export const residualMultiple = (options: Pick<ResidualOptions, 'unshuffle' | 'levels'>): number =>
   bodyMultiple(options)
 
-/** ct [N, inChannels, H, W] → mr [N, 1, H, W] = table(middle slice) + network(ct, with the averaged CT and its table's image). */
+/** ct [N, inChannels, H, W] → mr [N, T, H, W] = tables(middle slice) + network(ct, with the averaged CT and its tables' images). */
 export function residual(params: Params, options: ResidualOptions, ct: Tensor): Tensor {
   if (options.tissueRange === 0) return add(tableMap(params, ct), smallUnet(params, bodyOf(options), ct))
   const averaged = tissueMean(params, ct, options.tissueRange)
@@ -61,12 +62,12 @@ export function residual(params: Params, options: ResidualOptions, ct: Tensor): 
   return add(base, smallUnet(params, bodyOf(options), cat([ct, averaged, base], 1)))
 }
 
-/** The table's image alone: what training starts from, and what lies on the CT for certain. */
+/** The tables' images alone, [N, T, H, W]: what training starts from, and what lies on the CT for certain. */
 export function residualBase(params: Params, { tissueRange }: ResidualOptions, ct: Tensor): Tensor {
   return scope(() => tableMap(params, tissueRange === 0 ? ct : tissueMean(params, ct, tissueRange)))
 }
 
-/** [N, C, H, W] → [N, 1, H, W]: c₀ + Σ sₖ · relu(x − tₖ) of the middle channel, written as two 1 × 1 convolutions. */
+/** [N, C, H, W] → [N, T, H, W]: c₀ + Σ sₖ · relu(x − tₖ) of the middle channel, written as two 1 × 1 convolutions. */
 export function tableMap(params: Params, ct: Tensor): Tensor {
   return noGrad(() => conv2d(params, 'base.slopes', relu(conv2d(params, 'base.knots', ct))))
 }
@@ -114,7 +115,7 @@ const MAX_GRADIENT_NORM = 5
 
 /**
  * One step: L1 where the weight counts, Adam, average.
- * ct [N, C, H, W], mr [N, 1, H, W], weight [N, 1, H, W] (mask · pair quality). Changes all of `state` in place.
+ * ct [N, C, H, W], mr and weight (mask · pair quality) [N, T, H, W]. Changes all of `state` in place.
  */
 export function residualStep(
   state: Residual,
@@ -138,20 +139,22 @@ export function residualStep(
   })
 }
 
-const bodyOf = ({ inChannels, width, levels, unshuffle, tissueRange }: ResidualOptions): BodyOptions => ({
-  inChannels: tissueRange === 0 ? inChannels : inChannels + 2,
-  outChannels: 1,
+const bodyOf = ({ inChannels, width, levels, unshuffle, tables, tissueRange }: ResidualOptions): BodyOptions => ({
+  inChannels: tissueRange === 0 ? inChannels : inChannels + 1 + tables.length,
+  outChannels: tables.length,
   width,
   levels,
   unshuffle,
   embedding: 0,
 })
 
-function tableSpec({ table: { ct, mr } }: ResidualOptions, inChannels: number): ParamSpec[] {
-  const count = ct.length
-  if (count < 2 || mr.length !== count) throw new Error(`a table of ${count} CT and ${mr.length} MR values`)
-  const slope = (k: number): number => (k < 0 || k >= count - 1 ? 0 : (mr[k + 1]! - mr[k]!) / (ct[k + 1]! - ct[k]!))
-  const bends = Array.from(ct, (_, k) => slope(k) - slope(k - 1))
+/** The knots of all tables one after the other; each output takes the bends of its own and 0 of the others'. */
+function tableSpec({ tables }: ResidualOptions, inChannels: number): ParamSpec[] {
+  const knots = tables.flatMap(({ ct }) => ct)
+  const count = knots.length
+  const bends = tables.flatMap((own) =>
+    tables.flatMap((table) => (table === own ? bendsOf(own) : table.ct.map(() => 0))),
+  )
   const picksMiddle = Array.from({ length: count * inChannels }, (_, i) =>
     i % inChannels === (inChannels - 1) / 2 ? 1 : 0,
   )
@@ -166,9 +169,21 @@ function tableSpec({ table: { ct, mr } }: ResidualOptions, inChannels: number): 
     fixed(
       'knots.bias',
       [count],
-      ct.map((t) => -t),
+      knots.map((t) => -t),
     ),
-    fixed('slopes.weight', [1, count, 1, 1], bends),
-    fixed('slopes.bias', [1], [mr[0]!]),
+    fixed('slopes.weight', [tables.length, count, 1, 1], bends),
+    fixed(
+      'slopes.bias',
+      [tables.length],
+      tables.map(({ mr }) => mr[0]!),
+    ),
   ]
+}
+
+/** By how much the table's slope changes at each knot. */
+function bendsOf({ ct, mr }: Table): number[] {
+  const count = ct.length
+  if (count < 2 || mr.length !== count) throw new Error(`a table of ${count} CT and ${mr.length} MR values`)
+  const slope = (k: number): number => (k < 0 || k >= count - 1 ? 0 : (mr[k + 1]! - mr[k]!) / (ct[k + 1]! - ct[k]!))
+  return Array.from(ct, (_, k) => slope(k) - slope(k - 1))
 }

@@ -25,14 +25,14 @@ export function bceWithLogits(logits: Tensor, target: 0 | 1): Tensor {
 export const l1 = (x: Tensor, y: Tensor): Tensor => aten.l1_loss(x, y)
 
 /**
- * Σ w·|x − y| / Σ w: the mean over what the weight lets count. x, y [N, C, H, W]; weight [N, 1, H, W], ≥ 0.
+ * Σ w·|x − y| / Σ w: the mean over what the weight lets count. x, y and weight [N, C, H, W], ≥ 0.
  * Where nothing counts (Σ w = 0) the loss is 0 and moves no weight.
  * @param total  Σ w of the whole batch, where x and y are a part of it: the losses of the parts then add up to the batch's
  */
 export const weightedL1 = (x: Tensor, y: Tensor, weight: Tensor, total?: Tensor): Tensor =>
   weightedMean(abs(sub(x, y)), weight, total)
 
-/** Σ w·v / Σ w for v [N, 1, H, W] and weight of the same shape; 0 where Σ w = 0. */
+/** Σ w·v / Σ w for v [N, C, H, W] and weight of the same shape; 0 where Σ w = 0. */
 export function weightedMean(v: Tensor, weight: Tensor, total = totalWeight(weight)): Tensor {
   return div(sum(mul(v, weight)), total)
 }

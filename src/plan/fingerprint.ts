@@ -16,6 +16,22 @@ const quantity = z.number().nullable()
 export const CtRole = z.enum(['ct', 'ct_contrast'])
 export type CtRole = z.infer<typeof CtRole>
 
+/** What was found in one patient's MR of one sequence. */
+const mr = {
+  /** The scanner values that become −1 and 1. */
+  mrScale: z.strictObject({ low: z.number(), high: z.number() }),
+  /** Shares of the voxels inside body and MR, in bins of one width from −1 to 1, after mapping. */
+  mrShares: z.array(share),
+  /** Dice of the CT's body and what is bright in the MR, where the MR has data: low where they do not fit each other. */
+  mrBodyDice: share,
+  /** Slices where soft tissue gives no signal in the MR. */
+  dropOutSlices: z.int().min(0),
+  /** How much its slices count in training beside the others': from its registration's own figures, or a person's choice. */
+  weight: share,
+}
+const MrFingerprint = z.strictObject(mr)
+export type MrFingerprint = z.infer<typeof MrFingerprint>
+
 /** What was found in one patient, on the CT's own grid. */
 const PatientFingerprint = z.strictObject({
   id: z.string(),
@@ -48,17 +64,11 @@ const PatientFingerprint = z.strictObject({
     patientPosition: text,
     contrastAgent: z.boolean().nullable(),
   }),
-  /** The scanner values that become −1 and 1. */
-  mrScale: z.strictObject({ low: z.number(), high: z.number() }),
-  /** Shares of the voxels inside body and MR, in bins of one width from −1 to 1, after mapping. */
-  mrShares: z.array(share),
-  /** Dice of the CT's body and what is bright in the MR, where the MR has data: low where they do not fit each other. */
-  mrBodyDice: share,
-  /** Slices with metal in the CT, and slices where soft tissue gives no signal in the MR. */
+  /** Slices with metal in the CT. */
   metalSlices: z.int().min(0),
-  dropOutSlices: z.int().min(0),
-  /** How much its slices count in training beside the others': from its registration's own figures, or a person's choice. */
-  weight: share,
+  ...mr,
+  /** Of the plan's further targets, where it has some, in their order. */
+  furtherMr: z.array(MrFingerprint).optional(),
 })
 export type PatientFingerprint = z.infer<typeof PatientFingerprint>
 
@@ -72,6 +82,11 @@ export const Fingerprint = z
     ({ huEdges, patients }) => patients.every(({ ct }) => ct.huShares.length === huEdges.length + 1),
     'ct.huShares must have one share more than huEdges has edges',
   )
+
+/** What was found in each sequence that the plan is about, in its order. */
+export function mrOf({ mrScale, mrShares, mrBodyDice, dropOutSlices, weight, furtherMr = [] }: PatientFingerprint) {
+  return [{ mrScale, mrShares, mrBodyDice, dropOutSlices, weight }, ...furtherMr] satisfies MrFingerprint[]
+}
 
 export function fingerprintOf(patients: PatientFingerprint[]): z.infer<typeof Fingerprint> {
   return { huEdges: [...HU_EDGES], patients }

@@ -5,19 +5,20 @@ import { LarmorError } from '../errors.ts'
 import { chooseBatch, type DeviceMemory } from './batch-choice.ts'
 import { chooseFrame, type FrameWishes } from './frame-choice.ts'
 import { huToMrTable } from './hu-to-mr.ts'
-import { fingerprintOf } from './fingerprint.ts'
+import { fingerprintOf, type PatientFingerprint } from './fingerprint.ts'
 import { mrShares } from './mr-histogram.ts'
 import { registrationFolder } from './pair.ts'
-import type { MrPlan, Plan } from './plan.ts'
+import type { MrPlan, Plan, Target } from './plan.ts'
 import { checkNoLeak, checkWishes, splitPatients, type SplitWishes } from './split.ts'
 import { surveyCohort, type SurveyOptions } from './survey-cohort.ts'
-import { LEAST_SIGNAL, type Survey } from './survey.ts'
+import { LEAST_SIGNAL, type Survey, type SurveyedMr } from './survey.ts'
 import { LANDMARK_PERCENTILES, learnLandmarks, type MrMapping } from '../volume/index.ts'
 
 export type PlanOptions = FrameWishes &
   SplitWishes &
   SurveyOptions & {
-    target?: string | undefined
+    /** The MR sequences to learn together, in the order of the output channels. */
+    targets?: readonly string[] | undefined
     neighbours?: number | undefined
     /** How MR of different patients are brought together. */
     normalise?: MrMapping['kind'] | undefined
@@ -60,11 +61,11 @@ export async function makePlan(cohortDir: string, options: PlanOptions): Promise
   const patients = cohort.patients.filter(({ excluded }) => excluded === null)
   const ids = patients.map(({ id }) => id)
   checkWishes(options, ids)
-  const target = await chooseTarget(cohortDir, ids, options.target)
+  const roles = await chooseTargets(cohortDir, ids, options.targets)
   const { surveys, links, leftOut } = await surveyCohort(
     cohortDir,
     patients,
-    { target, mappings: { ct: CT_MAPPING, mr: { ...asSurveyed, biasCorrection } } },
+    { targets: roles, mappings: { ct: CT_MAPPING, mr: { ...asSurveyed, biasCorrection } } },
     options,
   )
 
@@ -75,27 +76,27 @@ export async function makePlan(cohortDir: string, options: PlanOptions): Promise
   )
   checkNoLeak(split, links)
   const training = surveys.filter(({ fingerprint }) => split.train.includes(fingerprint.id))
-  const mr = learnt(asSurveyed, training)
-  const unit = mr.kind === 'landmarks' ? mr.standard : [-1, 1]
-  const fingerprints = surveys.map(({ fingerprint, mrCounts }) => ({
-    ...fingerprint,
-    mrShares: mrShares(mrCounts, unit),
-  }))
-  const huToMr = huToMrTable(
-    training.map(({ huSums }) => ({ sums: huSums, unit })),
-    CT_MAPPING,
-  )
+  const [first, ...further] = roles.map((target, n) => {
+    const seen = training.map(({ targets }) => targets[n]!)
+    const mr = learnt(asSurveyed, seen)
+    const unit = unitOf(mr)
+    const huToMr = huToMrTable(
+      seen.map(({ huSums }) => ({ sums: huSums, unit })),
+      CT_MAPPING,
+    )
+    return { target, mr: { ...mr, biasCorrection }, huToMr }
+  })
+  const fingerprints = surveys.map((survey) => fingerprintWith(survey, [first!, ...further]))
   const frame = chooseFrame(fingerprints, options)
   return {
     schema: 'larmor/plan@2',
     seed,
-    target,
+    ...first!,
+    ...(further.length > 0 ? { furtherTargets: further } : {}),
     ...frame,
     neighbours: options.neighbours ?? 1,
     ct: CT_MAPPING,
-    mr: { ...mr, biasCorrection },
     usable: USABLE,
-    huToMr,
     ...chooseBatch(frame.sliceSize, options.memory),
     split,
     leftOut,
@@ -104,7 +105,7 @@ export async function makePlan(cohortDir: string, options: PlanOptions): Promise
 }
 
 /** The mapping with what is learnt from the training patients alone: the standard of the landmarks. */
-function learnt(mapping: MrMapping, training: readonly Survey[]): MrPlan {
+function learnt(mapping: MrMapping, training: readonly SurveyedMr[]): MrPlan {
   if (mapping.kind !== 'landmarks') return mapping
   return {
     kind: 'landmarks',
@@ -113,22 +114,39 @@ function learnt(mapping: MrMapping, training: readonly Survey[]): MrPlan {
   }
 }
 
+/** What the ends of a scale's pieces become. */
+function unitOf(mr: MrPlan): readonly number[] {
+  return mr.kind === 'landmarks' ? mr.standard : [-1, 1]
+}
+
+/** With the histograms of the mapped MRs, now that it is known where landmarks go. */
+function fingerprintWith({ fingerprint, targets }: Survey, planned: readonly Target[]): PatientFingerprint {
+  const [first, ...further] = targets.map(({ fingerprint: found, mrCounts }, n) => ({
+    ...found,
+    mrShares: mrShares(mrCounts, unitOf(planned[n]!.mr)),
+  }))
+  return { ...fingerprint, ...first!, ...(further.length > 0 ? { furtherMr: further } : {}) }
+}
+
 /** The MR sequence that all patients have; where several could be meant, the person who plans must say which. */
-async function chooseTarget(
+async function chooseTargets(
   cohortDir: string,
   ids: readonly string[],
-  wished: string | undefined,
-): Promise<Plan['target']> {
+  wished: readonly string[] | undefined,
+): Promise<Plan['target'][]> {
   const having = new Map<string, number>()
   for (const id of ids)
     for (const role of await registeredRoles(cohortDir, id)) having.set(role, (having.get(role) ?? 0) + 1)
   const found = [...having].map(([role, count]) => `${role} (${count} of ${ids.length})`).join(', ')
   const complete = [...having.keys()].filter((role) => having.get(role) === ids.length)
-  const target =
-    wished ?? (complete.length === 1 ? complete[0]! : having.size === 1 ? [...having.keys()][0]! : undefined)
-  if (having.size === 0 || (wished !== undefined && !having.has(wished))) throw noMr(cohortDir, wished, found)
-  if (target === undefined || !isMrRole(target)) throw ambiguous(cohortDir, found)
-  return target
+  const only = complete.length === 1 ? complete : having.size === 1 ? [...having.keys()] : undefined
+  const targets = wished ?? only ?? []
+  const lacking = targets.find((role) => !having.has(role))
+  if (having.size === 0 || lacking !== undefined) throw noMr(cohortDir, lacking, found)
+  const twice = targets.find((role, n) => targets.indexOf(role) !== n)
+  if (twice !== undefined) throw namedTwice(twice)
+  if (targets.length === 0 || !targets.every(isMrRole)) throw ambiguous(cohortDir, found)
+  return [...targets]
 }
 
 async function registeredRoles(cohortDir: string, id: string): Promise<string[]> {
@@ -157,7 +175,18 @@ function ambiguous(cohortDir: string, found: string): LarmorError {
     message: 'Several MR sequences could be the target.',
     where: cohortDir,
     found,
-    expected: 'the name of one of them',
-    fix: 'Name it with --target.',
+    expected: 'the name of one of them, or of several to learn together',
+    fix: 'Name it with --target mr_t1; or several, which become channels of one network: --target mr_t1,mr_t2.',
+  })
+}
+
+function namedTwice(role: string): LarmorError {
+  return new LarmorError({
+    kind: 'usage.wrong',
+    message: 'A sequence is named twice.',
+    where: '--target',
+    found: `${role} twice`,
+    expected: 'each sequence once',
+    fix: 'Leave one of them out.',
   })
 }

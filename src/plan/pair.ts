@@ -29,12 +29,8 @@ const SAME_GRID_MM = 0.05
 export type PairFiles = { ct: string; mr: string; valid: string }
 
 /** Whose pair, and which: the MR sequence, and the CT that it was registered onto. */
-export type PairOf = {
-  readonly cohortDir: string
-  readonly id: string
-  readonly target: string
-  readonly ctRole: CtRole
-}
+export type PairOf = PairsOf & { readonly target: string }
+type PairsOf = { readonly cohortDir: string; readonly id: string; readonly ctRole: CtRole }
 
 export function pairFiles({ cohortDir, id, target, ctRole }: PairOf): PairFiles {
   const folder = join(cohortDir, 'patients', id)
@@ -51,31 +47,40 @@ export function registrationFolder(cohortDir: string, patientId: string): string
 }
 
 /**
+ * One pair for each target, of one and the same CT.
  * @throws cohort.incomplete       the CT or the registered MR is not there
  * @throws registration.failed     the registration was tried and its result rejected
  * @throws geometry.gridsDiffer    the MR is not on the CT's grid
  * @throws input.badValue          the CT is not in HU, holds no body, or a volume holds values that are not numbers
  * @throws interrupted
  */
-export async function readPair(which: PairOf, signal?: AbortSignal): Promise<Pair> {
+export async function readPairs(which: PairsOf, targets: readonly string[], signal?: AbortSignal): Promise<Pair[]> {
   const { id: patientId } = which
-  const files = pairFiles(which)
-  for (const path of Object.values(files)) if (!(await exists(path))) throw await missing(patientId, path)
-  const [ctRead, mrRead, validRead] = [
-    await readNifti(files.ct),
-    await readNifti(files.mr),
-    await readNifti(files.valid),
-  ]
-  checkSameGrid(ctRead, mrRead, patientId, 'the registered MR')
+  const files = targets.map((target) => pairFiles({ ...which, target }))
+  for (const path of files.flatMap((each) => Object.values(each)))
+    if (!(await exists(path))) throw await missing(patientId, path)
+  const ctRead = await readNifti(files[0]!.ct)
+  const mrs: MrVolume[] = []
+  for (const { mr: path } of files) {
+    const mrRead = await readNifti(path)
+    checkSameGrid(ctRead, mrRead, patientId, 'the registered MR')
+    checkNumbers(mrRead, patientId)
+    mrs.push(orientToLps(volume(mrRead.grid, new Float32Array(mrRead.values))))
+  }
+  const validRead = await readNifti(files[0]!.valid)
   checkSameGrid(ctRead, validRead, patientId, "the mask of the MR's field of view")
-  checkNumbers(mrRead, patientId)
 
   const ct = orientToLps(volume(ctRead.grid, toInt16(ctRead, patientId)))
-  const mr = orientToLps(volume(mrRead.grid, new Float32Array(mrRead.values)))
   const valid = orientToLps(aboveThreshold(validRead, 0))
   const body = await listening(bodyMaskInSteps(ct), `Reading ${patientId}`, signal)
   checkHu(ct, body, patientId)
-  return { ct, mr, body, valid, inside: intersect(body, valid) }
+  const inside = intersect(body, valid)
+  return mrs.map((mr) => ({ ct, mr, body, valid, inside }))
+}
+
+/** The pair of one target. @throws as `readPairs` */
+export async function readPair(which: PairOf, signal?: AbortSignal): Promise<Pair> {
+  return (await readPairs(which, [which.target], signal))[0]!
 }
 
 /** The pair with the MR as a plan wants it, and the scale that follows. @throws input.badValue  as `mrScaleOf` */
@@ -85,9 +90,14 @@ export function* asPlanned(pair: Pair, rule: MrRule): Steps<{ pair: Pair; scale:
 }
 
 /** The images' content by hash: what a store was made of, and what must not be on two sides of a split. */
-export async function sourceHashes(which: PairOf): Promise<PairFiles> {
-  const { ct, mr, valid } = pairFiles(which)
-  return { ct: await sha256OfFile(ct), mr: await sha256OfFile(mr), valid: await sha256OfFile(valid) }
+export async function sourceHashes(
+  which: PairsOf,
+  targets: readonly string[],
+): Promise<{ ct: string; mrs: string[]; valid: string }> {
+  const files = targets.map((target) => pairFiles({ ...which, target }))
+  const mrs: string[] = []
+  for (const { mr } of files) mrs.push(await sha256OfFile(mr))
+  return { ct: await sha256OfFile(files[0]!.ct), mrs, valid: await sha256OfFile(files[0]!.valid) }
 }
 
 function checkSameGrid(ct: Volume, other: Volume, patientId: string, what: string): void {

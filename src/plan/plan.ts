@@ -6,7 +6,7 @@
  */
 import { z } from 'zod'
 import { readJson, sha256, writeJson } from '../files.ts'
-import { Fingerprint, type CtRole } from './fingerprint.ts'
+import { Fingerprint, mrOf, type CtRole } from './fingerprint.ts'
 
 const Ids = z.array(z.string())
 
@@ -45,6 +45,16 @@ const MrPlan = z.discriminatedUnion('kind', [
 ])
 export type MrPlan = z.infer<typeof MrPlan>
 
+/** What is learnt of one MR sequence: how its values are mapped, and its mean at each mapped CT value. */
+const target = {
+  target: z.templateLiteral(['mr_', z.string().min(1)]),
+  mr: MrPlan,
+  /** Mean mapped MR at each mapped CT value, over the training patients: what a network starts from. */
+  huToMr: z.strictObject({ ct: z.array(z.number()).min(2), mr: z.array(z.number()).min(2) }),
+}
+const Target = z.strictObject(target)
+export type Target = z.infer<typeof Target>
+
 const PlanSchema = z
   .strictObject({
     schema: z.literal(
@@ -52,13 +62,14 @@ const PlanSchema = z
       'must be larmor/plan@2; a plan of an earlier version is made again: larmor plan',
     ),
     seed: z.int().min(0),
-    target: z.templateLiteral(['mr_', z.string().min(1)]),
+    /** The first sequence; the others, where several are learnt together. `targetsOf` has all of them. */
+    ...target,
+    furtherTargets: z.array(Target).min(1).optional(),
     spacingMm: z.tuple([z.number().positive(), z.number().positive()]),
     sliceSize: z.tuple([z.int().positive().multipleOf(32), z.int().positive().multipleOf(32)]),
     /** Slices of CT on each side of the one that is translated. */
     neighbours: z.int().min(0).max(4),
     ct: z.strictObject({ kind: z.literal('hu-window'), lowHu: z.number(), highHu: z.number() }),
-    mr: MrPlan,
     /** A slice is used where its body is at least so large and the MR covers at least this share of it. */
     usable: z.strictObject({
       bodyCm2: z.number().min(0),
@@ -68,8 +79,6 @@ const PlanSchema = z
       /** Most metal in the CT; absent: metal is counted, and its slices are used. */
       metalCm2: z.number().min(0).optional(),
     }),
-    /** Mean mapped MR at each mapped CT value, over the training patients: what a network starts from. */
-    huToMr: z.strictObject({ ct: z.array(z.number()).min(2), mr: z.array(z.number()).min(2) }),
     batch: z.int().positive(),
     /** What the batch was chosen for: the device's whole memory, and what a step was taken to need. */
     memory: z
@@ -81,19 +90,50 @@ const PlanSchema = z
   })
   .refine(({ ct }) => ct.highHu > ct.lowHu, 'ct.highHu must be above ct.lowHu')
   .refine(
-    ({ mr }) => mr.kind !== 'percentile' || mr.highPercentile > mr.lowPercentile,
+    (plan) => targetsOf(plan).every(({ mr }) => mr.kind !== 'percentile' || mr.highPercentile > mr.lowPercentile),
     'mr.highPercentile must be above mr.lowPercentile',
   )
   .refine(
-    ({ mr }) => mr.kind !== 'landmarks' || (mr.percentiles.length === mr.standard.length && spanning(mr)),
+    (plan) =>
+      targetsOf(plan).every(
+        ({ mr }) => mr.kind !== 'landmarks' || (mr.percentiles.length === mr.standard.length && spanning(mr)),
+      ),
     'mr.percentiles must rise, with one mr.standard for each, from −1 to 1 and never falling',
   )
   .refine(
-    ({ huToMr: { ct, mr } }) => ct.length === mr.length && ct.every((t, n) => n === 0 || t > ct[n - 1]!),
+    (plan) => targetsOf(plan).every(({ huToMr }) => rising(huToMr)),
     'huToMr.ct must rise, with one huToMr.mr for each',
+  )
+  .refine((plan) => new Set(rolesOf(plan)).size === rolesOf(plan).length, 'a sequence is in furtherTargets twice')
+  .refine(
+    ({ furtherTargets = [], fingerprint }) =>
+      fingerprint.patients.every(({ furtherMr = [] }) => furtherMr.length === furtherTargets.length),
+    'each patient of the fingerprint must have one furtherMr for each of furtherTargets',
   )
   .refine(({ split }) => split.by === 'slice' || noPatientTwice(split), 'a patient is in two parts of the split')
 export type Plan = z.infer<typeof PlanSchema>
+
+/**
+ * The MR sequences that are learnt together, in the order of the networks' output channels. The first is written where plans of
+ * one sequence have it, so that such a plan, and its hash, is what it always was.
+ */
+export function targetsOf({
+  target,
+  mr,
+  huToMr,
+  furtherTargets = [],
+}: Target & { furtherTargets?: Target[] | undefined }) {
+  return [{ target, mr, huToMr }, ...furtherTargets] satisfies Target[]
+}
+
+/** Their names: mr_t1, … */
+export function rolesOf(plan: Target & { furtherTargets?: Target[] | undefined }): Target['target'][] {
+  return targetsOf(plan).map(({ target }) => target)
+}
+
+function rising({ ct, mr }: Target['huToMr']): boolean {
+  return ct.length === mr.length && ct.every((t, n) => n === 0 || t > ct[n - 1]!)
+}
 
 function spanning({ percentiles, standard }: { percentiles: number[]; standard: number[] }): boolean {
   const rises = percentiles.every((value, n) => n === 0 || value > percentiles[n - 1]!)
@@ -136,6 +176,12 @@ export function planSha256({ batch: _batch, memory: _memory, ...slices }: Plan):
 /** Which CT of a patient the plan is about. */
 export function ctRoleOf({ fingerprint }: Plan, patientId: string): CtRole {
   return fingerprint.patients.find(({ id }) => id === patientId)?.ctRole ?? 'ct'
+}
+
+/** How much a patient's slices count in training, for each target. */
+export function weightsOf(plan: Plan, patientId: string): number[] {
+  const found = plan.fingerprint.patients.find(({ id }) => id === patientId)
+  return found ? mrOf(found).map(({ weight }) => weight) : targetsOf(plan).map(() => 1)
 }
 
 /** Which part of the split slice `k` of a patient belongs to. */

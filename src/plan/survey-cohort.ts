@@ -26,7 +26,7 @@ const WORK: Work<SurveyTask, SurveyedPatient> = {
 export async function surveyCohort(
   cohortDir: string,
   patients: readonly Patient[],
-  what: Pick<SurveyTask, 'target' | 'mappings'>,
+  what: Pick<SurveyTask, 'targets' | 'mappings'>,
   { report, signal, jobs }: SurveyOptions,
 ): Promise<Surveyed> {
   const found = new Map<string, { survey: Survey; links: Links }>()

@@ -72,6 +72,23 @@ const Uncertainty = z.strictObject({
 
 const RealSurface = z.strictObject({ p95Mm: z.number(), shownShare: z.number() }).nullable()
 
+/** How each training MR was brought to [−1, 1], as its plan says it. */
+const Mapping = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('percentile'),
+    lowPercentile: z.number(),
+    highPercentile: z.number(),
+    biasCorrection: BiasCorrection,
+  }),
+  z.strictObject({ kind: z.literal('z-score'), deviations: z.number().positive(), biasCorrection: BiasCorrection }),
+  z.strictObject({
+    kind: z.literal('landmarks'),
+    percentiles: z.array(z.number()),
+    standard: z.array(z.number()),
+    biasCorrection: BiasCorrection,
+  }),
+])
+
 const Nearness = z.strictObject({ least: z.number().nonnegative(), median: z.number().nonnegative() })
 
 const Card = z.strictObject({
@@ -91,23 +108,13 @@ const Card = z.strictObject({
   }),
   ct: z.strictObject({ kind: z.literal('hu-window'), lowHu: z.number(), highHu: z.number() }),
   mr: z.strictObject({
+    /** The sequence of the first output channel; the graphs have one more for each of `further`. */
     target: z.string().min(1),
-    /** How each training MR was brought to [−1, 1], as its plan says it. */
-    mapping: z.discriminatedUnion('kind', [
-      z.strictObject({
-        kind: z.literal('percentile'),
-        lowPercentile: z.number(),
-        highPercentile: z.number(),
-        biasCorrection: BiasCorrection,
-      }),
-      z.strictObject({ kind: z.literal('z-score'), deviations: z.number().positive(), biasCorrection: BiasCorrection }),
-      z.strictObject({
-        kind: z.literal('landmarks'),
-        percentiles: z.array(z.number()),
-        standard: z.array(z.number()),
-        biasCorrection: BiasCorrection,
-      }),
-    ]),
+    mapping: Mapping,
+    further: z
+      .array(z.strictObject({ target: z.string().min(1), mapping: Mapping }))
+      .min(1)
+      .optional(),
     /** What −1 and 1 are written as. */
     nominal: z.strictObject({ low: z.number(), high: z.number() }),
   }),
@@ -164,14 +171,14 @@ const Card = z.strictObject({
     bodyExtentMm: Extremes,
     /** Percentiles 0.5, 50 and 99.5 of the HU inside the body. */
     bodyHu: Extremes,
-    /** Scanner units that became −1 and 1. */
+    /** Scanner units that became −1 and 1, a pair for each sequence. */
     mrScale: Extremes,
     /** Absent in packages of before the gate: their outputs say that nothing was checked. */
     gate: GateFingerprint.optional(),
   }),
   /**
    * How much real MRs change from slice to slice, over how much their CTs do: the smallest and the largest of the patients
-   * that the model was trained and validated on. Absent in older packages.
+   * that the model was trained and validated on, and of all sequences. Absent in older packages.
    */
   realSliceChange: z
     .strictObject({ low: z.number(), high: z.number(), mean: z.number(), patients: z.int() })
@@ -185,6 +192,8 @@ const Card = z.strictObject({
       name: z.string(),
       definition: z.string(),
       output: z.string(),
+      /** Of which sequence, where the model has several; absent where it is their mean. */
+      target: z.string().optional(),
       measuredOn: z.string(),
       value: z.number(),
       /** Bootstrap over patients; over slices where there are fewer than three. Absent where only a mean was kept. */
@@ -208,6 +217,11 @@ const Card = z.strictObject({
 })
 export type ModelCard = z.infer<typeof Card>
 export type SamplerSettings = z.infer<typeof Sampler>
+
+/** The sequences of the output channels, in their order. */
+export function targetsOf({ mr: { target, further = [] } }: Pick<ModelCard, 'mr'>): string[] {
+  return [target, ...further.map((each) => each.target)]
+}
 
 export const INTENDED_USE = 'research; contouring aid beside the CT; not for diagnosis or dose'
 

@@ -1,9 +1,11 @@
 /** The loop over CTs: each is read, let through, synthesised and written; one that is refused does not stop the others. */
+import { rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { FAULTS, LarmorError, type Fault } from '../errors.ts'
 import { isMetaImage, isNifti, readImage, type ReadImage, type Resampling } from '../formats/index.ts'
 import type { Report } from '../progress.ts'
 import { findingsAfter, type AfterFigures } from './after.ts'
+import { targetsOf } from './card.ts'
 import { inWords, type Finding, type Gate } from './gate/findings.ts'
 import { factsOf, holdAgainst, requirePassed } from './gate/gate.ts'
 import { requireCt } from './gate/require-ct.ts'
@@ -37,8 +39,10 @@ export type CasesOptions = Pick<SynthesisOptions, 'mode' | 'steps' | 'samples' |
 }
 
 export type Cases = {
+  /** One for each sequence of each CT. */
   done: {
     caseId: string
+    sequence: string
     folder: string
     format: Format
     uncertainty: string | null
@@ -52,30 +56,33 @@ export type Cases = {
 }
 
 /**
- * Writes `<outputDir>/<case id>/` for every CT.
+ * Writes `<outputDir>/<case id>/` for every CT; where the model has several sequences, `<outputDir>/<sequence>/<case id>/` for
+ * each, so that each of these folders is what a model of that sequence alone would leave.
  * @param paths  DICOM folders, .nii, .nii.gz or .mha files
  * @throws usage.outputExists  before the first is read
  * @throws a refusal itself where there is one CT alone; machine.* and interrupted end the loop: what was finished is kept
  */
 export async function synthesizeCases(model: Model, paths: readonly string[], options: CasesOptions): Promise<Cases> {
   const ids = caseIds(paths)
-  const folders = ids.map((id) => join(options.outputDir, id))
-  for (const folder of folders) await requireFree(folder)
+  const folders = ids.map((id) => foldersOf(model, options.outputDir, id))
+  for (const folder of folders.flat()) await requireFree(folder)
   const sets = options.rtstruct === undefined ? [] : await openStructureSets(options.rtstruct, options.report)
   const unused = new Set(sets)
   const cases: Cases = { done: [], refused: [] }
   for (const [n, path] of paths.entries()) {
-    const [caseId, folder] = [ids[n]!, folders[n]!]
+    const caseId = ids[n]!
     options.report({ at: 'stage', name: `${caseId} (${n + 1} of ${paths.length})` })
     try {
-      const { used, ...made } = await synthesizeCase(model, path, folder, {
+      const { used, made } = await synthesizeCase(model, path, folders[n]!, {
         ...options,
         sets,
         only: paths.length === 1,
       })
       for (const set of used) unused.delete(set)
-      cases.done.push({ caseId, folder, ...made, structures: used.length })
-      options.report({ at: 'case.done', caseId, message: `${folder} after ${made.seconds.toFixed(1)} s` })
+      for (const each of made) {
+        cases.done.push({ caseId, ...each, structures: used.length })
+        options.report({ at: 'case.done', caseId, message: `${each.folder} after ${each.seconds.toFixed(1)} s` })
+      }
     } catch (error) {
       if (paths.length === 1 || !isRefusal(error)) throw withoutThose(error, cases)
       refuse(cases, caseId, error.fault, options.report)
@@ -88,8 +95,14 @@ export async function synthesizeCases(model: Model, paths: readonly string[], op
 /** What was interrupted goes on with the CTs that are left: those that are done would be refused as there already. */
 function withoutThose(error: unknown, { done }: Cases): unknown {
   if (done.length === 0 || !(error instanceof LarmorError) || error.fault.kind !== 'interrupted') return error
-  const fix = `Run the same command again without the ${done.length} that are done: ${done.map(({ caseId }) => caseId).join(', ')}.`
+  const ids = [...new Set(done.map(({ caseId }) => caseId))]
+  const fix = `Run the same command again without the ${ids.length} that are done: ${ids.join(', ')}.`
   return new LarmorError({ ...error.fault, fix }, error)
+}
+
+function foldersOf({ card }: Model, outputDir: string, id: string): string[] {
+  const targets = targetsOf(card)
+  return targets.length === 1 ? [join(outputDir, id)] : targets.map((target) => join(outputDir, target, id))
 }
 
 function refuse(cases: Cases, caseId: string, fault: Fault, report: Report): void {
@@ -110,7 +123,7 @@ function drawnOnNone({ path }: StructureSetFile): Fault {
 
 type CaseOptions = CasesOptions & { sets: readonly StructureSetFile[]; only: boolean }
 
-async function synthesizeCase(model: Model, path: string, folder: string, options: CaseOptions) {
+async function synthesizeCase(model: Model, path: string, folders: readonly string[], options: CaseOptions) {
   const { format: asked, mode, steps, samples, uncertainty, seed, report, signal, sets, only } = options
   const resampling: Resampling = {
     correctTilt: options.correctTilt === true,
@@ -125,7 +138,7 @@ async function synthesizeCase(model: Model, path: string, folder: string, option
   const shares = requireCt(image.volume, image.modality, path)
   const patient = await prepareCt(image.volume, model.card, signal)
   const gate = await passed(patient, image, model, options)
-  const synthesis = await synthesizeMri(model, image.volume, {
+  const syntheses = await synthesizeMri(model, image.volume, {
     patient,
     mode,
     steps,
@@ -135,31 +148,25 @@ async function synthesizeCase(model: Model, path: string, folder: string, option
     report,
     ...(signal ? { signal } : {}),
   })
-  const after = findingsAfter(synthesis.after, voxelMmOf(patient.ct, model.card), model.card)
-  for (const finding of after) if (finding.verdict === 'caution') report({ at: 'note', message: inWords(finding) })
-  await writeSynthesis(folder, format, {
-    image,
-    model,
-    synthesis,
-    shares,
-    gate,
-    after,
-    seed,
-    resampling,
-    structureSets: used,
-    enhanced: options.enhanced === true,
-    signal,
-  })
-  const spread = synthesis.uncertainty ? uncertaintyFolder(folder) : null
-  return {
-    format,
-    uncertainty: spread,
-    seconds: synthesis.seconds,
-    used,
-    gate: gate.gate,
-    after,
-    figures: synthesis.after,
+  const common = { image, model, shares, gate, seed, resampling, structureSets: used, signal }
+  const made: Omit<Cases['done'][number], 'caseId' | 'structures'>[] = []
+  try {
+    for (const [n, synthesis] of syntheses.entries()) {
+      const { target: sequence, seconds, after: figures } = synthesis
+      const after = findingsAfter(figures, voxelMmOf(patient.ct, model.card), model.card)
+      for (const finding of after) if (finding.verdict === 'caution') report({ at: 'note', message: inWords(finding) })
+      const folder = folders[n]!
+      await writeSynthesis(folder, format, { ...common, synthesis, after, enhanced: options.enhanced === true })
+      const spread = synthesis.uncertainty ? uncertaintyFolder(folder) : null
+      made.push({ sequence, folder, format, uncertainty: spread, seconds, gate: gate.gate, after, figures })
+    }
+  } catch (error) {
+    // All sequences of a CT or none: else a second run would be refused for what is there already.
+    for (const { folder } of made)
+      for (const written of [folder, uncertaintyFolder(folder)]) await rm(written, { recursive: true, force: true })
+    throw error
   }
+  return { used, made }
 }
 
 /** @throws input.refusedByGate  unless forced */

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LarmorError } from '../errors.ts'
 import { sha256, sha256OfFile } from '../files.ts'
-import { parseCard, type ModelCard } from './card.ts'
+import { parseCard, targetsOf, type ModelCard } from './card.ts'
 import { damaged, openNetwork, type Network, type Port } from './network.ts'
 
 export type Model = {
@@ -29,12 +29,16 @@ export async function openModel(folder: string, { threads }: { threads: number }
   })
   const card = parseCard(text, cardFile)
   const { channels } = card.input
-  const stage1 = await openChecked(folder, card.stage1, threads, card, { inputs: { ct: channels }, outputs: { mr: 1 } })
+  const targets = targetsOf(card).length
+  const stage1 = await openChecked(folder, card.stage1, threads, card, {
+    inputs: { ct: channels },
+    outputs: { mr: targets },
+  })
   const refiner =
     card.refiner &&
     (await openChecked(folder, card.refiner, threads, card, {
-      inputs: { scaled: 1, noise_level: undefined, condition: channels + 1 },
-      outputs: { raw: 1 },
+      inputs: { scaled: targets, noise_level: undefined, condition: channels + targets },
+      outputs: { raw: targets },
     }))
   return {
     card,

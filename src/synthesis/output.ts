@@ -222,8 +222,8 @@ function cautionsOf({ gate: { gate, forced }, after }: Made): string[] {
 }
 
 /** 'mr_t1' is 't1' in a description. */
-function sequenceOf({ model }: Made): string {
-  return model.card.mr.target.replace(/^mr_/, '')
+function sequenceOf({ synthesis }: Made): string {
+  return synthesis.target.replace(/^mr_/, '')
 }
 
 async function writeStructures(
@@ -255,10 +255,12 @@ async function qaOf(
   output: Output,
   createdAt: Date,
 ): Promise<object> {
-  const { mr, mode, evaluations, samples, bodyShare, tiles, seconds } = synthesis
+  const { target, mr, mode, evaluations, samples, bodyShare, tiles, seconds } = synthesis
   return {
     schema: 'larmor/qa@1',
     synthetic: true,
+    /** Which MR sequence this is an image of. */
+    sequence: target,
     intendedUse: model.card.intendedUse,
     createdAt: createdAt.toISOString(),
     larmor: version(),

@@ -35,7 +35,7 @@ export function frameOf(size: readonly [number, number], tile: readonly [number,
  * @param inputs    named stacks of the same slices
  * @param numbers   named inputs that are one number, the same for every image
  * @param onBatch   told before each call of the runtime how many slices (a fraction) it finishes; may throw
- * @returns the slices one after the other
+ * @returns the slices one after the other, of each the network's output channels
  */
 export async function overSlices(
   network: Network,
@@ -47,7 +47,7 @@ export async function overSlices(
   const perSlice = size[0] * size[1]
   const perTile = tile[0] * tile[1]
   const count = Object.values(inputs)[0]!.length
-  const out = new Float64Array(count * perSlice)
+  let out = new Float64Array(0)
   const jobs = Array.from({ length: count }, (_, slice) => tiles.map((piece) => ({ slice, piece }))).flat()
   for (let first = 0; first < jobs.length; first += BATCH) {
     const batch = jobs.slice(first, first + BATCH)
@@ -57,14 +57,15 @@ export async function overSlices(
     for (const [name, value] of Object.entries(numbers))
       feeds[name] = { values: new Float32Array(batch.length).fill(value), shape: [batch.length] }
     const made = Object.values(await network.run(feeds))[0]!
-    batch.forEach(({ slice, piece }, n) =>
-      blend(
-        made.subarray(n * perTile, (n + 1) * perTile),
-        out.subarray(slice * perSlice, (slice + 1) * perSlice),
-        size[0],
-        piece,
-      ),
-    )
+    const channels = made.length / (batch.length * perTile)
+    if (first === 0) out = new Float64Array(count * channels * perSlice)
+    batch.forEach(({ slice, piece }, n) => {
+      for (let c = 0; c < channels; c++) {
+        const [from, to] = [n * channels + c, slice * channels + c]
+        const image = out.subarray(to * perSlice, (to + 1) * perSlice)
+        blend(made.subarray(from * perTile, (from + 1) * perTile), image, size[0], piece)
+      }
+    })
   }
   return out
 }
@@ -85,6 +86,14 @@ function gathered(
   return { values, shape: [batch.length, channels, tile[1], tile[0]] }
 }
 
+/** Slices one after the other, as a stack of `count`: of each its channels. */
+export function asStack(values: Float64Array, count: number, { size }: Frame): Float64Array[][] {
+  const perSlice = size[0] * size[1]
+  const channels = values.length / (count * perSlice)
+  const image = (at: number): Float64Array => values.subarray(at * perSlice, (at + 1) * perSlice)
+  return Array.from({ length: count }, (_, n) => Array.from({ length: channels }, (_, c) => image(n * channels + c)))
+}
+
 /** How the refiner is asked: a sample, the mean of several, or one evaluation. */
 export type Mode = 'single' | 'mean' | 'one-step'
 
@@ -95,7 +104,7 @@ export function evaluationsOf(mode: Mode, samples: number, { name, steps }: Samp
   return mode === 'mean' ? samples * perSample : perSample
 }
 
-/** D(x; σ) of whole slices, one after the other in x, with CT and stage 1 closed over. */
+/** D(x; σ) of whole slices, one after the other in x (of each its channels), with CT and stage 1 closed over. */
 export function denoiserOf(
   refiner: Network,
   sigmaData: number,
@@ -103,9 +112,8 @@ export function denoiserOf(
   frame: Frame,
   onBatch: (slices: number) => void,
 ): Denoiser {
-  const perSlice = frame.size[0] * frame.size[1]
   return preconditioned(async (scaled, noiseLevel) => {
-    const images = condition.map((_, n) => [scaled.subarray(n * perSlice, (n + 1) * perSlice)])
+    const images = asStack(scaled, condition.length, frame)
     return overSlices(refiner, { scaled: images, condition }, { noise_level: noiseLevel }, frame, onBatch)
   }, sigmaData)
 }

@@ -1,5 +1,5 @@
 /**
- * From a planning CT to a synthetic MRI on the same grid: orient, find the body, frame it, run the networks by slabs of
+ * From a planning CT to a synthetic MRI of each of the model's sequences on the same grid: orient, find the body, frame it, run the networks by slabs of
  * slices, map back, and leave air outside the body.
  *
  * Intensity  the MR is written from `low` to `high` of the card's nominal scale; low is also the air outside the body.
@@ -14,14 +14,16 @@ import {
   voxelCount,
   volume,
   type FrameShape,
+  type Grid,
   type Volume,
 } from '../volume/index.ts'
-import { addSlab, beforeAll, figuresOf, type AfterFigures } from './after.ts'
-import type { ModelCard, SamplerSettings } from './card.ts'
+import { addSlab, beforeAll, figuresOf, type After, type AfterFigures } from './after.ts'
+import { targetsOf, type ModelCard, type SamplerSettings } from './card.ts'
 import type { Model } from './model.ts'
 import { noiseField } from './noise.ts'
 import { placeInto } from './orientation.ts'
 import {
+  asStack,
   denoiserOf,
   evaluationsOf,
   frameOf,
@@ -50,7 +52,10 @@ export type SynthesisOptions = {
   signal?: AbortSignal
 }
 
+/** One sequence; what all sequences of a model have in common stands in each. */
 export type Synthesis = {
+  /** mr_t1, … */
+  target: string
   mr: Volume<Float32Array>
   /**
    * Of each voxel, the standard deviation over the samples (n − 1) of what would have been written of each of them
@@ -87,24 +92,30 @@ export async function prepareCt(ct: Volume, card: { input: FrameShape }, signal?
 
 /**
  * @param ct  in HU, on any grid (requireCt has let it through)
- * @returns the MR on exactly the grid of `ct`; the same seed gives the same voxels
+ * @returns for each of the model's sequences the MR on exactly the grid of `ct`; the same seed gives the same voxels
  * @throws model.mismatch  a mode of the refiner, and the model has none
  * @throws usage.wrong     steps or samples in a mode that takes none
  * @throws input.badValue  no body
  * @throws interrupted     the signal, seen between two calls of a network
  */
-export async function synthesizeMri(model: Model, ct: Volume, options: SynthesisOptions): Promise<Synthesis> {
+export async function synthesizeMri(
+  model: Model,
+  ct: Volume,
+  options: SynthesisOptions,
+): Promise<[Synthesis, ...Synthesis[]]> {
   const startedMs = performance.now()
   const { report = silent, signal } = options
   const run = planOf(model, options)
   const patient = options.patient ?? (await prepareCt(ct, model.card, signal))
   const frame = frameOf([patient.frame.size[0], patient.frame.size[1]], model.card.input.size)
-  const mr = volume(ct.grid, new Float32Array(voxelCount(ct.grid)).fill(model.card.mr.nominal.low))
-  const uncertainty = run.spread ? volume(ct.grid, new Float32Array(voxelCount(ct.grid))) : undefined
-
-  const calibration = inUnitsOf(model.card)
+  const targets = targetsOf(model.card)
+  const images = targets.map((target) => ({
+    target,
+    mr: volume(ct.grid, new Float32Array(voxelCount(ct.grid)).fill(model.card.mr.nominal.low)),
+    uncertainty: run.spread ? volume(ct.grid, new Float32Array(voxelCount(ct.grid))) : undefined,
+    after: beforeAll(),
+  }))
   const count = patient.frame.size[2]
-  const after = beforeAll()
   let done = 0
   const onBatch = (slices: number): void => {
     throwIfAborted(signal, 'Between two images of the synthesis')
@@ -112,41 +123,71 @@ export async function synthesizeMri(model: Model, ct: Volume, options: Synthesis
     done += slices / (1 + run.evaluations)
   }
   const noises = Array.from({ length: run.samples }, (_, sample) =>
-    noiseField(options.seed, sample, frame.size[0] * frame.size[1], patient.ct.grid.spacingMm[2]),
+    noiseField(options.seed, sample, targets.length * frame.size[0] * frame.size[1], patient.ct.grid.spacingMm[2]),
   )
   for (let first = 0; first < count; first += SLAB) {
     const last = Math.min(count, first + SLAB) - 1
     const samples = await madeSlab(model, patient, frame, run, { first, last, noises, onBatch })
-    const made = ontoCt(patient, first, meanOf(samples), model.card)
-    placeInto(mr.values, ct.grid, made)
-    const {
-      mr: { nominal },
-      ct: window,
-    } = model.card
-    addSlab(
-      after,
-      { ct: slab(patient.ct, first, last), body: slab(patient.body, first, last), mr: made },
-      { nominal, window, voxelMm: voxelMmOf(patient.ct, model.card) },
-    )
-    if (uncertainty) {
-      const onCt = samples.map((sample) => ontoCt(patient, first, Float32Array.from(sample), model.card))
-      const spread = spreadOf(onCt.map(({ values }) => values))
-      if (calibration) calibrateInBody(spread, patient, first, calibration)
-      placeInto(uncertainty.values, ct.grid, { grid: onCt[0]!.grid, values: spread })
+    for (const [n, image] of images.entries()) {
+      const own = samples.map((sample) => channelOf(sample, n, last - first + 1, frame))
+      placeSlab(image, ct.grid, patient, { first, last }, own, model.card)
     }
   }
   report({ at: 'progress', task: 'synthesis', done: count, of: count, unit: 'slices' })
-  return {
+  const bodyShare = countVoxels(patient.body) / voxelCount(ct.grid)
+  const seconds = (performance.now() - startedMs) / 1000
+  const [one, ...further] = images.map(({ target, mr, uncertainty, after }) => ({
+    target,
     mr,
     uncertainty,
     mode: run.mode,
     samples: run.samples,
     evaluations: run.evaluations,
-    bodyShare: countVoxels(patient.body) / voxelCount(ct.grid),
+    bodyShare,
     after: figuresOf(after),
     tiles: frame.tiles.length,
-    seconds: (performance.now() - startedMs) / 1000,
-  }
+    seconds,
+  }))
+  return [one!, ...further]
+}
+
+/** One output channel of a slab's slices, one after the other. */
+function channelOf(slab: Float64Array, channel: number, count: number, frame: Frame): Float64Array {
+  const images = asStack(slab, count, frame).map((channels) => channels[channel]!)
+  const perSlice = images[0]!.length
+  const own = new Float64Array(count * perSlice)
+  images.forEach((image, n) => own.set(image, n * perSlice))
+  return own
+}
+
+type Image = {
+  mr: Volume<Float32Array>
+  uncertainty: Volume<Float32Array> | undefined
+  after: After
+}
+
+/** Places the slices first … last of one sequence, and sums up what they show: changes `image`. */
+function placeSlab(
+  image: Image,
+  grid: Grid,
+  patient: Patient,
+  { first, last }: Pick<Slab, 'first' | 'last'>,
+  samples: readonly Float64Array[],
+  card: ModelCard,
+): void {
+  const made = ontoCt(patient, first, meanOf(samples), card)
+  placeInto(image.mr.values, grid, made)
+  addSlab(
+    image.after,
+    { ct: slab(patient.ct, first, last), body: slab(patient.body, first, last), mr: made },
+    { nominal: card.mr.nominal, window: card.ct, voxelMm: voxelMmOf(patient.ct, card) },
+  )
+  if (!image.uncertainty) return
+  const onCt = samples.map((sample) => ontoCt(patient, first, Float32Array.from(sample), card))
+  const spread = spreadOf(onCt.map(({ values }) => values))
+  const calibration = inUnitsOf(card)
+  if (calibration) calibrateInBody(spread, patient, first, calibration)
+  placeInto(image.uncertainty.values, grid, { grid: onCt[0]!.grid, values: spread })
 }
 
 /** The wider of the CT's pixel and the network's: no surface can lie truer. */
@@ -206,7 +247,7 @@ type Slab = {
   onBatch: (slices: number) => void
 }
 
-/** The samples of slices first … last on the frame, in [−1, 1], slices one after the other; one of them but in 'mean'. */
+/** The samples of slices first … last on the frame, in [−1, 1], slices one after the other, of each its sequences; one of them but in 'mean'. */
 async function madeSlab(model: Model, patient: Patient, frame: Frame, run: Run, slab: Slab): Promise<Float64Array[]> {
   const { card, stage1, refiner } = model
   const ct = withNeighbours(patient, slab, card.input.channels, (first, last) =>
@@ -215,8 +256,9 @@ async function madeSlab(model: Model, patient: Patient, frame: Frame, run: Run, 
   const base = await overSlices(stage1, { ct }, {}, frame, slab.onBatch)
   if (run.mode === 'stage-1' || !refiner || !card.refiner || !run.settings) return [base]
 
-  const perSlice = frame.size[0] * frame.size[1]
-  const condition = ct.map((channels, n) => [...channels, base.subarray(n * perSlice, (n + 1) * perSlice)])
+  const perSlice = base.length / ct.length
+  const bases = asStack(base, ct.length, frame)
+  const condition = ct.map((channels, n) => [...channels, ...bases[n]!])
   const denoise = denoiserOf(refiner, card.refiner.sigmaData, condition, frame, slab.onBatch)
   const noise = (sample: number): Float64Array => joined(slab, perSlice, slab.noises[sample]!)
   const residuals = await sampleResiduals(denoise, noise, run.mode, run.samples, run.settings)

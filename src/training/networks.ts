@@ -9,7 +9,7 @@ import {
 } from '../models/index.ts'
 import type { AlignOptions, Pix2pixOptions, RefinerOptions, ResidualOptions } from '../models/index.ts'
 import type { ParamSpec } from '../nn/index.ts'
-import type { Plan } from '../plan/index.ts'
+import { targetsOf, type Plan } from '../plan/index.ts'
 import type { RefinerConfig, ResidualConfig, RunConfig, UnetConfig } from './settings.ts'
 
 /** Slices of CT that a network sees. */
@@ -19,17 +19,18 @@ export function channelsOf({ neighbours }: Pick<Plan, 'neighbours'>): number {
 
 export function pix2pixOptions(config: UnetConfig, plan: Plan): Pix2pixOptions {
   const { width, downs, norm, dropout, criticWidth, lambdaL1 } = config
-  const inChannels = channelsOf(plan)
+  const [inChannels, outChannels] = [channelsOf(plan), targetsOf(plan).length]
   return {
-    unet: { inChannels, outChannels: 1, ngf: width, downs, norm, dropout },
-    critic: { inChannels: inChannels + 1, ndf: criticWidth, norm },
+    unet: { inChannels, outChannels, ngf: width, downs, norm, dropout },
+    critic: { inChannels: inChannels + outChannels, ndf: criticWidth, norm },
     lambdaL1,
   }
 }
 
 export function residualOptions({ width, levels, unshuffle, tissueHu }: ResidualConfig, plan: Plan): ResidualOptions {
   const tissueRange = (2 * tissueHu) / (plan.ct.highHu - plan.ct.lowHu)
-  return { inChannels: channelsOf(plan), width, levels, unshuffle, table: plan.huToMr, tissueRange }
+  const tables = targetsOf(plan).map(({ huToMr }) => huToMr)
+  return { inChannels: channelsOf(plan), width, levels, unshuffle, tables, tissueRange }
 }
 
 /** A displacement is one over about 20 mm, and at most 8 mm along an axis: what a registration leaves, not what it is for. */
@@ -38,7 +39,8 @@ export function alignOptions({ spacingMm }: Plan): AlignOptions {
 }
 
 export function refinerOptions({ width, levels, unshuffle, embedding }: RefinerConfig, plan: Plan): RefinerOptions {
-  return { conditionChannels: 2 * plan.neighbours + 2, width, levels, unshuffle, embedding }
+  const targets = targetsOf(plan).length
+  return { targets, conditionChannels: channelsOf(plan) + targets, width, levels, unshuffle, embedding }
 }
 
 /**

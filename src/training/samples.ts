@@ -1,4 +1,4 @@
-/** Pictures of fixed validation slices while a run goes on: a row a slice, CT | what was made … | MR. */
+/** Pictures of fixed validation slices while a run goes on: a row a slice, CT, then of each target what was made … | MR. */
 import { join } from 'node:path'
 import { readBatch, type SliceRef, type Store } from '../dataset/index.ts'
 import { writeFileAtomic } from '../files.ts'
@@ -33,8 +33,9 @@ export async function writeSamples(
         batch.mr.values('float32'),
       ])
       images.push(greyPixels(unmapCt(ct, store.plan.ct), CT_LOW_HU, CT_HIGH_HU))
-      for (const image of Object.values(made)) images.push(greyPixels(image, -1, 1))
-      images.push(greyPixels(mr, -1, 1))
+      for (let t = 0; t < mr.length / ct.length; t++)
+        for (const image of [...Object.values(made), mr])
+          images.push(greyPixels(image.subarray(t * ct.length, (t + 1) * ct.length), -1, 1))
     } finally {
       disposeBatch(batch)
     }

@@ -28,7 +28,7 @@ export type Stage = {
   /** One step; changes weights, averages and optimiser in place. Draws all that is random from `generator`. */
   step(batch: Batch, at: Step): Said
   /**
-   * MR in [−1, 1] by name, [N · h · w] each, −1 outside the body; the first is what chooses `best`.
+   * MR of one slice in [−1, 1] by name, [targets · h · w] each, −1 outside the body; the first is what chooses `best`.
    * @param seed  of the noise, where there is any
    */
   predict(batch: Batch, seed: number): Promise<Record<string, Float32Array>>
@@ -45,16 +45,16 @@ export type Restored = { tensors: StageTensors; counters: Record<string, number>
 const AIR_WEIGHT = 0.1
 
 /**
- * [N, 1, h, w]: the slice's weight in the body where the MR has data, a tenth of it in the air around, 0 in the body where
+ * [N, targets, h, w]: the slice's weight in the body where the MR has data, a tenth of it in the air around, 0 in the body where
  * the MR has none.
  */
 export function lossWeight({ body, mask, weight }: Batch): Tensor {
   return noGrad(() => scope(() => mul(add(mask, mul(sub(1, body), AIR_WEIGHT)), weight)))
 }
 
-/** Values [N · h · w] of an image tensor, clipped to [−1, 1], −1 outside the body. */
+/** Values of an image tensor, clipped to [−1, 1], −1 outside the body: the targets of one slice, or slices of one target. */
 export function insideBody(image: Float32Array, body: Float32Array): Float32Array {
-  return image.map((value, at) => (body[at] === 1 ? Math.min(1, Math.max(-1, value)) : -1))
+  return image.map((value, at) => (body[at % body.length] === 1 ? Math.min(1, Math.max(-1, value)) : -1))
 }
 
 export function prefixed(prefix: string, tensors: ReadonlyMap<string, Tensor>): [string, Tensor][] {

@@ -8,10 +8,10 @@ import { seedOf } from '../random.ts'
 import { generator, noGrad, scope, type Tensor } from '../tensor/index.ts'
 import { alignOptions, pix2pixOptions, residualOptions } from './networks.ts'
 import type { ResidualConfig, UnetConfig } from './settings.ts'
-import { tissueTable } from './tissue-table.ts'
+import { tissueTables } from './tissue-table.ts'
 import { insideBody, lossWeight, prefixed, restoreTensors, withPrefix, type Restored, type Stage } from './stage.ts'
 
-/** Weights that predict, and how: [N, C, h, w] → [N, 1, h, w]. No dropout, running statistics: a picture has one answer. */
+/** Weights that predict, and how: [N, C, h, w] → [N, targets, h, w]. No dropout, running statistics: a picture has one answer. */
 export function predictorOf(config: UnetConfig | ResidualConfig, plan: Plan): (params: Params, ct: Tensor) => Tensor {
   if (config.generator === 'unet') {
     const { unet } = pix2pixOptions(config, plan)
@@ -121,11 +121,11 @@ function createResidual(config: ResidualConfig, store: Store, device: string, re
   }
 }
 
-/** The table belongs to the weights from the first step on; the plan's stands in where a checkpoint brings it. */
+/** The tables belong to the weights from the first step on; the plan's stand in where a checkpoint brings them. */
 function startingOptions(config: ResidualConfig, store: Store, device: string, restored: Restored | undefined) {
   const options = residualOptions(config, store.plan)
   if (restored || options.tissueRange === 0) return options
-  return { ...options, table: tissueTable(store, options.tissueRange, config.seed, device) }
+  return { ...options, tables: tissueTables(store, options.tissueRange, config.seed, device) }
 }
 
 function imageOf({ body }: Batch, image: Tensor): Record<string, Float32Array> {

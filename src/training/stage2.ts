@@ -156,7 +156,7 @@ function unitNoise(count: number, seed: number): Float64Array {
 
 const SLICES_MEASURED = 64
 
-/** Root mean square of MR − stage 1 where both are to be compared, over up to 64 training slices. */
+/** Root mean square of MR − stage 1 where both are to be compared, over up to 64 training slices and all targets. */
 function measureSigmaData(store: Store, base: (ct: Tensor) => Tensor, seed: number, device: string): number {
   const all = slicesOf(store, 'train')
   const order = stream(seed, 'sigma-data').permutation(all.length).slice(0, SLICES_MEASURED)
@@ -178,7 +178,7 @@ function squaredResidual(
   return noGrad(() =>
     scope(() => {
       const { ct, mr, mask } = readBatch(store, [ref], device)
-      return [sum(mul(square(sub(mr, base(ct))), mask)).item(), sum(mask).item()] as const
+      return [sum(mul(square(sub(mr, base(ct))), mask)).item(), sum(mask).item() * mr.shape[1]!] as const
     }),
   )
 }

@@ -1,17 +1,17 @@
-/** The table HU → MR for a CT that was averaged within tissue: steeper between fat and muscle than the plan's, which saw noise. */
+/** The tables HU → MR for a CT that was averaged within tissue: steeper between fat and muscle than the plan's, which saw noise. */
 import { readBatch, slicesOf, type Store } from '../dataset/index.ts'
 import { tissueMeanAlone, type Table } from '../models/index.ts'
-import { huSums, huToMrTable } from '../plan/index.ts'
+import { huSums, huToMrTable, targetsOf } from '../plan/index.ts'
 import { stream } from '../random.ts'
-import { scope } from '../tensor/index.ts'
+import { narrow, scope } from '../tensor/index.ts'
 import { identityDirection, unmapCt, volume } from '../volume/index.ts'
 
 const SLICES = 64
 /** Mapped MR is straight between its ends. */
 const UNIT = [-1, 1]
 
-/** From up to 64 slices of training patients, the plan's own rule. @param range  as `tissueMean` */
-export function tissueTable(store: Store, range: number, seed: number, device: string): Table {
+/** One for each target, from up to 64 slices of training patients, by the plan's own rule. @param range  as `tissueMean` */
+export function tissueTables(store: Store, range: number, seed: number, device: string): Table[] {
   const { plan } = store
   const [width, height] = plan.sliceSize
   const all = slicesOf(store, 'train')
@@ -22,14 +22,22 @@ export function tissueTable(store: Store, range: number, seed: number, device: s
     originMm: [0, 0, 0] as const,
     direction: identityDirection,
   }
-  const sums = order.map((n) =>
+  const ofSlices = order.map((n) =>
     scope(() => {
       const { ct, mr, mask } = readBatch(store, [all[n]!], device)
       const hu = unmapCt(tissueMeanAlone(ct, range).values('float32'), plan.ct)
       const ctHu = volume(grid, Int16Array.from(hu, Math.round))
       const inside = volume(grid, Uint8Array.from(mask.values('float32')))
-      return { sums: huSums(ctHu, volume(grid, mr.values('float32')), inside, plan.ct, UNIT), unit: UNIT }
+      return targetsOf(plan).map((_, t) => {
+        const own = volume(grid, narrow(mr, 1, t, 1).values('float32'))
+        return { sums: huSums(ctHu, own, inside, plan.ct, UNIT), unit: UNIT }
+      })
     }),
   )
-  return huToMrTable(sums, plan.ct)
+  return targetsOf(plan).map((_, t) =>
+    huToMrTable(
+      ofSlices.map((targets) => targets[t]!),
+      plan.ct,
+    ),
+  )
 }

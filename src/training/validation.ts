@@ -1,15 +1,20 @@
 /**
  * How good a run is now: whole slices of validation patients, by evaluation's own metrics, where body and MR are.
  *
- * Both images are mapped from [−1, 1] to [0, 1] with data range 1. Means over a patient's slices first, then over patients.
+ * Both images are mapped from [−1, 1] to [0, 1] with data range 1. Means over a patient's slices first, then over patients;
+ * of several targets each by itself, and the mean over them, which is what chooses `best`.
  */
 import { setImmediate } from 'node:timers/promises'
 import { readBatch, slicesOf, type Batch, type SliceRef, type Store } from '../dataset/index.ts'
 import { mae, psnr, ssimScores, ssimScratch, type SsimScratch } from '../evaluation/index.ts'
+import { rolesOf } from '../plan/index.ts'
 import { scope } from '../tensor/index.ts'
 import type { Stage } from './stage.ts'
 
-/** `ms_ssim_2d` and so on of the output that chooses `best`; those of other outputs as `single/ms_ssim_2d`. */
+/**
+ * `ms_ssim_2d` and so on of the output that chooses `best`; those of other outputs as `single/ms_ssim_2d`. Of several targets
+ * their mean, and each as `ms_ssim_2d/mr_t1`.
+ */
 export type Scores = Record<string, number>
 export type Score = { by: 'ms_ssim_2d' | 'mae'; value: number }
 /** With the same metric of the stage's other outputs: `single`, `stage-1`. */
@@ -39,14 +44,15 @@ export async function validate(
   { seed, device, stop }: { seed: number; device: string; stop: AbortSignal },
 ): Promise<Scores | undefined> {
   const [width, height] = store.plan.sliceSize
+  const roles = rolesOf(store.plan)
   const scratch = ssimScratch(width, height)
-  const scored: { patient: string; scores: Map<string, number | null> }[] = []
+  const scored: { patient: string; scores: SliceScores }[] = []
   for (const [n, ref] of slices.entries()) {
     if (stop.aborted) return undefined
     const batch = readBatch(store, [ref], device)
     try {
       const made = await stage.predict(batch, seed + n)
-      scored.push({ patient: ref.patient, scores: scoreSlice(batch, made, scratch) })
+      scored.push({ patient: ref.patient, scores: scoreSlice(batch, made, roles, scratch) })
     } finally {
       disposeBatch(batch)
     }
@@ -75,24 +81,34 @@ export function isBetter(score: Score, than: Score | null): boolean {
   return score.by === 'mae' ? score.value < than.value : score.value > than.value
 }
 
+/** Null where a score is not defined: MS-SSIM of small slices. */
+type SliceScores = Map<string, number | null>
+
 function scoreSlice(
   batch: Batch,
   made: Record<string, Float32Array>,
+  roles: readonly string[],
   scratch: SsimScratch,
-): Map<string, number | null> {
+): SliceScores {
   const { width, height } = scratch
   const [mr, inside] = scope(() => [batch.mr.values('float32'), batch.mask.values('float32')] as const)
-  const reference = toUnit(mr)
   const mask = Uint8Array.from(inside)
-  const scores = new Map<string, number | null>()
+  const ofTarget = (image: Float32Array, n: number): Float32Array =>
+    toUnit(image.subarray(n * mask.length, (n + 1) * mask.length))
+  const scores: SliceScores = new Map()
   for (const [n, [name, image]] of Object.entries(made).entries()) {
-    const pair = { reference, test: toUnit(image), mask, width, height, dataRange: 1 }
-    const { ssim, msSsim } = ssimScores(pair, scratch)
+    const each = roles.map((_, t) => {
+      const pair = { reference: ofTarget(mr, t), test: ofTarget(image, t), mask, width, height, dataRange: 1 }
+      const { ssim, msSsim } = ssimScores(pair, scratch)
+      return { ms_ssim_2d: msSsim, ssim_2d: ssim, psnr: psnr(pair), mae: mae(pair) }
+    })
     const prefix = n === 0 ? '' : `${name}/`
-    scores.set(`${prefix}ms_ssim_2d`, msSsim)
-    scores.set(`${prefix}ssim_2d`, ssim)
-    scores.set(`${prefix}psnr`, psnr(pair))
-    scores.set(`${prefix}mae`, mae(pair))
+    for (const metric of ['ms_ssim_2d', 'ssim_2d', 'psnr', 'mae'] as const) {
+      const values = each.map((target) => target[metric])
+      const defined = values.filter((value) => value !== null)
+      scores.set(`${prefix}${metric}`, defined.length < values.length ? null : mean(defined))
+      if (roles.length > 1) roles.forEach((role, t) => scores.set(`${prefix}${metric}/${role}`, values[t]!))
+    }
   }
   return scores
 }
@@ -102,7 +118,7 @@ function toUnit(values: Float32Array): Float32Array {
 }
 
 /** A score that no slice has (MS-SSIM of small slices) is left out. */
-function meanOverPatients(scored: readonly { patient: string; scores: Map<string, number | null> }[]): Scores {
+function meanOverPatients(scored: readonly { patient: string; scores: SliceScores }[]): Scores {
   const means: Scores = {}
   for (const name of scored[0]!.scores.keys()) {
     const defined = scored.filter(({ scores }) => scores.get(name) !== null)

@@ -38,11 +38,11 @@ function head(neighbours = 0): Store {
   const body = Uint8Array.from({ length: count }, (_, n) => (inBody(n) ? 1 : 0))
   const stored = {
     ct: tensor(ct, shape, 'int16'),
-    mr: tensor(mr, shape, 'int16'),
+    mr: tensor(mr, [slices, 1, h, w], 'int16'),
     body: tensor(body, shape, 'uint8'),
     mask: tensor(body, shape, 'uint8'),
     usable: new Uint8Array(slices).fill(1),
-    weight: 0.5,
+    weights: [0.5],
   }
   const plan = { ct: ctMapping, neighbours, spacingMm } as unknown as Plan
   return { dir: '', plan, manifest: undefined as never, patients: new Map([['p001', stored]]), close() {} }

@@ -26,11 +26,11 @@ function pairedStore(neighbours: number): Store {
   const shape = [slices, h, w]
   const stored = {
     ct: tensor(ct, shape, 'int16'),
-    mr: tensor(mr, shape, 'int16'),
+    mr: tensor(mr, [slices, 1, h, w], 'int16'),
     body: tensor(ones, shape, 'uint8'),
     mask: tensor(ones, shape, 'uint8'),
     usable: new Uint8Array(slices).fill(1),
-    weight: 0.5,
+    weights: [0.5],
   }
   const plan = { ct: ctMapping, neighbours, spacingMm: [2, 2] } as unknown as Plan
   return { dir: '', plan, manifest: undefined as never, patients: new Map([['p001', stored]]), close() {} }
@@ -84,7 +84,7 @@ test("the enlargement is Pillow's, as in the reference: Keys' cubic with a = −
       [1, side, side],
     )
   const ones = flat(() => 1)
-  const sample = { ctHu: flat(() => 0), ctBody: ones, mr: flat(parabola), body: ones, mask: ones, weight: 1 }
+  const sample = { ctHu: flat(() => 0), ctBody: ones, mr: flat(parabola), body: ones, mask: ones, weights: [1] }
   const tall = Math.round((side * 286) / 256)
   const { mr } = jittered(sample, stream(1, 'jitter'), -1000)
   const values = mr.values('float32')

@@ -45,7 +45,7 @@ test('inside the body the stored MR is the mapped MR to half a step of int16; ou
   // A frame of the cohort's own pixels round a body whose box has an odd size lies on the voxels: nothing is interpolated.
   const pair = await readPair(pairOf(cohort, 'p002', plan.target))
   const own: Plan = { ...plan, spacingMm: [6, 6], sliceSize: [64, 64] }
-  const slices = toTheEnd(cutSlices(pair, own))
+  const slices = toTheEnd(cutSlices([pair], own))
   const scale = mrScaleOf(pair.mr, pair.inside, plan.mr)
   const values = (of: Iterable<number>, keep: (n: number) => boolean) =>
     [...of].filter((_, n) => keep(n)).sort((a, b) => a - b)
@@ -62,22 +62,22 @@ test('slices of a plan with bias correction are those of the even MR; metal is l
   const pair = await readPair(pairOf(cohort, 'p002', plan.target))
   const field = biasField(pair.mr, pair.inside).values
   const even = { ...pair, mr: { ...pair.mr, values: pair.mr.values.map((v, n) => v / field[n]!) } }
-  const corrected = toTheEnd(cutSlices(pair, { ...plan, mr: { ...plan.mr, biasCorrection: true } }))
-  assert.deepEqual(corrected.mr, toTheEnd(cutSlices(even, plan)).mr)
-  assert.notDeepEqual(corrected.mr, toTheEnd(cutSlices(pair, plan)).mr)
+  const corrected = toTheEnd(cutSlices([pair], { ...plan, mr: { ...plan.mr, biasCorrection: true } }))
+  assert.deepEqual(corrected.mr, toTheEnd(cutSlices([even], plan)).mr)
+  assert.notDeepEqual(corrected.mr, toTheEnd(cutSlices([pair], plan)).mr)
 
   const filling = pair.body.values.findIndex((one, n) => one === 1 && n > 3 * plane)
   const ct = { ...pair.ct, values: pair.ct.values.map((hu, n) => (n === filling ? 3071 : hu)) }
-  assert.deepEqual(toTheEnd(cutSlices({ ...pair, ct }, plan)).unusable, {})
+  assert.deepEqual(toTheEnd(cutSlices([{ ...pair, ct }], plan)).unusable, {})
   const strict: Plan = { ...plan, usable: { ...plan.usable, metalCm2: 0.1 } }
-  const { usable, unusable } = toTheEnd(cutSlices({ ...pair, ct }, strict))
+  const { usable, unusable } = toTheEnd(cutSlices([{ ...pair, ct }], strict))
   assert.deepEqual([unusable, usable.indexOf(0)], [{ metal: 1 }, 3])
 })
 
 test('a slice whose soft tissue gives no signal is left out as a drop-out', async () => {
   const pair = await readPair(pairOf(cohort, 'p002', plan.target))
   const mr = pair.mr.values.map((v, n) => (Math.floor(n / plane) === 2 ? Math.min(v, 3) : v))
-  const { usable, unusable } = toTheEnd(cutSlices({ ...pair, mr: { ...pair.mr, values: mr } }, plan))
+  const { usable, unusable } = toTheEnd(cutSlices([{ ...pair, mr: { ...pair.mr, values: mr } }], plan))
   assert.deepEqual([unusable, usable.indexOf(0)], [{ 'signal drop-out': 1 }, 2])
 })
 

@@ -115,7 +115,7 @@ test('the package turns a patient’s CT into an MR on its grid, with body and a
   const model = await openModel(at('two-stages'), { threads: 1 })
   const ct = await readNifti(join(store.dir, 'cohort', 'patients', 'p003', 'ct.nii.gz'))
   for (const mode of ['stage-1', 'single', 'mean', 'one-step'] as const) {
-    const { mr } = await synthesizeMri(model, ct, { seed: 1, mode, ...(mode === 'mean' ? { samples: 2 } : {}) })
+    const [{ mr }] = await synthesizeMri(model, ct, { seed: 1, mode, ...(mode === 'mean' ? { samples: 2 } : {}) })
     assert.deepEqual(mr.grid, ct.grid)
     const body = bodyMask(orientToLps(ct)).values
     assert.ok(

@@ -79,7 +79,7 @@ test('the refiner at the lowest and the highest noise, and four evaluations in a
   const stage1 = stage1Network(first, plan, randomParams(first))
   const refiner = refinerNetwork(second, plan, randomParams(second))
   const [a, b] = [await twinsOf(stage1), await twinsOf(refiner)]
-  const random = await refinerRandom(b, 3, size, 8, sampler)
+  const random = await refinerRandom(b, { channels: 3, targets: 1 }, size, 8, sampler)
   assert.ok(random > 0 && random < 2e-5, `refiner: ${random}`)
   const smooth = stream(1, 'slices')
   const slice = Array.from({ length: 3 }, () => Float32Array.from({ length: 64 * 64 }, () => smooth.between(-1, 1)))

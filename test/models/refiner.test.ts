@@ -39,7 +39,7 @@ import { EXPORTABLE, flopsOf, operatorsOf } from './traced.ts'
 // Images this small are done sooner than a second thread wakes.
 setThreads(1)
 
-const OPTIONS: RefinerOptions = { conditionChannels: 4, width: 8, levels: 2, unshuffle: 2, embedding: 16 }
+const OPTIONS: RefinerOptions = { targets: 1, conditionChannels: 4, width: 8, levels: 2, unshuffle: 2, embedding: 16 }
 const SIGMA_DATA = 0.3
 const NOISE = { ...PAPER_NOISE, sigmaData: SIGMA_DATA }
 const double = (shape: number[], seed: number): Tensor => randn(shape, { dtype: 'float64', generator: generator(seed) })
@@ -223,7 +223,7 @@ test('pixels of weight 0 train nothing', () => {
 })
 
 test('the default is made of operators that ONNX has, takes any multiple of its size, and costs below 25 GFLOP at 256²', () => {
-  const options: RefinerOptions = { ...REFINER_DEFAULTS, conditionChannels: 4 }
+  const options: RefinerOptions = { ...REFINER_DEFAULTS, targets: 1, conditionChannels: 4 }
   const params = initRefiner(options, generator(1))
   const inputs = (h: number, w: number): [Tensor, Tensor, Tensor] => [
     zeros([1, 1, h, w]),

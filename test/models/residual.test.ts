@@ -36,7 +36,7 @@ const TABLE: Table = {
   ct: Array.from({ length: 48 }, (_, k) => -1 + (2 * k) / 47),
   mr: Array.from({ length: 48 }, (_, k) => (k < 12 ? -1 : k < 14 ? 0.9 : k < 20 ? 0.1 : 0.5 - k / 40)),
 }
-const OPTIONS: ResidualOptions = { inChannels: 3, width: 8, levels: 3, unshuffle: 1, table: TABLE, tissueRange: 0 }
+const OPTIONS: ResidualOptions = { inChannels: 3, width: 8, levels: 3, unshuffle: 1, tables: [TABLE], tissueRange: 0 }
 
 function lookUp({ ct, mr }: Table, x: number): number {
   if (x <= ct[0]!) return mr[0]!
@@ -70,7 +70,7 @@ test('before training the output is the table of the middle slice: straight line
 })
 
 test('gradients equal difference quotients', () => {
-  const options = { ...OPTIONS, levels: 2, table: { ct: [-1, 0, 1], mr: [-1, 0.5, 0] } }
+  const options = { ...OPTIONS, levels: 2, tables: [{ ct: [-1, 0, 1], mr: [-1, 0.5, 0] }] }
   const params = initResidual(options, generator(3), { dtype: 'float64' })
   // The last layer starts at zero, where no gradient would reach the others.
   noGrad(() => aten.normal_(params.get('head.conv.weight'), 0, 0.1, { generator: generator(4) }))
@@ -131,7 +131,7 @@ test('a network goes into a checkpoint and comes back, table and all', () => {
 })
 
 test('the default is made of operators that ONNX has, takes any multiple of its size, and costs below 6 GMAC at 192²', () => {
-  const options: ResidualOptions = { ...RESIDUAL_DEFAULTS, inChannels: 3, table: TABLE }
+  const options: ResidualOptions = { ...RESIDUAL_DEFAULTS, inChannels: 3, tables: [TABLE] }
   const params = initResidual(options, generator(1))
   const ct = uniform([1, 3, 48, 64], 1)
   const used = operatorsOf(() => residual(params, options, ct))

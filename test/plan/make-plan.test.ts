@@ -117,8 +117,8 @@ test('too few patients are refused, and a split by slices must be asked for and 
 test('several sequences that all patients have need a choice; none, a registration', async () => {
   await using cohort = await cohortOf([{}, {}], ['mr_t1', 'mr_t2'])
   await assert.rejects(makePlan(cohort.dir, options), refusedAs('usage.wrong'))
-  assert.equal((await makePlan(cohort.dir, { ...options, target: 'mr_t1', test: 0 })).target, 'mr_t1')
-  await assert.rejects(makePlan(cohort.dir, { ...options, target: 'mr_pd' }), refusedAs('cohort.incomplete'))
+  assert.equal((await makePlan(cohort.dir, { ...options, targets: ['mr_t1'], test: 0 })).target, 'mr_t1')
+  await assert.rejects(makePlan(cohort.dir, { ...options, targets: ['mr_pd'] }), refusedAs('cohort.incomplete'))
   await using bare = await cohortOf([{}, {}], [])
   await assert.rejects(makePlan(bare.dir, options), refusedAs('cohort.incomplete'))
 })

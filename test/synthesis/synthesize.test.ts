@@ -64,7 +64,7 @@ const GRIDS: Record<string, Volume> = {
 for (const [name, ct] of Object.entries(GRIDS))
   test(`a landmark stays at its millimetre: ${name}`, async () => {
     const model = await open({ stage1: middle, size: [48, 48], spacingMm: [1.5, 1.5] })
-    const { mr, tiles } = await synthesizeMri(model, ct, { seed: 1 })
+    const [{ mr, tiles }] = await synthesizeMri(model, ct, { seed: 1 })
     assert.deepEqual(mr.grid, ct.grid, 'the CT’s exact grid')
     assert.equal(tiles, 1)
     const [inCt, inMr] = [centreOfGravityMm(ct, 200), centreOfGravityMm(mr, mrOf(200))]
@@ -87,7 +87,7 @@ function onOwnPixels(ct: Volume, least: [number, number]): [number, number] {
 test('where the network’s pixels are the CT’s, the MR equals the mapped CT in every voxel of the body', async () => {
   const ct = sampledCt(plain)
   const model = await open({ stage1: middle, size: onOwnPixels(ct, [46, 42]), spacingMm: [1.6, 1.6] })
-  const { mr, bodyShare } = await synthesizeMri(model, ct, { seed: 1 })
+  const [{ mr, bodyShare }] = await synthesizeMri(model, ct, { seed: 1 })
   const body = bodyMask(ct).values
   ct.values.forEach((hu, at) => {
     const expected = body[at] === 1 ? mrOf(hu) : 0
@@ -106,7 +106,7 @@ test('neighbouring slices reach the network in order, the last one repeated at t
     [[0, 0, 1], 1],
   ] as const) {
     const model = await open({ stage1: weightedChannels(weights) })
-    const { mr } = await synthesizeMri(model, ramp, { seed: 1 })
+    const [{ mr }] = await synthesizeMri(model, ramp, { seed: 1 })
     for (let k = 0; k < 20; k++) {
       const from = Math.min(19, Math.max(0, k + offset))
       const hu = 10 * plain.originMm[2] + stepHu * from
@@ -126,8 +126,8 @@ test('a body wider than the frame is made of tiles as it is in one piece, edges 
   ] as const) {
     const whole = await open({ stage1, size: inOnePiece, spacingMm: [1.6, 1.6] })
     const tiled = await open({ stage1, size: [24, 20], spacingMm: [1.6, 1.6] })
-    const one = await synthesizeMri(whole, ct, { seed: 1 })
-    const many = await synthesizeMri(tiled, ct, { seed: 1 })
+    const [one] = await synthesizeMri(whole, ct, { seed: 1 })
+    const [many] = await synthesizeMri(tiled, ct, { seed: 1 })
     assert.ok(one.tiles === 1 && many.tiles >= 9, `${one.tiles} and ${many.tiles} tiles`)
     const largest = one.mr.values.reduce((most, value, at) => Math.max(most, Math.abs(value - many.mr.values[at]!)), 0)
     assert.ok(largest < allowed, `a difference of ${largest} of 1000`)
@@ -139,10 +139,10 @@ test('a body wider than the frame is made of tiles as it is in one piece, edges 
 test('the refiner’s sample has the mean and the spread of the distribution that its denoiser knows', async () => {
   const ct = sampledCt(plain)
   const model = await open({ stage1: middle, refiner: gaussianRefiner(0.5), size: [48, 48] })
-  const stage1 = (await synthesizeMri(model, ct, { seed: 1, mode: 'stage-1' })).mr.values
+  const stage1 = (await synthesizeMri(model, ct, { seed: 1, mode: 'stage-1' }))[0].mr.values
   const soft = [...ct.values.keys()].filter((at) => ct.values[at] === 40 && stage1[at]! > 500)
   const spread = async (mode: 'single' | 'mean', seed: number): Promise<{ mean: number; sd: number }> => {
-    const { mr, evaluations } = await synthesizeMri(model, ct, { seed, mode, steps: 24 })
+    const [{ mr, evaluations }] = await synthesizeMri(model, ct, { seed, mode, steps: 24 })
     assert.equal(evaluations, mode === 'single' ? 24 : 96)
     const values = soft.map((at) => mr.values[at]! / 500 - 1) // back in [−1, 1]
     const mean = values.reduce((a, b) => a + b, 0) / values.length
@@ -161,7 +161,7 @@ test('the refiner’s sample has the mean and the spread of the distribution tha
 test('the same seed gives the same voxels, another seed others', async () => {
   const model = await open({ stage1: middle, refiner: gaussianRefiner(0) })
   const made = async (seed: number): Promise<Float32Array> =>
-    (await synthesizeMri(model, sampledCt(plain), { seed, mode: 'single' })).mr.values
+    (await synthesizeMri(model, sampledCt(plain), { seed, mode: 'single' }))[0].mr.values
   assert.deepEqual(await made(3), await made(3))
   assert.notDeepEqual(await made(3), await made(4))
   await model.close()
@@ -170,7 +170,7 @@ test('the same seed gives the same voxels, another seed others', async () => {
 test('one evaluation gives nearly the posterior mean, without the noise of a sample', async () => {
   const model = await open({ stage1: middle, refiner: gaussianRefiner(0.5), size: [48, 48] })
   const ct = sampledCt(plain)
-  const { mr, evaluations } = await synthesizeMri(model, ct, { seed: 1, mode: 'one-step' })
+  const [{ mr, evaluations }] = await synthesizeMri(model, ct, { seed: 1, mode: 'one-step' })
   assert.equal(evaluations, 1)
   const at = 24 + 48 * (22 + 44 * 3)
   assert.equal(ct.values[at], 40)

@@ -27,7 +27,7 @@ async function model(): Promise<Model> {
 async function made(options: Partial<SynthesisOptions>) {
   const opened = await model()
   try {
-    return await synthesizeMri(opened, ct, { seed: 5, steps: 24, uncertainty: true, ...options })
+    return (await synthesizeMri(opened, ct, { seed: 5, steps: 24, uncertainty: true, ...options }))[0]
   } finally {
     await opened.close()
   }
