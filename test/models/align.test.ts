@@ -2,7 +2,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { displacementBetween, warped } from '../../src/models/index.ts'
-import { flip, mul, ones, scope, setThreads, sub, abs, mean, tensor, type Tensor } from '../../src/tensor/index.ts'
+import {
+  abs,
+  cat,
+  flip,
+  mean,
+  mul,
+  narrow,
+  ones,
+  scope,
+  setThreads,
+  sub,
+  tensor,
+  type Tensor,
+} from '../../src/tensor/index.ts'
 
 setThreads(1)
 const SIDE = 96
@@ -47,6 +60,29 @@ test('a smooth displacement of 2 pixels is found within a quarter of its length,
     assert.ok(error < lengthPx / 4, `gain ${gain}: off by ${error.toFixed(2)} of ${lengthPx.toFixed(2)} pixels`)
   }
 })
+
+test('of two sequences each has the displacement that it has alone, and is moved by its own', () => {
+  scope(() => {
+    const both = (a: Tensor, b: Tensor): Tensor => cat([a, b], 1)
+    const [first, second] = [image(still), image(smooth, 0.7)]
+    const [weightA, weightB] = [everywhere(), mul(everywhere(), 0.5)]
+    const u = displacementBetween(both(first, second), both(second, first), both(weightA, weightB), how)
+    const alone = both(
+      displacementBetween(first, second, weightA, how),
+      displacementBetween(second, first, weightB, how),
+    )
+    assert.deepEqual(u.shape, [1, 4, SIDE, SIDE])
+    assert.ok(largest(u, alone) < 1e-5, `off by ${largest(u, alone)}`)
+    const [moved, expected] = [warped(both(first, second), u), both(...each(first, second, alone))]
+    assert.ok(largest(moved, expected) < 1e-5, `off by ${largest(moved, expected)}`)
+  })
+})
+
+const largest = (a: Tensor, b: Tensor): number => Math.max(...abs(sub(a, b)).values('float32'))
+
+function each(first: Tensor, second: Tensor, u: Tensor): [Tensor, Tensor] {
+  return [warped(first, narrow(u, 1, 0, 2)), warped(second, narrow(u, 1, 2, 2))]
+}
 
 test('where images are equal, or nothing may be compared, nothing moves', () => {
   const same = displacementBetween(image(still), image(still), everywhere(), how)

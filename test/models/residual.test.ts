@@ -56,6 +56,19 @@ const batch = (seed: number): { ct: Tensor; mr: Tensor; weight: Tensor } => {
 }
 const numbersOf = (params: Params): number[] => [...params.tensors.values()].flatMap((t) => [...t.values('float32')])
 
+test('with several tables each output channel is the lookup in its own, whatever knots the others have', () => {
+  const other: Table = { ct: [-0.9, -0.2, 0.4], mr: [0.5, -0.7, 0.1] }
+  const ct = mul(uniform([1, 3, 32, 32], 2), 1.2)
+  const options = { ...OPTIONS, tables: [other, TABLE] }
+  const found = residual(initResidual(options, generator(1)), options, ct)
+  assert.deepEqual(found.shape, [1, 2, 32, 32])
+  const [values, middle] = [found.values('float32'), narrow(ct, 1, 1, 1).values('float32')]
+  middle.forEach((x, i) => {
+    assert.ok(Math.abs(values[i]! - lookUp(other, x)) < 2e-5, `${x}: ${values[i]}`)
+    assert.ok(Math.abs(values[middle.length + i]! - lookUp(TABLE, x)) < 2e-5, `${x}: ${values[middle.length + i]}`)
+  })
+})
+
 test('before training the output is the table of the middle slice: straight lines, flat beyond the ends', () => {
   for (const unshuffle of [1, 2]) {
     const options = { ...OPTIONS, unshuffle }

@@ -26,6 +26,14 @@ export const mrOfHu = new Map([
   [700, 30],
 ])
 
+/** The same for every sequence after a cohort's first: fat and soft tissue change places. */
+export const otherMrOfHu = new Map([
+  [-1000, 4],
+  [-100, 120],
+  [40, 300],
+  [700, 60],
+])
+
 /** Of a machine on which any batch fits. */
 export const roomyMemory: DeviceMemory = { device: 'cpu', foundBytes: 2 ** 35 }
 
@@ -47,7 +55,7 @@ export function pairOf(cohortDir: string, id: string, target: string): PairOf {
   return { cohortDir, id, target, ctRole: 'ct' }
 }
 
-/** Patients p001 …, one for each entry of `patients`. */
+/** Patients p001 …, one for each entry of `patients`; sequences after the first have another contrast. */
 export async function writeSmallCohort(
   dir: string,
   patients: readonly PatientChanges[],
@@ -66,13 +74,14 @@ async function writePatient(
   { change, mrGrid = smallGrid, ctRole = 'ct' }: PatientChanges,
   sequences: readonly string[],
 ) {
-  const { ct, mr, valid } = madeUpPatient(seed)
+  const { ct, mr, other, valid } = madeUpPatient(seed)
   change?.(ct, mr, valid)
   const file = join('patients', id, `${ctRole}.nii.gz`)
   const registration = join(dir, 'patients', id, 'registration')
   await writeNifti(join(dir, file), volume(smallGrid, ct))
   await writeNifti(join(registration, 'valid.nii.gz'), volume(smallGrid, valid))
-  for (const role of sequences) await writeNifti(join(registration, `${role}.nii.gz`), volume(mrGrid, mr))
+  for (const [n, role] of sequences.entries())
+    await writeNifti(join(registration, `${role}.nii.gz`), volume(mrGrid, n === 0 ? mr : other))
   await writeJson(join(dir, 'patients', id, 'ct.json'), sidecar(seed))
   const image = {
     role: ctRole,
@@ -95,7 +104,7 @@ function madeUpPatient(seed: number) {
   const [a, b, fat] = [random.between(13, 17), random.between(11, 14), random.between(0.7, 0.85)]
   const [boneI, boneJ] = [random.between(-4, 4), random.between(2, 5)]
   const ct = new Int16Array(ni * nj * nk)
-  const mr = new Float32Array(ct.length)
+  const [mr, other] = [new Float32Array(ct.length), new Float32Array(ct.length)]
   for (let at = 0; at < ct.length; at++) {
     const [i, j, k] = [at % ni, Math.floor(at / ni) % nj, Math.floor(at / (ni * nj))]
     const [x, y] = [i - (ni - 1) / 2, j - (nj - 1) / 2]
@@ -112,6 +121,7 @@ function madeUpPatient(seed: number) {
               : 40
     ct[at] = hu === -1000 ? hu : hu + Math.round(8 * random.normal())
     mr[at] = mrOfHu.get(hu)! * (1 + 0.15 * Math.sin(i / 2) * Math.sin(j / 2 + k)) + 2 * random.normal()
+    other[at] = (mr[at]! * otherMrOfHu.get(hu)!) / mrOfHu.get(hu)!
   }
-  return { ct, mr, valid: new Uint8Array(ct.length).fill(1) }
+  return { ct, mr, other, valid: new Uint8Array(ct.length).fill(1) }
 }
