@@ -156,5 +156,6 @@ async function maeOf(role: string, ofImages: string): Promise<number> {
     cases.map((each) => ({ ...each, baselines: [] })),
     { range, seed: 1, report: silent, larmor: '0', created: '2026-01-01T00:00:00Z' },
   )
-  return evaluation.predictions[0]!.metrics.mae!.mean!
+  const { mae } = evaluation.predictions[0]!.metrics
+  return mae?.mean ?? NaN
 }
