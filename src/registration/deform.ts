@@ -37,9 +37,8 @@ import { landmarkDistance, landmarkRows, landmarksOnGrid } from './landmarks.ts'
 import type { Prepared } from './prepare.ts'
 import type { AlignOptions } from './rigid.ts'
 
-/** Control points `spacing` voxels apart; about `points` voxels a turn; steps begin at `stepMm` and shrink to a tenth. */
+/** About `points` voxels a turn; steps begin at `stepMm` and shrink to a tenth. */
 export type DeformLevel = {
-  readonly spacing: number
   readonly iterations: number
   readonly points: number
   readonly stepMm: number
@@ -48,7 +47,8 @@ export type DeformLevel = {
 export type DeformSettings = DifferenceOptions & {
   /** Of the grid on which the images are compared; coarser where the images are (see `voxelOf`). */
   readonly leastVoxelMm: number
-  /** Each has half the spacing of the one before. */
+  /** Voxels between control points on the first level; on each other one half as many as before, and the same spline. */
+  readonly coarsestSpacing: number
   readonly levels: readonly DeformLevel[]
   /** Share of a level's turns, at its end, whose control points are averaged: each follows its own voxels a little. */
   readonly tail: number
@@ -61,10 +61,11 @@ export type DeformSettings = DifferenceOptions & {
 /** Tried on the simulated cases: LOG.md, "deformable registration". */
 export const DEFORM_SETTINGS: DeformSettings = {
   leastVoxelMm: 2,
+  coarsestSpacing: 16,
   levels: [
-    { spacing: 16, iterations: 50, points: 6000, stepMm: 1 },
-    { spacing: 8, iterations: 60, points: 8000, stepMm: 0.8 },
-    { spacing: 4, iterations: 70, points: 12000, stepMm: 0.5 },
+    { iterations: 50, points: 6000, stepMm: 1 },
+    { iterations: 60, points: 8000, stepMm: 0.8 },
+    { iterations: 70, points: 12000, stepMm: 0.5 },
   ],
   tail: 0.25,
   bins: 32,
@@ -103,7 +104,7 @@ export async function deform(
   options: DeformOptions,
 ): Promise<DeformFit> {
   const { device, signal, settings = DEFORM_SETTINGS, landmarks = [] } = options
-  const { levels } = settings
+  const levels = settings.levels.map((level, n): Level => ({ ...level, spacing: settings.coarsestSpacing / 2 ** n }))
   const voxelMm = Math.max(settings.leastVoxelMm, voxelOf(fixed.grid), voxelOf(moving.grid))
   const task = `deforming ${moving.name} onto ${fixed.name}`
   await pause(task, signal)
@@ -111,7 +112,7 @@ export async function deform(
   await pause(task, signal)
   const tables = await listening(makeTables(aligned, device), task, signal)
   const marks = landmarks.length > 0 ? landmarksOnGrid(landmarks, aligned.grid, movingFromFixedMm, device) : undefined
-  const work: Work = { ...options, settings, voxelMm, tables, marks, task }
+  const work: Work = { ...options, settings, levels, voxelMm, tables, marks, task }
   try {
     const { control, before, after } = await fitLevels(work)
     const deformation = fieldOf(control, aligned.grid, levels.at(-1)!.spacing)
@@ -134,8 +135,12 @@ function voxelOf({ spacingMm: [i, j, k] }: Grid): number {
   return 0.9 * Math.cbrt(i * j * k)
 }
 
+/** `spacing`: voxels between control points. */
+type Level = DeformLevel & { readonly spacing: number }
+
 type Work = DeformOptions & {
   settings: DeformSettings
+  levels: readonly Level[]
   voxelMm: number
   tables: Tables
   marks: LandmarksOnGrid | undefined
@@ -143,8 +148,7 @@ type Work = DeformOptions & {
 }
 
 async function fitLevels(work: Work): Promise<{ control: Tensor; before: Similarity; after: Similarity }> {
-  const { tables, settings, device } = work
-  const { levels } = settings
+  const { tables, levels, device } = work
   let control = zeros([3, ...tables.size.map((voxels) => controlCount(voxels, levels[0]!.spacing))], { device })
   const before = similarity(work, control, levels[0]!)
   for (const [n, level] of levels.entries()) {
@@ -180,7 +184,7 @@ function differenceUnder(control: Tensor, spacing: number, lattice: Lattice, wor
 }
 
 /** On more places than a turn hears. */
-function similarity(work: Work, control: Tensor, { spacing, points }: DeformLevel): Similarity {
+function similarity(work: Work, control: Tensor, { spacing, points }: Level): Similarity {
   return scope(() =>
     noGrad(() => {
       const lattice = latticeOf(work.tables, 4 * points, 0, stream(work.seed, 'deform', 'measure'))
@@ -195,7 +199,7 @@ const addInto = operator('add_.Tensor')
 const TURNS = 4
 
 /** Steps of Adam that shrink along a cosine. Ends with the mean over the last ones; frees `control`. */
-async function fitLevel(work: Work, control: Tensor, level: number, of: DeformLevel): Promise<Tensor> {
+async function fitLevel(work: Work, control: Tensor, level: number, of: Level): Promise<Tensor> {
   const { tables, marks, settings, seed, device, task, signal } = work
   control.requireGrad()
   const rows = marks && landmarkRows(marks, tables.size, of.spacing, device)
@@ -231,7 +235,7 @@ async function fitLevel(work: Work, control: Tensor, level: number, of: DeformLe
   return mean
 }
 
-function tell({ settings: { levels }, task, report }: Work, level: number, turn: number): void {
+function tell({ levels, task, report }: Work, level: number, turn: number): void {
   const turns = (some: readonly DeformLevel[]): number => some.reduce((sum, { iterations }) => sum + iterations, 0)
   report({ at: 'progress', task, done: turns(levels.slice(0, level)) + turn, of: turns(levels), unit: 'steps' })
 }

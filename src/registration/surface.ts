@@ -5,7 +5,7 @@
  * A surface point is where, along a grid line through the outline of the body mask, the image falls to half between
  * tissue and air: the same rule for CT and MR, so that neither's threshold shifts it.
  */
-import type { Affine, Grid, Vec3 } from '../volume/index.ts'
+import type { Affine, Grid, Mask, Vec3 } from '../volume/index.ts'
 import { apply, indexFromMm, invert, mmFromIndex, percentileOfSorted } from '../volume/index.ts'
 import type { Prepared } from './prepare.ts'
 
@@ -19,26 +19,34 @@ export function surfacePoints({ body, plain }: Prepared): Vec3[] {
   const stride = [1, grid.size[0], grid.size[0] * grid.size[1]] as const
   const points: Vec3[] = []
   for (const axis of [0, 1, 2] as const)
-    eachVoxel(grid, (index, at) => {
-      if (index[axis] + 1 >= grid.size[axis]) return
-      const step = body.values[at]! - body.values[at + stride[axis]]!
-      if (step === 0) return
+    eachStep(body, axis, (i, j, k, at, step) => {
+      const where: [number, number, number] = [i, j, k]
       // Always walked from inside to outside.
-      const inside = step > 0 ? index[axis] : index[axis] + 1
-      const crossing = halfCrossing(
-        plain.values,
-        at - index[axis] * stride[axis],
-        stride[axis],
-        inside,
-        step,
-        grid.size[axis],
-      )
+      const inside = step > 0 ? where[axis] : where[axis] + 1
+      const line = at - where[axis] * stride[axis]
+      const crossing = halfCrossing(plain.values, line, stride[axis], inside, step, grid.size[axis])
       if (crossing === undefined) return
-      const where: [number, number, number] = [...index]
       where[axis] = crossing
       points.push(apply(toMm, where))
     })
   return points
+}
+
+/** Calls `visit` for each voxel behind which, along the axis, the mask ends (step 1) or begins (−1). */
+function eachStep(
+  { grid, values }: Mask,
+  axis: 0 | 1 | 2,
+  visit: (i: number, j: number, k: number, at: number, step: number) => void,
+): void {
+  const [ni, nj, nk] = grid.size
+  const stride = [1, ni, ni * nj][axis]!
+  const [ei, ej, ek] = [ni - Number(axis === 0), nj - Number(axis === 1), nk - Number(axis === 2)]
+  for (let k = 0; k < ek; k++)
+    for (let j = 0; j < ej; j++)
+      for (let i = 0, at = ni * (j + nj * k); i < ei; i++, at++) {
+        const step = values[at]! - values[at + stride]!
+        if (step !== 0) visit(i, j, k, at, step)
+      }
 }
 
 /**
@@ -125,19 +133,26 @@ function thinned(points: readonly Vec3[]): Vec3[] {
 
 function nearestMm(queries: readonly Vec3[], among: readonly Vec3[]): number[] {
   if (among.length === 0) return []
-  const flat = Float64Array.from(among.flat())
-  return queries.map(([x, y, z]) => {
-    let least = Infinity
-    for (let n = 0; n < flat.length; n += 3) {
-      const squared = (flat[n]! - x) ** 2 + (flat[n + 1]! - y) ** 2 + (flat[n + 2]! - z) ** 2
-      if (squared < least) least = squared
-    }
-    return Math.sqrt(least)
-  })
+  const flat = Float64Array.from(among.toSorted((a, b) => a[2] - b[2]).flat())
+  return queries.map((query) => nearestInOrder(query, flat))
 }
 
-function eachVoxel({ size }: Grid, visit: (index: Vec3, at: number) => void): void {
-  let at = 0
-  for (let k = 0; k < size[2]; k++)
-    for (let j = 0; j < size[1]; j++) for (let i = 0; i < size[0]; i++) visit([i, j, k], at++)
+/** @param flat  points x y z x y z …, z rising: from the query's own z on both ways, as long as z alone is no farther off */
+function nearestInOrder([x, y, z]: Vec3, flat: Float64Array): number {
+  let [from, to] = [0, flat.length / 3]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if (flat[3 * middle + 2]! < z) from = middle + 1
+    else to = middle
+  }
+  let least = Infinity
+  const isFartherOff = (n: number): boolean => {
+    const dz = (flat[n + 2]! - z) ** 2
+    if (dz >= least) return true
+    least = Math.min(least, (flat[n]! - x) ** 2 + (flat[n + 1]! - y) ** 2 + dz)
+    return false
+  }
+  for (let n = 3 * from; n < flat.length && !isFartherOff(n); n += 3);
+  for (let n = 3 * from - 3; n >= 0 && !isFartherOff(n); n -= 3);
+  return Math.sqrt(least)
 }
