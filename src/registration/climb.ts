@@ -12,8 +12,8 @@ export function unscored(pose: Pose, start: Pose): Candidate {
   return { pose, start, score: 0, nmi: 0, overlap: 0 }
 }
 
-/** `keep` is how many poses go into the round. */
-export type Round = Sampling & { iterations: number; stepMm: number; keep: number }
+/** Of so many poses as `among`, scored by the round's own objective, the best go into the round: `keep` of them. */
+export type Round = Sampling & { iterations: number; stepMm: number; among: number; keep: number }
 
 /** Poses that are closer than this are one answer. */
 const DISTINCT_MM = 30

