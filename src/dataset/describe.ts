@@ -43,7 +43,8 @@ export function describeStore(
         `  look at ${what}: the CT's body and what the MR shows agree by a Dice of only ${mrBodyDice}`,
     ),
     ...doubtful.map(({ what, weight }) => `  counts ${weight} in training: ${what}, by its registration`),
-    ...leftOut.map(({ id, reason }) => `  left out: ${id}: ${reason}`),
+    // Most reasons say already which patient they are about.
+    ...leftOut.map(({ id, reason }) => `  left out: ${reason.includes(id) ? reason : `${id}: ${reason}`}`),
     `Store: ${dir}`,
   ]
   const json = {

@@ -1,8 +1,8 @@
 /**
  * The patients of a cohort with one folder of images a prediction.
  *
- * Of a cohort is read: cohort.json, patients/<id>/ct.nii.gz, structures/, and in registration/ the MR on the CT's grid
- * (mr_<sequence>.nii.gz), valid.nii.gz (where it has data) and registration.json. A prediction's folder: see beside.ts.
+ * Of a cohort is read: cohort.json, patients/<id>/ct.nii.gz (or ct_contrast.nii.gz: cohort-ct.ts), structures/, and in registration/
+ * the MR on the CT's grid (mr_<sequence>.nii.gz), valid.nii.gz (where it has data) and registration.json. A prediction's folder: see beside.ts.
  */
 import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
@@ -15,6 +15,7 @@ import { bodyMask, intersect, mrScaleOf, withoutBiasInSteps } from '../volume/in
 import type { Mask, MrScale, Volume } from '../volume/index.ts'
 import { ceilingBaseline, monotoneBaseline, populationBaselines } from './baseline.ts'
 import { findImage, statedBeside, uncertaintyBeside } from './beside.ts'
+import { cohortCt } from './cohort-ct.ts'
 import { defaultRange, scoredRegion } from './evaluation.ts'
 import type {
   Baseline,
@@ -109,7 +110,7 @@ async function othersOf(cohortDir: string, patients: readonly Patient[], options
   for (const patient of patients) {
     const folder = join(cohortDir, 'patients', patient.id)
     const registered = await registeredMrs(join(folder, 'registration'), options.role)
-    if (registered.length !== 1 || !(await exists(join(folder, 'ct.nii.gz')))) continue
+    if (registered.length !== 1 || (await cohortCt(folder)) === undefined) continue
     others.push({
       id: patient.id,
       load: async () => {
@@ -145,7 +146,9 @@ async function loadPatient(cohortDir: string, patient: Patient, options: CohortO
   const folder = join(cohortDir, 'patients', id)
   const registration = join(folder, 'registration')
   const mrPath = await registeredMr(registration, id, options.role)
-  const { volume: ct } = await readImage(join(folder, 'ct.nii.gz'))
+  const ctPath = await cohortCt(folder)
+  if (ctPath === undefined) throw noCt(id, folder)
+  const { volume: ct } = await readImage(ctPath)
   const { volume: mr } = await readImage(mrPath)
   const valid = join(registration, 'valid.nii.gz')
   const mask = bodyMask(ct)
@@ -161,6 +164,17 @@ async function loadPatient(cohortDir: string, patient: Patient, options: CohortO
     registration: await registrationQuality(registration, basename(mrPath, '.nii.gz')),
     findings: patientFindings(id, options),
   }
+}
+
+function noCt(id: string, folder: string): LarmorError {
+  return new LarmorError({
+    kind: 'cohort.incomplete',
+    message: 'A patient lacks the CT that its MR was registered to.',
+    where: id,
+    found: `neither ct.nii.gz nor ct_contrast.nii.gz in ${folder}, or not the one that registration.json names`,
+    expected: 'that CT, from which body and baselines follow',
+    fix: 'Import this patient again and register it, or exclude it.',
+  })
 }
 
 function evensCoils({ range }: CohortOptions): boolean {

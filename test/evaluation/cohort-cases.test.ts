@@ -1,5 +1,5 @@
 /** What a cohort brings besides its images: structures, registrations, contrast CT, what synthesis found; and other grids. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -160,6 +160,39 @@ describe('a cohort with structures, registrations and contrast CT', () => {
       output: at('x'),
     }
     expect((await faultOf(given)).kind).toBe('usage.wrong')
+  })
+})
+
+describe('a patient who has only a CT with contrast agent', () => {
+  const only = (): string => at('contrast-only')
+  const patientDir = (): string => join(only(), 'patients', 'p001')
+  beforeAll(async () => {
+    await cp(at('cohort'), only(), { recursive: true })
+    await rename(join(patientDir(), 'ct.nii.gz'), join(patientDir(), 'ct_contrast.nii.gz'))
+  })
+  const scored = async (output: string) => {
+    await larmor({ cohort: only(), prediction: [`ours=${at('ours')}`], output: at(output) })
+    return (await readEvaluation(at(output))).patients[0]!.predictions[0]!.metrics.mae
+  }
+  test('is scored inside the same body as with the plain CT of the same anatomy', async () => {
+    const plain = await readEvaluation(at('scores'))
+    expect(await scored('contrast-only-result')).toBe(plain.patients[0]!.predictions[0]!.metrics.mae)
+  })
+  test('is scored on the CT that the registration names, also where the other is there', async () => {
+    await writeNifti(
+      join(patientDir(), 'ct.nii.gz'),
+      made(Int16Array, () => -1000),
+    )
+    const record = join(patientDir(), 'registration', 'registration.json')
+    const written = JSON.parse(await readFile(record, 'utf8')) as object
+    await writeFile(record, JSON.stringify({ ...written, fixed: { role: 'ct_contrast' } }))
+    expect(await scored('contrast-named')).toBeGreaterThan(0)
+  })
+  test('is refused by name where that CT is gone', async () => {
+    await rm(join(patientDir(), 'ct_contrast.nii.gz'))
+    const given = { cohort: only(), prediction: [`ours=${at('ours')}`], output: at('contrast-gone') }
+    const { exitCode, json } = await larmor(given)
+    expect([exitCode, JSON.stringify(json)]).toEqual([5, expect.stringContaining('cohort.incomplete')])
   })
 })
 

@@ -37,7 +37,7 @@ beforeAll(() => {
     const { labels } = paintCt(anatomy, traits, grid)
     patients.push(outlines(labels, grid.size, grid.spacingMm, (label) => anatomy.structures[label - 1]!))
   }
-}, 120_000)
+}, 480_000)
 
 function outlines(labels: ArrayLike<number>, size: Vec3, voxelMm: Vec3, nameOf: (label: number) => string): Patient {
   const wanted = new Set<string>([...ORGANS, ...OTHERS])
@@ -136,7 +136,7 @@ async function realPatients(): Promise<Patient[]> {
 
 test.skipIf(openkbp === undefined)(
   'parotids, cord, mandible, larynx and oesophagus are as large, where they are and as varied as in OpenKBP’s patients',
-  { timeout: 120_000 },
+  { timeout: 480_000 },
   async () => {
     const real = await realPatients()
     const both = (of: (patient: Patient) => number | undefined): [number[], number[]] => [
