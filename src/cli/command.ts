@@ -10,6 +10,8 @@ export type Context = {
   report: Report
   signal: AbortSignal
   seed: number
+  /** The seed as typed; undefined where it is the default. */
+  seedAsked?: number | undefined
   threads: number
   device: 'cpu' | 'cuda'
 }

@@ -44,7 +44,7 @@ const Common = z.object({
   json: z.boolean().default(false),
   quiet: z.boolean().default(false),
   // Beyond 2⁵³ − 1 two seeds would be one number.
-  seed: z.coerce.number().int().min(0).default(1),
+  seed: z.coerce.number().int().min(0).optional(),
   threads: z.coerce.number().int().min(1).max(1024).default(availableParallelism()),
   device: z.enum(['cpu', 'cuda']).default('cpu'),
 })
@@ -122,9 +122,10 @@ function addCommand(
         .filter(([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0)),
     )
     const options = check(definition, definition.options, { ...own, ...positional })
-    const { seed, threads, device, quiet } = common
+    const { seed: seedAsked, threads, device, quiet } = common
+    const seed = seedAsked ?? 1
     const { report, end } = renderer(process.stderr, { quiet })
-    finish(await definition.run(options, { report, signal, seed, threads, device }).finally(end))
+    finish(await definition.run(options, { report, signal, seed, seedAsked, threads, device }).finally(end))
   })
 }
 

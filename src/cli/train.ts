@@ -30,12 +30,13 @@ export const trainCommand = command({
   }),
   cuda: true,
 
-  async run({ stage, store, run, stage1, preset, set, resume, dryRun }, { report, signal, seed, threads, device }) {
+  async run({ stage, store, run, stage1, preset, set, resume, dryRun }, context) {
+    const { report, signal, seed, seedAsked, threads, device } = context
     const job = { stage, storeDir: store, runDir: run, stage1Dir: stage1, preset, settings: set, resume }
-    const whole = { ...job, seed, threads, device }
-    const context = { report, signal, environment: process.env }
-    if (dryRun) return describeTrial(await launchDryRun(whole, context))
-    const record = await launchTraining(whole, context)
+    const whole = { ...job, seed, seedAsked, threads, device }
+    const how = { report, signal, environment: process.env }
+    if (dryRun) return describeTrial(await launchDryRun(whole, how))
+    const record = await launchTraining(whole, how)
     return describeRun(run, record)
   },
 })

@@ -38,11 +38,17 @@ function newConfig({ stage, preset, settings, seed }: TrainJob, plan: Plan): Run
 }
 
 /** The config of the run that goes on, as it was: settings of a run are for its whole life. */
-async function resumedConfig({ runDir, stage, preset, settings }: TrainJob, plan: Plan): Promise<RunConfig> {
+async function resumedConfig(job: TrainJob, plan: Plan): Promise<RunConfig> {
+  const { runDir, stage, preset, settings, seedAsked } = job
   const { config, plan: ofRun } = await readRun(runDir)
   checkSamePlan(runDir, ofRun, plan)
   if (config.stage !== stage) throw otherStage(runDir, config.stage, stage)
-  if (settings.length > 0 || (preset !== undefined && preset !== config.preset)) throw fixedSettings(runDir)
+  const others = [
+    ...(settings.length > 0 ? [`--set ${settings.join(' ')}`] : []),
+    ...(preset !== undefined && preset !== config.preset ? [`--preset ${preset}`] : []),
+    ...(seedAsked !== undefined && seedAsked !== config.seed ? [`--seed ${seedAsked}`] : []),
+  ]
+  if (others.length > 0) throw fixedSettings(runDir, others.join(' '), config)
   return config
 }
 
@@ -107,13 +113,13 @@ function otherStage(runDir: string, found: string, expected: string): LarmorErro
   })
 }
 
-function fixedSettings(runDir: string): LarmorError {
+function fixedSettings(runDir: string, found: string, { preset, seed }: RunConfig): LarmorError {
   return new LarmorError({
     kind: 'config.refused',
     message: 'A run keeps the settings that it began with.',
     where: `--resume of ${runDir}`,
-    found: '--set or another --preset',
-    expected: 'neither',
+    found,
+    expected: `no --set; if at all --preset ${preset} and --seed ${seed}, as it began`,
     fix: 'Leave them out to go on with this run, or start another with the new settings.',
   })
 }

@@ -8,7 +8,10 @@ export type TrainJob = {
   preset?: 'paper' | 'best' | undefined
   settings: readonly string[]
   resume: boolean
+  /** Of a new run. */
   seed: number
+  /** As a person typed it; a run that goes on must have begun with it. */
+  seedAsked?: number | undefined
   threads: number
   device: 'cpu' | 'cuda'
 }

@@ -160,6 +160,8 @@ test('a checkpoint of another architecture or plan, or with a broken state, is r
   const job = jobOn(store, 'exchanged', [...TINY.residual, 'steps=2'])
   await trainHere(job)
   const resumed = { ...job, settings: [], resume: true }
+  for (const changed of [{ seedAsked: 2 }, { settings: ['width=16'] }, { preset: 'paper' as const }])
+    await assert.rejects(trainHere({ ...resumed, ...changed }), refusedAs('config.refused'))
   const other = await smallStore({ neighbours: 0 })
   await assert.rejects(trainHere({ ...resumed, storeDir: other.storeDir }), refusedAs('run.mismatch'))
   await other.remove()
