@@ -12,10 +12,13 @@ export const trainCommand = command({
   ],
   flags: [
     ['--run <dir>', 'folder of the run'],
-    ['--stage1 <run>', 'for diffusion: the run of pix2pix to refine'],
-    ['--preset <name>', 'paper (the published pix2pix) or best (default)'],
-    ['--set <key=value...>', 'a setting of the run, for instance --set minutes=30 batch=8'],
-    ['--resume', 'go on with the run in that folder, from its last checkpoint'],
+    ['--stage1 <run>', 'for diffusion, which needs it: the run of pix2pix to refine'],
+    ['--preset <name>', 'paper (the published settings) or best (default)'],
+    [
+      '--set <key=value...>',
+      'settings of the run, for instance --set minutes=30 batch=8; --dry-run prints all of them, docs/training.md explains them',
+    ],
+    ['--resume', 'go on with the run in that folder, from its last checkpoint, with its own settings and seed'],
     ['--dry-run', 'print all settings, and the memory and time that a few steps let expect; write nothing'],
   ],
   options: z.strictObject({
