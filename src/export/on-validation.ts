@@ -131,7 +131,8 @@ async function madeOf(store: Store, ref: SliceRef, { stage1, refiner }: Graphs):
   const base = await overSlices(stage1, { ct: [channels] }, {}, frame, quiet)
   const clip = (image: Float64Array): Float64Array => image.map((value) => Math.min(1, Math.max(-1, value)))
   const made = (output: Float64Array, samples: Float64Array[]): Made[] => {
-    const ofTarget = (image: Float64Array, n: number): Float64Array => asStack(image, 1, frame)[0]![n]!
+    const plane = size[0] * size[1]
+    const ofTarget = (image: Float64Array, n: number): Float64Array => image.subarray(n * plane, (n + 1) * plane)
     return rolesOf(store.plan).map((target, n) => ({
       ref,
       target,

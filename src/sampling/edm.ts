@@ -5,6 +5,7 @@
  * Units   images and σ share one scale: the networks' [-1, 1] (the refiner's image is MR minus stage 1).
  * State   float64, as in the authors' code; a network may see float32.
  */
+import { combined, scaled } from './arithmetic.ts'
 
 /** D(x; σ) of Karras et al. 2022: the expected clean image. The condition (CT, stage 1) is already closed over. */
 export type Denoiser = (noisy: Float64Array, sigma: number) => Promise<Float64Array>
@@ -30,11 +31,8 @@ export function precondition(sigma: number, sigmaData: number): Precondition {
 export function preconditioned(network: RawNetwork, sigmaData: number): Denoiser {
   return async (noisy, sigma) => {
     const { cSkip, cOut, cIn, cNoise } = precondition(sigma, sigmaData)
-    const raw = await network(
-      noisy.map((x) => cIn * x),
-      cNoise,
-    )
-    return noisy.map((x, at) => cSkip * x + cOut * raw[at]!)
+    const raw = await network(scaled(cIn, noisy), cNoise)
+    return combined(cSkip, noisy, cOut, raw)
   }
 }
 

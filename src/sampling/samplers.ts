@@ -4,6 +4,7 @@
  * Every one takes `sigmas`, falling, the last one usually 0 (karrasSigmas); the state starts as noise · sigmas[0].
  * Nothing random happens here: the same noise gives the same image.
  */
+import { combined, difference, scaled } from './arithmetic.ts'
 import type { Denoiser } from './edm.ts'
 
 /** Told of the state before the first step (step 0) and after each one; a throw from it ends the sampling. */
@@ -38,7 +39,7 @@ export async function sampleDpmpp2m(
     const h = Math.log(sigma) - Math.log(next)
     const guided = before ? extrapolated(denoised, before.denoised, before.h / h) : denoised
     before = { denoised, h }
-    return x.map((value, at) => (next / sigma) * value - Math.expm1(-h) * guided[at]!)
+    return combined(next / sigma, x, -Math.expm1(-h), guided)
   })
 }
 
@@ -61,20 +62,20 @@ export async function sampleStochasticHeun(
     const raised = sigma * (1 + gamma) // line 5
     const added = fresh(step)
     const spread = Math.sqrt(raised ** 2 - sigma ** 2) * noiseScale
-    const churned = x.map((value, at) => value + spread * added[at]!) // lines 4 and 6
+    const churned = combined(1, x, spread, added) // lines 4 and 6
     return heunStep(denoise, churned, raised, next) // lines 7 to 11
   })
 }
 
 /** One evaluation at the highest noise level: near the mean of all images that the condition allows, hence smooth. */
 export async function oneStep(denoise: Denoiser, noise: Float64Array, sigmaMax: number) {
-  return denoise(scaled(noise, sigmaMax), sigmaMax)
+  return denoise(scaled(sigmaMax, noise), sigmaMax)
 }
 
 type Step = (x: Float64Array, sigma: number, next: number, step: number) => Promise<Float64Array>
 
 async function walk(noise: Float64Array, sigmas: readonly number[], onStep: OnStep | undefined, step: Step) {
-  let x = scaled(noise, sigmas[0]!) // algorithm 1, line 2
+  let x = scaled(sigmas[0]!, noise) // algorithm 1, line 2
   onStep?.(0, x)
   for (let i = 0; i < sigmas.length - 1; i++) {
     x = await step(x, sigmas[i]!, sigmas[i + 1]!, i)
@@ -91,19 +92,16 @@ async function heunStep(denoise: Denoiser, x: Float64Array, sigma: number, next:
   return along(x, mean(slope, corrected), next - sigma) // line 8
 }
 
-function scaled(x: Float64Array, factor: number): Float64Array {
-  return x.map((value) => value * factor)
-}
 function slopeAt(x: Float64Array, denoised: Float64Array, sigma: number): Float64Array {
-  return x.map((value, at) => (value - denoised[at]!) / sigma)
+  return difference(x, denoised, sigma)
 }
 function along(x: Float64Array, slope: Float64Array, distance: number): Float64Array {
-  return x.map((value, at) => value + distance * slope[at]!)
+  return combined(1, x, distance, slope)
 }
 function mean(a: Float64Array, b: Float64Array): Float64Array {
-  return a.map((value, at) => (value + b[at]!) / 2)
+  return combined(0.5, a, 0.5, b)
 }
 /** D' of algorithm 2 of Lu et al.: (1 + 1 / 2r) · D − 1 / 2r · D of the step before, r = h of the step before / h. */
 function extrapolated(denoised: Float64Array, before: Float64Array, r: number): Float64Array {
-  return denoised.map((value, at) => (1 + 1 / (2 * r)) * value - (1 / (2 * r)) * before[at]!)
+  return combined(1 + 1 / (2 * r), denoised, -1 / (2 * r), before)
 }

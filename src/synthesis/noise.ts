@@ -42,5 +42,7 @@ function kernel(sliceSpacingMm: number): number[] {
 
 function whiteSlice(seed: number, sample: number, k: number, perSlice: number): Float64Array {
   const random = stream(seed, 'synthesis noise', sample, k)
-  return Float64Array.from({ length: perSlice }, () => random.normal())
+  const white = new Float64Array(perSlice)
+  for (let at = 0; at < perSlice; at++) white[at] = random.normal()
+  return white
 }

@@ -22,7 +22,7 @@ import { blend, cut, tilesOver, type Tile } from './tiles.ts'
 const BATCH = 2
 
 /** Channels of every slice: stack[n] holds the channels of slice n, each an image of the whole frame. */
-export type Stack = readonly (readonly (Float32Array | Float64Array)[])[]
+export type Stack = readonly (readonly Float32Array[])[]
 
 export type Frame = { size: readonly [number, number]; tiles: readonly Tile[]; tile: readonly [number, number] }
 
@@ -87,10 +87,10 @@ function gathered(
 }
 
 /** Slices one after the other, as a stack of `count`: of each its channels. */
-export function asStack(values: Float64Array, count: number, { size }: Frame): Float64Array[][] {
+export function asStack(values: Float64Array, count: number, { size }: Frame): Float32Array[][] {
   const perSlice = size[0] * size[1]
   const channels = values.length / (count * perSlice)
-  const image = (at: number): Float64Array => values.subarray(at * perSlice, (at + 1) * perSlice)
+  const image = (at: number): Float32Array => new Float32Array(values.subarray(at * perSlice, (at + 1) * perSlice))
   return Array.from({ length: count }, (_, n) => Array.from({ length: channels }, (_, c) => image(n * channels + c)))
 }
 

@@ -3,7 +3,9 @@
 export function meanOf(samples: readonly Float64Array[]): Float32Array {
   const sum = new Float64Array(samples[0]!.length)
   for (const sample of samples) for (let at = 0; at < sum.length; at++) sum[at]! += sample[at]!
-  return Float32Array.from(sum, (value) => value / samples.length)
+  const mean = new Float32Array(sum.length)
+  for (let at = 0; at < sum.length; at++) mean[at] = sum[at]! / samples.length
+  return mean
 }
 
 /** The standard deviation, divided by n − 1: the mean is the samples' own, and they are few. Two samples or more. */

@@ -153,10 +153,13 @@ export async function synthesizeMri(
 
 /** One output channel of a slab's slices, one after the other. */
 function channelOf(slab: Float64Array, channel: number, count: number, frame: Frame): Float64Array {
-  const images = asStack(slab, count, frame).map((channels) => channels[channel]!)
-  const perSlice = images[0]!.length
+  const perSlice = frame.size[0] * frame.size[1]
+  const channels = slab.length / (count * perSlice)
   const own = new Float64Array(count * perSlice)
-  images.forEach((image, n) => own.set(image, n * perSlice))
+  for (let n = 0; n < count; n++) {
+    const at = (n * channels + channel) * perSlice
+    own.set(slab.subarray(at, at + perSlice), n * perSlice)
+  }
   return own
 }
 
@@ -262,7 +265,8 @@ async function madeSlab(model: Model, patient: Patient, frame: Frame, run: Run, 
   const denoise = denoiserOf(refiner, card.refiner.sigmaData, condition, frame, slab.onBatch)
   const noise = (sample: number): Float64Array => joined(slab, perSlice, slab.noises[sample]!)
   const residuals = await sampleResiduals(denoise, noise, run.mode, run.samples, run.settings)
-  return residuals.map((residual) => residual.map((value, at) => base[at]! + value))
+  for (const residual of residuals) for (let at = 0; at < base.length; at++) residual[at]! += base[at]!
+  return residuals
 }
 
 /** Each slice with as many neighbours on both sides as the channels ask for; beyond the ends the last slice is repeated. */

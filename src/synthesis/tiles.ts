@@ -23,13 +23,7 @@ export function tilesOver(size: readonly [number, number], tile: readonly [numbe
 }
 
 /** The part of one slice of `width` pixels a row that lies under a tile, written to `into` from `at` on. */
-export function cut(
-  slice: Float32Array | Float64Array,
-  width: number,
-  tile: Tile,
-  into: Float32Array,
-  at: number,
-): void {
+export function cut(slice: Float32Array, width: number, tile: Tile, into: Float32Array, at: number): void {
   for (let j = 0; j < tile.height; j++) {
     const from = tile.x + width * (tile.y + j)
     into.set(slice.subarray(from, from + tile.width), at + tile.width * j)
@@ -38,11 +32,12 @@ export function cut(
 
 /** Adds a tile's values, weighted, to the slice; the slice starts as zeros and gets every tile. */
 export function blend(values: Float32Array, slice: Float64Array, width: number, tile: Tile): void {
+  const { weights } = tile
   for (let j = 0; j < tile.height; j++) {
     const to = tile.x + width * (tile.y + j)
     for (let i = 0; i < tile.width; i++) {
       const at = i + tile.width * j
-      slice[to + i]! += tile.weights[at]! * values[at]!
+      slice[to + i]! += weights[at]! * values[at]!
     }
   }
 }
