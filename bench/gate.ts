@@ -17,6 +17,7 @@ import type { CtTraits } from '../src/synthesis/gate/ct-traits.ts'
 import type { Gate } from '../src/synthesis/gate/findings.ts'
 import type { CtFacts } from '../src/synthesis/gate/checks.ts'
 import { patientOf, type Patient } from '../src/synthesis/slices.ts'
+import { wilson } from '../src/evaluation/index.ts'
 import { bodyMask, orientToLps, type CtVolume, type Volume } from '../src/volume/index.ts'
 import { LarmorError } from '../src/errors.ts'
 import { sharedData } from '../test/shared-data.ts'
@@ -24,6 +25,8 @@ import { FAULTS, type Scan } from './gate/faults.ts'
 import { REGIONS, torso } from './gate/torso.ts'
 
 const [training = 6, tried = 6] = process.argv.slice(3).map(Number)
+/** Seeds of 201 and 202 were looked at when limits were set; these were not. */
+const TRIED = 301
 const SMALL: PhantomSettings = { ...PRESETS.small, sequences: [] }
 const INPUT = { size: [192, 192], spacingMm: [1.6, 1.6] } as const
 
@@ -65,6 +68,12 @@ async function held(
   }
 }
 
+/** k of n, with Wilson's 95 % interval in percent. */
+function rate(k: number, n: number): string {
+  const [low, high] = wilson(k, n) ?? [NaN, NaN]
+  return `${k} of ${n} (${(100 * low).toFixed(0)} … ${(100 * high).toFixed(0)} %)`
+}
+
 const severity = { 'not checked': 0, ok: 0, caution: 1, refusal: 2 } as const
 const verdictOf = (gate: Gate, check: string): number =>
   Math.max(
@@ -90,18 +99,18 @@ console.log(
   `  enclosed ${range(print.enclosedCm3)} cm³, metal ${range(print.metalCm2)} cm², bright ${range(print.brightShare)}, headUp ${range(print.headUpMm)} mm, offset ${range(print.offsetHu)}, slices within ${print.slices.limit.toFixed(2)}, histograms within ${print.distanceHu.toFixed(0)} HU`,
 )
 
-const clean = Array.from({ length: tried }, (_, n) => makeVirtualPatient(201 + n, { ...SMALL, contrast: true }))
+const clean = Array.from({ length: tried }, (_, n) => makeVirtualPatient(TRIED + n, { ...SMALL, contrast: true }))
 const sharp = Array.from({ length: tried }, (_, n) =>
-  makeVirtualPatient(201 + n, { ...SMALL, ct: { ...SMALL.ct, kernel: KERNELS[1] } }),
+  makeVirtualPatient(TRIED + n, { ...SMALL, ct: { ...SMALL.ct, kernel: KERNELS[1] } }),
 )
 let [alarms, falseRefusals] = [0, 0]
 for (const [n, { ct }] of clean.entries()) {
   const gate = await held(scanOf(ct), print, 1.6)
   if (gate.verdict !== 'ok') alarms++
   if (gate.verdict === 'refusal') falseRefusals++
-  if (gate.verdict !== 'ok') console.log(`  clean ${201 + n}: ${say(gate)}`)
+  if (gate.verdict !== 'ok') console.log(`  clean ${TRIED + n}: ${say(gate)}`)
 }
-console.log(`\nclean virtual patients: ${alarms} of ${tried} with a caution or refusal, ${falseRefusals} refused\n`)
+console.log(`\nclean virtual patients: ${rate(alarms, tried)} with a caution or refusal, ${falseRefusals} refused\n`)
 
 type Row = { name: string; told: number; of: number; refused: number; also: Map<string, number> }
 const rows: Row[] = []
@@ -152,7 +161,11 @@ for (const region of REGIONS)
     'refusal',
     Array.from({ length: tried }, (_, n) => scanOf(torso(region, n + 1))),
   )
-const sensitivity = rows.reduce((sum, { told }) => sum + told, 0) / rows.reduce((sum, { of }) => sum + of, 0)
+const [told, of] = [rows.reduce((sum, row) => sum + row.told, 0), rows.reduce((sum, row) => sum + row.of, 0)]
+const sensitivity = told / of
+console.log(`\nall faults: told ${rate(told, of)}; of one fault, all of ${tried}: ${rate(tried, tried)}`)
+const missed = rows.filter((row) => row.told < row.of).map((row) => `${row.name} ${rate(row.told, row.of)}`)
+console.log(`not always told: ${missed.join('; ') || 'none'}`)
 
 const real = sharedData('openkbp')
 if (real) {
@@ -183,7 +196,7 @@ if (real) {
     if (gate.verdict !== 'ok') console.log(`  ${ids[n]}: ${say(gate)}`)
   }
   console.log(
-    `\nOpenKBP, each against the other ${ids.length - 1}: ${cautions} with a caution or refusal, ${refusals} refused; ${[...byCheck].map(([c, m]) => `${c} ${m}`).join(', ')}`,
+    `\nOpenKBP, each against the other ${ids.length - 1}: ${rate(cautions, ids.length)} with a caution or refusal, ${refusals} refused; ${[...byCheck].map(([c, m]) => `${c} ${m}`).join(', ')}`,
   )
   const againstVirtual = await Promise.all(cts.slice(0, 4).map((ct) => held(scanOf(ct), print, 1.6)))
   console.log(

@@ -47,17 +47,18 @@ export async function openContestant(
 }
 
 /**
- * Asks every contestant once a round, in an order that turns from round to round; the first answer is thrown away, since
- * then memory is fetched and code is compiled.
+ * Asks every contestant once a round, in an order that turns from round to round; the first answers (`warm` of
+ * them) are thrown away, since then memory is fetched and code is compiled.
  * @returns processor ms of each, by contestant and round
  */
 export async function contest(
   contestants: readonly Contestant[],
   request: object,
   rounds: number,
+  warm = 1,
 ): Promise<Map<Contestant, number[]>> {
   const times = new Map(contestants.map((each) => [each, [] as number[]]))
-  for (let round = -1; round < rounds; round++) {
+  for (let round = -warm; round < rounds; round++) {
     const order = round % 2 === 0 ? contestants : contestants.toReversed()
     for (const each of order) {
       const { cpuMs } = await each.ask(request)

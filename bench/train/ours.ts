@@ -14,22 +14,18 @@ import {
 } from '../../src/models/index.ts'
 import {
   autocast,
-  conv2d,
   fastConvolutions,
   generator,
   libtorchInfo,
-  listen,
-  noGrad,
   ones,
   rand,
-  randn,
-  scope,
   setThreads,
   sub,
   to,
   type Tensor,
 } from '../../src/tensor/index.ts'
 import { answerLines, startClock } from '../contest/answer.ts'
+import { convolutionPeak, hearConvolutions } from '../contest/convolutions.ts'
 
 export type Network = 'paper' | 'best' | 'refiner'
 type Request = {
@@ -84,55 +80,21 @@ function stepOf(network: Network, batch: number): () => unknown {
   return known.get(name)!
 }
 
-const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1)
-
-/** Multiplications of a convolution's forward pass; a transposed one is counted at its input's size. */
-function multiplications(x: Tensor, weight: Tensor, y: Tensor, transposed: boolean): number {
-  const [, , ...spatial] = transposed ? x.shape : y.shape
-  return x.shape[0]! * product(spatial) * product(weight.shape)
-}
-
 /** GFLOP of a step: every convolution once forward, and once more for each of its two gradients that is asked for. */
 function gflopOf(step: () => unknown, network: Network): number {
-  const heard: { once: number; passes: number }[] = []
-  listen(({ name, arguments: given, result }) => {
-    if (!name.startsWith('conv')) return
-    const [x, weight] = [given['input'] as Tensor, given['weight'] as Tensor]
-    const once = multiplications(x, weight, result as Tensor, name.startsWith('conv_transpose'))
-    heard.push({ once, passes: 1 + Number(x.requiresGrad) + Number(weight.requiresGrad) })
-  }, step)
+  const heard: { gflop: number; passes: number }[] = []
+  hearConvolutions(step, ({ x, weight, gflop }) => {
+    heard.push({ gflop, passes: 1 + Number(x.requiresGrad) + Number(weight.requiresGrad) })
+  })
   // What the critic says to the generator comes last, and no gradient of the critic's weights is asked for there.
   if (network === 'paper') for (const each of heard.slice(-CRITIC_LAYERS)) each.passes--
-  return (2 * heard.reduce((sum, { once, passes }) => sum + once * passes, 0)) / 1e9
+  return heard.reduce((sum, { gflop, passes }) => sum + gflop * passes, 0)
 }
 const CRITIC_LAYERS = 5
 
-/** GFLOP per processor second of the forward convolutions that run best: what a whole step is held against. */
-function peak(): number {
-  const shapes = [
-    { x: [4, 128, 64, 64], w: [128, 128, 3, 3] },
-    { x: [4, 256, 64, 64], w: [256, 256, 3, 3] },
-    { x: [8, 64, 128, 128], w: [64, 64, 3, 3] },
-  ]
-  return Math.max(...shapes.map((shape) => scope(() => noGrad(() => rateOf(shape)))))
-}
-
-function rateOf({ x, w }: { x: number[]; w: number[] }): number {
-  const [input, weight] = [randn(x, { generator: random }), randn(w, { generator: random })]
-  const once = (): void => scope(() => void conv2d(input, weight, undefined, { padding: 1 }))
-  once()
-  const gflop = (2 * x[0]! * x[2]! * x[3]! * product(w)) / 1e9
-  const seconds = Array.from({ length: 5 }, () => {
-    const clock = startClock()
-    once()
-    return clock() / 1000
-  })
-  return gflop / Math.min(...seconds)
-}
-
 answerLines(`larmor, libtorch ${libtorchInfo().version}, Node ${process.versions.node}`, (asked) => {
   const request = asked as Request
-  if (request.peak) return { gflopPerSecond: peak() }
+  if (request.peak) return { gflopPerSecond: convolutionPeak(random) }
   const step = stepOf(request.network!, request.batch!)
   if (request.count) return { gflop: gflopOf(step, request.network!) }
   if (request.fast !== undefined) fastConvolutions(request.fast)

@@ -75,12 +75,12 @@ export function populationBaselines(population: Population): Baseline[] {
   ]
 }
 
-/** The real MR moved by as much as its registration says it may be wrong; null where it does not say. */
+/** The real MR moved by as much as its registration may be expected to be wrong; null where it does not say. */
 export function ceilingBaseline(seed: number): Baseline {
   return {
     name: 'registration ceiling',
     words:
-      'the real MR against itself, moved by a smooth random field as large as its registration’s stated error: what a perfect prediction could be given at most',
+      'the real MR against itself, moved by a smooth random field as large as the error to be expected of its registration (twice its inverse consistency, which understates): what a perfect prediction could be given at most',
     async predict({ id, loaded: { reference, registration }, region, scale }) {
       const errorMm = registration?.statedErrorMm
       if (errorMm === null || errorMm === undefined || !(errorMm > 0)) return null

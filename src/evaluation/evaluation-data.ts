@@ -30,7 +30,7 @@ export type RegistrationQuality = {
   readonly nmiAtStart: number
   readonly surfaceP95Mm: number | null
   readonly inverseConsistencyMm: number | null
-  /** The error that it states of itself: the mean inverse consistency. */
+  /** The mean error to be expected: twice the mean inverse consistency, which understates it (registration-quality.ts). */
   readonly statedErrorMm: number | null
 }
 export type Prediction = {
