@@ -86,7 +86,7 @@ function gathered(
   return { values, shape: [batch.length, channels, tile[1], tile[0]] }
 }
 
-/** Slices one after the other, as a stack of `count`: of each its channels. */
+/** Slices one after the other, as a stack of `count`: of each its channels, in float32 as networks see them. */
 export function asStack(values: Float64Array, count: number, { size }: Frame): Float32Array[][] {
   const perSlice = size[0] * size[1]
   const channels = values.length / (count * perSlice)
