@@ -186,12 +186,13 @@ describe('a real (simulated) MR that is exactly aligned', async () => {
     assert.deepEqual(verdicts(mr(0)), ['ok', 'ok', 'caution'])
   })
 
-  test('two voxels to the side, two voxels back, blurred, without bone: each is a caution, whatever the card says', () => {
+  test('is a caution two voxels to the side and two voxels back, in air and bone; blurred or without bone, in bone; whatever the card says', () => {
     const far = { p95Mm: 9, shownShare: 0.85 }
     const real = { realSurfaces: { patients: 3, skin: far, air: far, bone: far } }
     const [t1, t2] = [mr(0), mr(1)]
-    for (const image of [shifted(t1, 1), shifted(t2, w), blurred(t1)])
+    for (const image of [shifted(t1, 1), shifted(t2, w)])
       assert.deepEqual(verdicts(image, real).slice(1), ['caution', 'caution'])
-    assert.equal(verdicts(withoutBone(t1), real)[2], 'caution')
+    // Cavities of air are wide enough to outlast that blur.
+    for (const image of [blurred(t1), withoutBone(t1)]) assert.equal(verdicts(image, real)[2], 'caution')
   })
 })
