@@ -17,6 +17,7 @@ let folder: string
 let patient: VirtualPatient
 const t1 = new Map<string, number[]>()
 const t2 = new Map<string, number[]>()
+const BAR_HU = 151
 const KEPT = ['Spinal-Cord', 'Parotid-Lt', 'Parotid-Rt', 'Mandible', 'Brainstem', 'Tumour']
 const options = { labels: new Map<number, string>(), structures: 'structures' }
 const asked = () => ({
@@ -36,6 +37,9 @@ beforeAll(async () => {
     mrGrid: { ...PRESETS.small.mrGrid, size: [8, 8, 4] },
     sequences: [],
   })
+  // A bar of a headrest behind the neck.
+  for (let k = 10; k < 18; k++)
+    for (let j = 82; j < 85; j++) for (let i = 30; i < 66; i++) patient.ct.values[i + 96 * (j + 96 * k)] = BAR_HU
   await mkdir(join(folder, 'in', 'structures'), { recursive: true })
   await writeNifti(join(folder, 'in', 'ct.nii.gz'), patient.ct)
   for (const name of KEPT) {
@@ -74,9 +78,9 @@ function collect(mr: Volume, toMr: (p: Vec3) => Vec3, into: Map<string, number[]
   const { grid, values } = patient.labels
   const [toMm, toIndex] = [mmFromIndex(grid), indexFromMm(mr.grid)]
   for (let n = 0; n < values.length; n++) {
-    if (values[n] === 0) continue
     const hu = patient.ct.values[n]!
-    const name = patient.structures[values[n]! - 1]!
+    if (values[n] === 0 && hu !== BAR_HU) continue
+    const name = values[n] === 0 ? 'headrest' : patient.structures[values[n]! - 1]!
     const tissue = name !== 'Body' ? name : hu < -85 && hu > -120 ? 'fat' : hu > 35 && hu < 75 ? 'muscle' : name
     const p = apply(toMm, [n % 96, Math.floor(n / 96) % 96, Math.floor(n / 9216)])
     const at = apply(toIndex, toMr(p)).map(Math.round) as [number, number, number]
@@ -95,6 +99,11 @@ test('at the places that the saved displacement gives, fat and gland are bright 
   // Coils are uneven by a fifth: only large contrasts are sure at two places.
   assert.ok(median(t1, 'fat') > 1.4 * cord && median(t1, 'Parotid-Lt') > 1.4 * cord)
   assert.ok(median(t1, 'Teeth') < 0.4 * cord)
+})
+
+test('a headrest that the CT shows is not in the MR', () => {
+  assert.ok(t1.get('headrest')!.length > 200)
+  assert.ok(median(t1, 'headrest') < 0.2 * median(t1, 'Spinal-Cord'))
 })
 
 test('a tumour that a mask names is brighter than muscle on T2, which CT hardly shows', () => {

@@ -77,7 +77,8 @@ function mixer({ ct, map, traits }: FromCt, channels: readonly Channel[], images
     const [u, v, w] = [i % 1, j % 1, k % 1]
     const hu = linear(ct.values, first, steps, u, v, w)
     const nearest = first + Math.round(u) * steps[0] + Math.round(v) * steps[1] + Math.round(w) * steps[2]
-    if (map.body.values[nearest] === 0 && hu < -400) return
+    // Skin that fills half a voxel belongs to the patient; couch and mask, which no MR shows, do not.
+    if (map.body.values[nearest] === 0 && (hu < -400 || !meetsBody(first))) return
     const fields = [coarse(x, y, z), fine(x, y, z), fibre(x, y, z)] as const
     const folded = foldOf(traits.gyri(x, y, z))
     const add = (at: number, weight: number): void => {
@@ -93,6 +94,13 @@ function mixer({ ct, map, traits }: FromCt, channels: readonly Channel[], images
         const weight = (right ? u : 1 - u) * (below ? v : 1 - v) * (next ? w : 1 - w)
         add(first + right * steps[0] + below * steps[1] + next * steps[2], weight)
       }
+  }
+
+  function meetsBody(first: number): boolean {
+    for (let corner = 0; corner < 8; corner++)
+      if (map.body.values[first + (corner & 1) * steps[0] + ((corner >> 1) & 1) * steps[1] + (corner >> 2) * steps[2]])
+        return true
+    return false
   }
 
   function sameAround(first: number): boolean {
