@@ -4,7 +4,7 @@
  */
 import { stream } from '../../src/random.ts'
 import { bodyMask, boundingBox, type CtVolume, type Vec3 } from '../../src/volume/index.ts'
-import type { CtFacts } from '../../src/synthesis/gate/checks.ts'
+import type { CtFacts } from '../../src/synthesis/gate/check.ts'
 
 export type Scan = { ct: CtVolume; facts: CtFacts }
 

@@ -20,7 +20,7 @@ ${lookAt.length === 0 ? '<p>Nothing stood out: scores as the card says, no refus
 <table><thead><tr><th>Metric</th><th>This site</th><th>Card</th><th></th></tr></thead><tbody>
 ${scores.map(scoreRow).join('\n')}</tbody></table>
 <h2>Patients</h2>
-<p class="soft">Surfaces: 95th percentile of the distance between edges of the sMRI and of the CT, in mm. Slices: change from slice to slice over the CT’s.</p>
+<p class="soft">Skin, air, bone: within how many mm of the CT’s surface 95 % of the sMRI’s patches of it lie; a dash where too few were seen. Slices: change from slice to slice over the CT’s. NMI: normalised mutual information in the body.</p>
 <div class="scroll"><table class="wide"><thead><tr><th>Patient</th><th>Gate</th><th>MS-SSIM (2-D)</th><th>MAE</th><th>Skin</th><th>Air</th><th>Bone</th><th>Slices</th><th>NMI with CT</th><th>Notes</th></tr></thead><tbody>
 ${patients
   .map(
