@@ -12,23 +12,20 @@
 import { cpus } from 'node:os'
 import { LarmorError } from '../src/errors.ts'
 import { silent } from '../src/progress.ts'
-import { stream } from '../src/random.ts'
-import { registerPair } from '../src/registration/index.ts'
-import { drawPoints } from '../src/registration/points.ts'
-import { prepareCt } from '../src/registration/prepare.ts'
+import { alignBoth, judged } from '../src/registration/pair.ts'
+import { prepareCt, prepareMr } from '../src/registration/prepare.ts'
 import { setThreads } from '../src/tensor/index.ts'
 import type { Vec3, Volume } from '../src/volume/index.ts'
 import { apply, indexFromMm, percentileOfSorted, transformPoint } from '../src/volume/index.ts'
-import type { Landmark } from './robustness/cases.ts'
 import { errorsMm, mean, rankCorrelation } from './robustness/truth.ts'
-import type { Half, Run, Trial } from './verdict/runs.ts'
+import type { Half, Run } from './verdict/runs.ts'
+import { remembered } from './verdict/memory.ts'
 import { runs } from './verdict/runs.ts'
 
 const BAD_MM = 3
-const POINTS = 2000
 
 type Judged = { meanMm: number; p95Mm: number; verdict: string; reason: string; figures: object; tripMm: number | null }
-type Told = { name: string; half: Half; isTrue: boolean; isBad: boolean; isGood: boolean } & Pick<
+type Told = { name: string; half: Half; isBad: boolean; isGood: boolean } & Pick<
   Judged,
   'meanMm' | 'tripMm'
 >
@@ -38,49 +35,39 @@ const all = runs()
 const [first = 0, count = all.length] = process.argv.slice(3).map(Number)
 const told: Told[] = []
 for (const run of all.slice(first, first + count)) {
-  const { verdict, reason, p95Mm, meanMm, tripMm, figures } = await judged(run)
-  const { name, half, isTrue } = run
-  told.push({ name, half, isTrue, isBad: !(p95Mm <= BAD_MM), isGood: verdict === 'good', meanMm, tripMm })
+  const { verdict, reason, p95Mm, meanMm, tripMm, figures } = await judgedOf(run)
+  const { name, half } = run
+  told.push({ name, half, isBad: !(p95Mm <= BAD_MM), isGood: verdict === 'good', meanMm, tripMm })
   console.log(
     `${half}  ${name.padEnd(40)} true ${meanMm.toFixed(2)} / p95 ${p95Mm.toFixed(2)} mm  ${verdict}: ${reason}`,
   )
   console.log(`    ${JSON.stringify(figures)}`)
 }
 
-async function judged({ pair, options, isTrue }: Run): Promise<Judged> {
+async function judgedOf({ name, pair, options }: Run): Promise<Judged> {
   const trial = await pair()
-  const began = process.cpuUsage()
+  const { ct, mr, places } = trial
+  const chosen = { seed: 1, device: 'cpu', report: silent, ...options(trial) } as const
   try {
-    const { result } = await registerPair(trial.ct, trial.mr, {
-      seed: 1,
-      device: 'cpu',
-      report: silent,
-      ...options(trial),
-    })
-    const errors = isTrue ? errorsMm(placesOf(trial), (mm) => transformPoint(result.transform, mm)) : []
-    const { quality, deformation, verdict, reason } = result
-    const { user, system } = process.cpuUsage(began)
+    const [fixed, moving] = [prepareCt(ct), prepareMr(mr)]
+    const both = await remembered(`run ${name}`, () => alignBoth(fixed, moving, chosen))
+    const { transform, quality, deformation, verdict, reason } = judged(fixed, moving, both, chosen)
+    const seen = places.filter(({ mrMm }) => holds(mr, mrMm))
+    const errors = errorsMm(seen, (mm) => transformPoint(transform, mm))
+    const isTrue = places.length > 0
     return {
       verdict,
       reason,
       meanMm: isTrue ? mean(errors) : Infinity,
       p95Mm: isTrue ? percentileOfSorted(errors, 95) : Infinity,
       tripMm: quality.inverseConsistencyMm,
-      figures: { name: trial.name, ...quality, deformation, cpuSeconds: Math.round((user + system) / 1e6) },
+      figures: { name: trial.name, ...quality, deformation },
     }
   } catch (error) {
     if (!(error instanceof LarmorError)) throw error
     const { kind, found } = error.fault
     return { verdict: kind, reason: found, meanMm: Infinity, p95Mm: Infinity, tripMm: null, figures: { kind } }
   }
-}
-
-/** Where the truth is asked for: in the MR's field of view. */
-function placesOf({ ct, mr, landmarks, mrFromCt }: Trial): Landmark[] {
-  const all = mrFromCt
-    ? drawPoints(prepareCt(ct).body, POINTS, stream(1, 'places')).map((ctMm) => ({ ctMm, mrMm: mrFromCt(ctMm) }))
-    : landmarks
-  return all.filter(({ mrMm }) => holds(mr, mrMm))
 }
 
 function holds({ grid }: Volume, mm: Vec3): boolean {
@@ -110,7 +97,7 @@ for (const half of ['chosen on', 'held out'] as const) {
   if (half === 'held out')
     Object.assign(ratios, { sensitivity: shareOf(bad, isTold), specificity: shareOf(fine, isPassed) })
 }
-const sound = told.filter(({ isTrue, tripMm, meanMm }) => isTrue && tripMm !== null && meanMm < Infinity)
+const sound = told.filter(({ tripMm, meanMm }) => tripMm !== null && meanMm < Infinity)
 const rank = rankCorrelation(
   sound.map(({ meanMm }) => meanMm),
   sound.map(({ tripMm }) => tripMm!),

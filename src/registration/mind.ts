@@ -42,12 +42,12 @@ const AXES = [
  * Half of the pairs (a, b) that lie √2 apart; the other half are their mirror images (−b, −a): both compare patches that lie
  * b − a apart, so that one sum of squares, read at two places, serves both.
  */
-const PAIRS = AXES.flatMap(([u, v]) => ([1, -1] as const).map((sign) => [face(u, 1), face(v, sign)] as const))
+export const HALF_OF_PAIRS = AXES.flatMap(([u, v]) => ([1, -1] as const).map((sign) => [face(u, 1), face(v, sign)] as const))
 
 /** How far, in voxels, the neighbours are. At 2 mm, 2 and 3 were worse (LOG.md, "deformable registration"). */
 export const MIND_DILATION = 1
 /** The least V: where two patches differ by less than a hundredth a voxel, they differ by noise. Values lie in 0 … 1. */
-const LEAST_VARIANCE = 27 * 0.01 ** 2
+export const LEAST_VARIANCE = 27 * 0.01 ** 2
 
 /**
  * Writes the description of each voxel of `image` [K, J, I] into the columns of `table` [K·J·I, …] from `column` on.
@@ -82,7 +82,7 @@ export function* describeInto(table: Tensor, column: number, image: Tensor): Ste
 function describe(padded: Tensor, rim: number): Tensor {
   const size = padded.shape.map((n) => n - 2 * rim)
   const distances = stack(
-    PAIRS.flatMap(([a, b]) => distancesOf(a, b, padded, size)),
+    HALF_OF_PAIRS.flatMap(([a, b]) => distancesOf(a, b, padded, size)),
     0,
   )
   const above = sub(distances, amin(distances, [0], true))

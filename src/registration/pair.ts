@@ -78,20 +78,30 @@ export async function registerToPrepared(
   mr: Volume,
   options: PairOptions,
 ): Promise<RegisteredPair> {
-  const { signal, masks, backward: wanted = true } = options
+  const { signal, masks } = options
   await pause('preparing the images', signal)
   const fixed = maskedTo(preparedCt, masks?.fixed)
   const moving = maskedTo(prepareMr(mr), masks?.moving)
   await pause('preparing the images', signal)
-  const forward = await align(fixed, moving, options)
-  const backward = wanted ? await align(moving, fixed, turnedRound(options)) : undefined
-  const transform = forward.transform
-  const result = judged(fixed, moving, forward, backward, options)
+  const both = await alignBoth(fixed, moving, options)
+  const { transform } = both.forward
+  const result = judged(fixed, moving, both, options)
   await pause('measuring the alignment', signal)
   return {
     result,
     mr: await listening(resampleThroughInSteps(transform, mr, ct.grid, 0), 'resampling the MR', signal),
     valid: await listening(fieldOfViewThroughInSteps(transform, mr.grid, ct.grid), 'resampling the MR', signal),
+  }
+}
+
+/** Forward, and backward where that is wanted: what an alignment is judged by. */
+export type Alignments = { readonly forward: Alignment; readonly backward: Alignment | undefined }
+
+export async function alignBoth(fixed: Prepared, moving: Prepared, options: PairOptions): Promise<Alignments> {
+  const { backward = true } = options
+  return {
+    forward: await align(fixed, moving, options),
+    backward: backward ? await align(moving, fixed, turnedRound(options)) : undefined,
   }
 }
 
@@ -108,7 +118,7 @@ function turnedRound(options: PairOptions): PairOptions {
   }
 }
 
-type Alignment = { readonly rigid: RigidFit; readonly transform: Transform; readonly deformed: DeformFit | undefined }
+export type Alignment = { readonly rigid: RigidFit; readonly transform: Transform; readonly deformed: DeformFit | undefined }
 
 async function align(fixed: Prepared, moving: Prepared, options: PairOptions): Promise<Alignment> {
   const rigid = await alignRigid(fixed, moving, options)
@@ -129,11 +139,11 @@ export function methodOf({ rigidOnly, affine }: PairOptions): Method {
 const INSIDE_MM = 5
 const ROUND_TRIPS = 2000
 
-function judged(
+/** What an alignment is worth, from the images and the transforms alone. */
+export function judged(
   fixed: Prepared,
   moving: Prepared,
-  { rigid, transform, deformed }: Alignment,
-  backward: Alignment | undefined,
+  { forward: { rigid, transform, deformed }, backward }: Alignments,
   options: PairOptions,
 ): PairResult {
   const { seed } = options

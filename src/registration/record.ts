@@ -1,4 +1,4 @@
-/** registration.json: what was registered onto what, how, and how good it is. Schema `larmor/registration@2`. */
+/** registration.json: what was registered onto what, how, and how good it is. Schema `larmor/registration@3`. */
 import { z } from 'zod'
 import { version } from '../files.ts'
 import { libtorchInfo } from '../tensor/index.ts'
@@ -30,10 +30,12 @@ const Quality = z.strictObject({
   /** Of the whole transform; null where no backward run was made. */
   inverseConsistencyMm: z.number().nullable(),
   inverseConsistencyP95Mm: z.number().nullable(),
+  /** What the MR leaves of the CT's structure in soft tissue, 0 … 1 (likeness.ts); null where they show too little together. */
+  likeness: z.strictObject({ residue: z.number(), places: z.number() }).nullable(),
   edges: z.strictObject({ skin: Edge.nullable(), air: Edge.nullable(), bone: Edge.nullable() }),
 })
 /** Of the transform's derivative: 1 keeps volume, 0 or less is folding. A rigid transform has 1 everywhere. */
-const Jacobian = z.strictObject({ min: z.number(), max: z.number(), foldedShare: z.number(), sdLog: z.number() })
+const Jacobian = z.strictObject({ min: z.number(), max: z.number(), foldedShare: z.number(), meanLog: z.number(), sdLog: z.number() })
 /** Mutual information in nats, MIND distance 0 … 1. */
 const Similarity = z.strictObject({ mi: z.number(), mind: z.number() })
 const Deformation = z.strictObject({
@@ -72,7 +74,7 @@ const Image = z.strictObject({
 })
 
 const RegistrationRecord = z.strictObject({
-  schema: z.literal('larmor/registration@2'),
+  schema: z.literal('larmor/registration@3'),
   /** The worst of all images, with its reason. */
   verdict: Verdict,
   reason: z.string(),
@@ -118,7 +120,7 @@ export function registrationRecord(
   const worse = (a: ImageRecord, b: ImageRecord) => (SEVERITY[b.verdict] > SEVERITY[a.verdict] ? b : a)
   const { verdict, reason, role, jacobian } = images.reduce(worse)
   return {
-    schema: 'larmor/registration@2',
+    schema: 'larmor/registration@3',
     verdict,
     reason: images.length === 1 ? reason : `${role}: ${reason}`,
     inverseConsistencyMm: worstOf(images.map(({ quality }) => quality.inverseConsistencyMm)),

@@ -24,7 +24,8 @@ export type JacobianStatistics = {
   readonly max: number
   /** Share of the voxels with any one-sided determinant at 0 or below; 0 … 1. */
   readonly foldedShare: number
-  /** Standard deviation of ln of the central determinant over the voxels where that is above 0. */
+  /** Mean and standard deviation of ln of the central determinant over the voxels where that is above 0. */
+  readonly meanLog: number
   readonly sdLog: number
 }
 
@@ -66,10 +67,14 @@ export function jacobianStatistics({ movingFromFixedMm, deformation }: Transform
       if (central > 0) logs.push(Math.log(central))
     })
   }
-  if (seen === 0) return { min: ofMatrix, max: ofMatrix, foldedShare: ofMatrix > 0 ? 0 : 1, sdLog: 0 }
-  const mean = logs.reduce((sum, log) => sum + log, 0) / logs.length
-  const variance = logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / logs.length
-  return { min, max, foldedShare: folded / seen, sdLog: logs.length > 0 ? Math.sqrt(variance) : 0 }
+  if (seen === 0) {
+    const meanLog = ofMatrix > 0 ? Math.log(ofMatrix) : 0
+    return { min: ofMatrix, max: ofMatrix, foldedShare: ofMatrix > 0 ? 0 : 1, meanLog, sdLog: 0 }
+  }
+  if (logs.length === 0) return { min, max, foldedShare: folded / seen, meanLog: 0, sdLog: 0 }
+  const meanLog = logs.reduce((sum, log) => sum + log, 0) / logs.length
+  const variance = logs.reduce((sum, log) => sum + (log - meanLog) ** 2, 0) / logs.length
+  return { min, max, foldedShare: folded / seen, meanLog, sdLog: Math.sqrt(variance) }
 }
 
 /** |u| in mm over the voxels of the field's grid that lie in the mask: what the field adds to the matrix; 0 where it is not. */

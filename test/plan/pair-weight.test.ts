@@ -12,7 +12,7 @@ async function weightWhere(record: unknown, role = 'mr_t2'): Promise<number> {
   return await pairWeight(folder.dir, role)
 }
 const recordOf = (inverseConsistencyMm: number | null) => ({
-  schema: 'larmor/registration@2',
+  schema: 'larmor/registration@3',
   images: [
     { role: 'mr_t1', quality: { inverseConsistencyMm: 9 } },
     { role: 'mr_t2', quality: { inverseConsistencyMm, nmi: 1.1 } },

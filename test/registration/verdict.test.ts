@@ -14,6 +14,7 @@ const sound: Quality = {
   surfaceP95Mm: 4.5,
   inverseConsistencyMm: 0.14,
   inverseConsistencyP95Mm: 0.3,
+  likeness: { residue: 0.7, places: 3300 },
   edges: { skin: null, air: null, bone: null },
 }
 
@@ -40,7 +41,7 @@ const deformed: DeformationFigures = {
   iterations: 220,
   before: { mi: 0.42, mind: 0.072 },
   after: { mi: 0.69, mind: 0.054 },
-  jacobian: { min: 0.65, max: 1.41, foldedShare: 0, sdLog: 0.1 },
+  jacobian: { min: 0.65, max: 1.41, foldedShare: 0, meanLog: -0.02, sdLog: 0.1 },
   displacement: { meanMm: 2.7, p95Mm: 5.3, maxMm: 9.5 },
 }
 
@@ -76,4 +77,18 @@ test('outlines that differ ask for a look, but not where most of the skin is see
     verdictOf({ ...outlines, edges: { ...sound.edges, skin: { ...skin, shownShare: 0.3 } } }).reason,
     /46\.9/,
   )
+})
+
+test('fine structure that the MR does not have asks for a look', () => {
+  const leaving = (residue: number) => verdictOf({ ...sound, likeness: { residue, places: 3300 } })
+  assert.equal(leaving(0.74).verdict, 'good')
+  assert.match(leaving(0.79).reason, /fine structure .* 0\.790/)
+  assert.equal(leaving(0.79).verdict, 'look')
+  assert.equal(verdictOf({ ...sound, likeness: null }).verdict, 'look')
+})
+
+test('a body of another volume is another body, larger or smaller', () => {
+  const growing = (meanLog: number) =>
+    verdictOf(sound, { ...deformed, jacobian: { ...deformed.jacobian, meanLog } }).verdict
+  assert.deepEqual([-0.18, -0.1, -0.05, 0.05, 0.1, 0.18].map(growing), ['reject', 'look', 'good', 'good', 'look', 'reject'])
 })

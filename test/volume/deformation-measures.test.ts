@@ -71,7 +71,13 @@ test('an affine matrix scales the Jacobian of its field; alone it is its own det
   const grid = uprightGrid([5, 5, 5], [2, 2, 2])
   const field = fieldOf(grid, ([x]) => [0.1 * x, 0, 0])
   close(jacobianStatistics({ movingFromFixedMm: affine, deformation: field }).min, 1.5 * 1.1, 1e-5)
-  assert.deepEqual(jacobianStatistics({ movingFromFixedMm: affine }), { min: 1.5, max: 1.5, foldedShare: 0, sdLog: 0 })
+  assert.deepEqual(jacobianStatistics({ movingFromFixedMm: affine }), {
+    min: 1.5,
+    max: 1.5,
+    foldedShare: 0,
+    meanLog: Math.log(1.5),
+    sdLog: 0,
+  })
 })
 
 test('a mirrored plane is counted as folded, exactly on its voxels', () => {
@@ -108,6 +114,7 @@ test('the SD of the log Jacobian is taken inside the mask: half of it doubled, h
     volume(grid, values),
   )
   close(statistics.sdLog, Math.log(2), 1e-4)
+  close(statistics.meanLog, 0, 1e-4)
   close(statistics.min, 0.5, 1e-4)
   close(statistics.max, 2, 1e-4)
 })
