@@ -7,7 +7,7 @@
  * Sensitivity  share of the bad that are told; specificity: share of the others that are passed; with Wilson's 95 %
  *              intervals (J Am Stat Assoc 22:209, 1927). The estimate is that of the half that no limit was chosen on.
  *
- * npm run bench -- verdict [first] [count]
+ * npm run bench -- verdict [first] [count]     what was aligned once is kept (verdict/memory.ts): new limits cost seconds a run
  */
 import { cpus } from 'node:os'
 import { LarmorError } from '../src/errors.ts'
@@ -25,10 +25,7 @@ import { runs } from './verdict/runs.ts'
 const BAD_MM = 3
 
 type Judged = { meanMm: number; p95Mm: number; verdict: string; reason: string; figures: object; tripMm: number | null }
-type Told = { name: string; half: Half; isBad: boolean; isGood: boolean } & Pick<
-  Judged,
-  'meanMm' | 'tripMm'
->
+type Told = { name: string; half: Half; isBad: boolean; isGood: boolean } & Pick<Judged, 'meanMm' | 'tripMm'>
 
 setThreads(1)
 const all = runs()
@@ -38,9 +35,8 @@ for (const run of all.slice(first, first + count)) {
   const { verdict, reason, p95Mm, meanMm, tripMm, figures } = await judgedOf(run)
   const { name, half } = run
   told.push({ name, half, isBad: !(p95Mm <= BAD_MM), isGood: verdict === 'good', meanMm, tripMm })
-  console.log(
-    `${half}  ${name.padEnd(40)} true ${meanMm.toFixed(2)} / p95 ${p95Mm.toFixed(2)} mm  ${verdict}: ${reason}`,
-  )
+  const truth = p95Mm < Infinity ? `true ${meanMm.toFixed(2)} / p95 ${p95Mm.toFixed(2)} mm` : 'no truth'
+  console.log(`${half}  ${name.padEnd(40)} ${truth}  ${verdict}: ${reason}`)
   console.log(`    ${JSON.stringify(figures)}`)
 }
 

@@ -69,9 +69,7 @@ function virtual(half: Half, firstSeed: number): Run[] {
       n,
       half,
       firstSeed,
-      once(`${firstSeed + n}`, async () =>
-        withPlaces(virtualCase(firstSeed + n, { sequence, size, bendMm, motion })),
-      ),
+      once(`${firstSeed + n}`, async () => withPlaces(virtualCase(firstSeed + n, { sequence, size, bendMm, motion }))),
     ),
   )
 }

@@ -6,7 +6,8 @@
  * So: is soft tissue described (MIND, see mind.ts) as in the CT here, and only here? In both images noise, contrast and
  * field strength change how alike descriptions can be at all; they do so a few millimetres aside as well.
  *
- *   residue = mean |D_ct(x) − D_mr(y(x))|² / mean |D_ct(x) − D_mr(y(x) moved by ASIDE_MM along an axis)|²
+ *   residue = Σ w(x) |D_ct(x) − D_mr(y(x))|² / Σ w(x) |D_ct(x) − D_mr(y(x) moved by ASIDE_MM along an axis)|²
+ *   w = V / (V + V₀)   V: how strong the CT's structure is at x (mind.ts). Where tissue is plain, noise would be compared.
  *
  * 1: the MR shows nothing of the CT's structure in soft tissue; 0: all of it. Units: millimetres, LPS.
  */
@@ -16,7 +17,6 @@ import {
   add,
   apply,
   countVoxels,
-  dilate,
   erode,
   indexFromMm,
   intersect,
@@ -38,16 +38,23 @@ const STEP_MM = 2
 /** Fat to muscle: within NEAR_MM of a place there is neither air nor bone. Those edges any two heads have in common. */
 const SOFT_HU = [-250, 250] as const
 const NEAR_MM = 4
-const FAT_HU = [-150, -40] as const
-const LEAN_HU = [0, 150] as const
 /** From skin, and from where the MR ends. */
 const INSIDE_MM = 8
+/** V₀: steps of 0.06 of the CT's range, some 45 HU, count half. Noise of 5 HU counts next to nothing. */
+const HALF_WEIGHT = 27 * 0.06 ** 2
+/** Mean w: below that the CT shows too little structure for the MR to be held against. */
+const LEAST_STRUCTURE = 0.1
 
-export type Likeness = { readonly residue: number; readonly places: number }
+export type Likeness = {
+  readonly residue: number
+  /** Mean w, 0 … 1. */
+  readonly structure: number
+  readonly places: number
+}
 
-/** @returns undefined where the two show too little soft tissue together */
+/** @returns undefined where the two show too little structure of soft tissue together */
 export function likenessOf(ct: Prepared, mr: Prepared, mrFromCt: Transform, seed: number): Likeness | undefined {
-  const soft = fatPlanes(ct)
+  const soft = softTissue(ct)
   if (countVoxels(soft) < LEAST_PLACES) return undefined
   const places = drawPoints(soft, PLACES, stream(seed, 'likeness'))
   const along = ct.plain.grid.direction
@@ -56,28 +63,29 @@ export function likenessOf(ct: Prepared, mr: Prepared, mrFromCt: Transform, seed
   const describeMr = describer(mr.levels[2.5], [inMr(along[0]), inMr(along[1]), inMr(along[2])])
   const aside = along.flatMap((axis) => [inMr(scale(axis, -ASIDE_MM)), inMr(scale(axis, ASIDE_MM))])
   const there = transformPoints(mrFromCt, places)
-  let [here, moved, count] = [0, 0, 0]
+  let [here, moved, weights, count] = [0, 0, 0, 0]
   for (const [n, at] of places.entries()) {
     const wanted = describeCt(at)
     const found = describeMr(there[n]!)
     const beside = describeMr(add(there[n]!, aside[n % aside.length]!))
     if (!wanted || !found || !beside) continue
-    here += apart(wanted, found)
-    moved += apart(wanted, beside)
+    const weight = wanted.strength / (wanted.strength + HALF_WEIGHT)
+    here += weight * apart(wanted.numbers, found.numbers)
+    moved += weight * apart(wanted.numbers, beside.numbers)
+    weights += weight
     count++
   }
-  return count < LEAST_PLACES || moved === 0 ? undefined : { residue: here / moved, places: count }
+  if (count < LEAST_PLACES || weights < LEAST_STRUCTURE * count || moved === 0) return undefined
+  return { residue: here / moved, structure: weights / count, places: count }
 }
 
-/** Of the CT: soft tissue inside the body, near both fat and what is lean. */
-function fatPlanes({ plain, body }: Prepared): Mask {
-  const between = ([low, high]: readonly [number, number]): Mask =>
-    volume(
-      plain.grid,
-      Uint8Array.from(plain.values, (hu) => (hu > low && hu < high ? 1 : 0)),
-    )
-  const soft = intersect(erode(between(SOFT_HU), NEAR_MM), erode(body, INSIDE_MM))
-  return [FAT_HU, LEAN_HU].reduce((part, hu) => intersect(part, dilate(between(hu), NEAR_MM)), soft)
+function softTissue({ plain, body }: Prepared): Mask {
+  const [low, high] = SOFT_HU
+  const soft = volume(
+    plain.grid,
+    Uint8Array.from(plain.values, (hu) => (hu > low && hu < high ? 1 : 0)),
+  )
+  return intersect(erode(soft, NEAR_MM), erode(body, INSIDE_MM))
 }
 
 /** Squared, summed over the twelve numbers. */
@@ -98,14 +106,17 @@ const PAIRS = HALF_OF_PAIRS.flatMap(([a, b]) => [
   [CENTRE - inCube(b), CENTRE - inCube(a)] as const,
 ])
 
+/** The twelve numbers, and V before its least value is taken. */
+type Described = { readonly numbers: Float64Array; readonly strength: number }
+
 /**
  * MIND-SSC at any place (mind.ts has it for all voxels at once), on samples STEP_MM apart along three directions of length 1.
- * @returns the twelve numbers at LPS mm; undefined where some of its samples lie outside the image
+ * @returns what is at LPS mm; undefined where some of its samples lie outside the image
  */
 export function describer(
   { grid, values }: Volume<Float32Array>,
   along: readonly [Vec3, Vec3, Vec3],
-): (mm: Vec3) => Float64Array | undefined {
+): (mm: Vec3) => Described | undefined {
   const toIndex = indexFromMm(grid)
   const [di, dj, dk] = along.map((axis) => multiply(toIndex.linear, scale(axis, STEP_MM))) as [Vec3, Vec3, Vec3]
   const [ni, nj, nk] = grid.size
@@ -140,7 +151,7 @@ function across(values: Float32Array, at: number, row: number, fx: number, fy: n
   return near + fy * (far - near)
 }
 
-function described(cube: Float64Array): Float64Array {
+function described(cube: Float64Array): Described {
   const distances = new Float64Array(PAIRS.length)
   for (let n = 0; n < PAIRS.length; n++) {
     const [a, b] = PAIRS[n]!
@@ -151,5 +162,5 @@ function described(cube: Float64Array): Float64Array {
   const least = Math.min(...distances)
   const mean = distances.reduce((sum, distance) => sum + distance - least, 0) / distances.length
   const variance = Math.max(mean, LEAST_VARIANCE)
-  return distances.map((distance) => Math.exp((least - distance) / variance))
+  return { numbers: distances.map((distance) => Math.exp((least - distance) / variance)), strength: mean }
 }

@@ -42,7 +42,9 @@ const AXES = [
  * Half of the pairs (a, b) that lie √2 apart; the other half are their mirror images (−b, −a): both compare patches that lie
  * b − a apart, so that one sum of squares, read at two places, serves both.
  */
-export const HALF_OF_PAIRS = AXES.flatMap(([u, v]) => ([1, -1] as const).map((sign) => [face(u, 1), face(v, sign)] as const))
+export const HALF_OF_PAIRS = AXES.flatMap(([u, v]) =>
+  ([1, -1] as const).map((sign) => [face(u, 1), face(v, sign)] as const),
+)
 
 /** How far, in voxels, the neighbours are. At 2 mm, 2 and 3 were worse (LOG.md, "deformable registration"). */
 export const MIND_DILATION = 1

@@ -118,7 +118,11 @@ function turnedRound(options: PairOptions): PairOptions {
   }
 }
 
-export type Alignment = { readonly rigid: RigidFit; readonly transform: Transform; readonly deformed: DeformFit | undefined }
+export type Alignment = {
+  readonly rigid: RigidFit
+  readonly transform: Transform
+  readonly deformed: DeformFit | undefined
+}
 
 async function align(fixed: Prepared, moving: Prepared, options: PairOptions): Promise<Alignment> {
   const rigid = await alignRigid(fixed, moving, options)

@@ -31,11 +31,17 @@ const Quality = z.strictObject({
   inverseConsistencyMm: z.number().nullable(),
   inverseConsistencyP95Mm: z.number().nullable(),
   /** What the MR leaves of the CT's structure in soft tissue, 0 … 1 (likeness.ts); null where they show too little together. */
-  likeness: z.strictObject({ residue: z.number(), places: z.number() }).nullable(),
+  likeness: z.strictObject({ residue: z.number(), structure: z.number(), places: z.number() }).nullable(),
   edges: z.strictObject({ skin: Edge.nullable(), air: Edge.nullable(), bone: Edge.nullable() }),
 })
 /** Of the transform's derivative: 1 keeps volume, 0 or less is folding. A rigid transform has 1 everywhere. */
-const Jacobian = z.strictObject({ min: z.number(), max: z.number(), foldedShare: z.number(), meanLog: z.number(), sdLog: z.number() })
+const Jacobian = z.strictObject({
+  min: z.number(),
+  max: z.number(),
+  foldedShare: z.number(),
+  meanLog: z.number(),
+  sdLog: z.number(),
+})
 /** Mutual information in nats, MIND distance 0 … 1. */
 const Similarity = z.strictObject({ mi: z.number(), mind: z.number() })
 const Deformation = z.strictObject({

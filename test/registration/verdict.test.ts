@@ -14,7 +14,7 @@ const sound: Quality = {
   surfaceP95Mm: 4.5,
   inverseConsistencyMm: 0.14,
   inverseConsistencyP95Mm: 0.3,
-  likeness: { residue: 0.7, places: 3300 },
+  likeness: { residue: 0.5, structure: 0.25, places: 3300 },
   edges: { skin: null, air: null, bone: null },
 }
 
@@ -80,15 +80,23 @@ test('outlines that differ ask for a look, but not where most of the skin is see
 })
 
 test('fine structure that the MR does not have asks for a look', () => {
-  const leaving = (residue: number) => verdictOf({ ...sound, likeness: { residue, places: 3300 } })
-  assert.equal(leaving(0.74).verdict, 'good')
-  assert.match(leaving(0.79).reason, /fine structure .* 0\.790/)
-  assert.equal(leaving(0.79).verdict, 'look')
-  assert.equal(verdictOf({ ...sound, likeness: null }).verdict, 'look')
+  const leaving = (residue: number) => verdictOf({ ...sound, likeness: { residue, structure: 0.25, places: 3300 } })
+  assert.equal(leaving(0.5).verdict, 'good')
+  assert.match(leaving(0.64).reason, /fine structure .* 0\.640/)
+  assert.equal(leaving(0.64).verdict, 'look')
+  // Plain tissue tells of nobody.
+  assert.equal(verdictOf({ ...sound, likeness: null }).verdict, 'good')
 })
 
 test('a body of another volume is another body, larger or smaller', () => {
   const growing = (meanLog: number) =>
     verdictOf(sound, { ...deformed, jacobian: { ...deformed.jacobian, meanLog } }).verdict
-  assert.deepEqual([-0.18, -0.1, -0.05, 0.05, 0.1, 0.18].map(growing), ['reject', 'look', 'good', 'good', 'look', 'reject'])
+  assert.deepEqual([-0.18, -0.1, -0.05, 0.05, 0.1, 0.18].map(growing), [
+    'reject',
+    'look',
+    'good',
+    'good',
+    'look',
+    'reject',
+  ])
 })
