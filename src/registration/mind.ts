@@ -99,19 +99,11 @@ function distancesOf(a: readonly number[], b: readonly number[], padded: Tensor,
   // One voxel wider on each side, for the patches.
   const shifted = (by: (axis: number) => number): Tensor =>
     wider.reduce((part, n, axis) => narrow(part, axis, rim + from[axis]! - 1 + by(axis), n + 2), padded)
-  const apart = (axis: number): number => MIND_DILATION * (b[axis]! - a[axis]!)
-  const sums = scope(() =>
-    patchSum(
-      square(
-        sub(
-          shifted(() => 0),
-          shifted(apart),
-        ),
-      ),
-    ),
-  )
-  const at = (sign: 1 | -1, face: readonly number[]): Tensor =>
-    size.reduce((part, n, axis) => narrow(part, axis, sign * MIND_DILATION * face[axis]! - from[axis]!, n), sums)
+  const here = shifted(() => 0)
+  const there = shifted((axis) => MIND_DILATION * (b[axis]! - a[axis]!))
+  const sums = scope(() => patchSum(square(sub(here, there))))
+  const at = (sign: 1 | -1, of: readonly number[]): Tensor =>
+    size.reduce((part, n, axis) => narrow(part, axis, sign * MIND_DILATION * of[axis]! - from[axis]!, n), sums)
   return [at(1, a), at(-1, b)]
 }
 
