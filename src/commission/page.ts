@@ -17,48 +17,53 @@ export function commissionPage(record: Commission): string {
 ${lookAt.length === 0 ? '<p>Nothing stood out: scores as the card says, no refusal, no caution.</p>' : list(lookAt)}
 <h2>Scores against the model’s card</h2>
 <p class="soft">Mean over patients with bootstrap 95 % intervals, inside body and MR field of view. They agree where the intervals meet.</p>
-<table><thead><tr><th>Metric</th><th>This site</th><th>Card</th><th></th></tr></thead><tbody>
+<table><thead><tr><th>Metric</th><th>This site</th><th>Card</th><th class="words">Verdict</th></tr></thead><tbody>
 ${scores.map(scoreRow).join('\n')}</tbody></table>
 <h2>Patients</h2>
 <p class="soft">Skin, air, bone: within how many mm of the CT’s surface 95 % of the sMRI’s patches of it lie; a dash where too few were seen. Slices: change from slice to slice over the CT’s. NMI: normalised mutual information in the body.</p>
-<div class="scroll"><table class="wide"><thead><tr><th>Patient</th><th>Gate</th><th>MS-SSIM (2-D)</th><th>MAE</th><th>Skin</th><th>Air</th><th>Bone</th><th>Slices</th><th>NMI with CT</th><th>Notes</th></tr></thead><tbody>
+<div class="scroll"><table class="wide"><thead><tr><th>Patient</th><th class="words">Gate</th><th>MS-SSIM (2-D)</th><th>MAE</th><th>Skin, mm</th><th>Air, mm</th><th>Bone, mm</th><th>Slices</th><th>NMI with CT</th><th class="words">Notes</th></tr></thead><tbody>
 ${patients
   .map(
     (each) =>
-      `<tr><th>${escapeHtml(each.id)}</th><td>${each.gate}</td><td>${shown(each.msSsim2d, 3)}</td><td>${shown(each.mae, 4)}</td><td>${shown(each.skinP95Mm, 2)}</td><td>${shown(each.airP95Mm, 2)}</td><td>${shown(each.boneP95Mm, 2)}</td><td>${shown(each.sliceChange, 2)}</td><td>${shown(each.nmiWithCt, 3)}</td><td>${escapeHtml(each.notes.join('; ') || '–')}</td></tr>`,
+      `<tr><th>${escapeHtml(each.id)}</th><td class="words">${each.gate}</td><td>${shown(each.msSsim2d, 3)}</td><td>${shown(each.mae, 4)}</td><td>${shown(each.skinP95Mm, 2)}</td><td>${shown(each.airP95Mm, 2)}</td><td>${shown(each.boneP95Mm, 2)}</td><td>${shown(each.sliceChange, 2)}</td><td>${shown(each.nmiWithCt, 3)}</td><td class="words">${escapeHtml(each.notes.join('; ') || '–')}</td></tr>`,
   )
   .join('\n')}</tbody></table></div>
 <h2>Since the last record</h2>
 ${changes ? changesOf(changes) : '<p>This is the first record in this folder.</p>'}
 <h2>What was used</h2>
 <table><tbody>
-<tr><th>Model (model.json)</th><td>${model.sha256}</td></tr>
-<tr><th>Cohort (cohort.json)</th><td>${cohort.sha256}</td></tr>
-<tr><th>Images</th><td>${escapeHtml(record.images)}</td></tr>
-<tr><th>Intended use</th><td>${escapeHtml(record.intendedUse)}</td></tr>
+<tr><th>Model (model.json)</th><td class="words"><code>${model.sha256}</code></td></tr>
+<tr><th>Cohort (cohort.json)</th><td class="words"><code>${cohort.sha256}</code></td></tr>
+<tr><th>Images</th><td class="words">${escapeHtml(record.images)}</td></tr>
+<tr><th>Intended use</th><td class="words">${escapeHtml(record.intendedUse)}</td></tr>
 </tbody></table>
 <p style="margin-top:48px">Accepted by ______________________________ &nbsp; on ______________________</p>
 </main></body></html>
 `
 }
 
+const LABELS: Record<string, string> = {
+  ms_ssim_2d: 'MS-SSIM (2-D)<small>higher is better</small>',
+  mae: 'MAE<small>of the MR range; lower is better</small>',
+}
+
 function scoreRow({ name, site, card, verdict }: CommissionScore): string {
   const digits = name === 'mae' ? 4 : 3
   const interval = (of: [number, number] | null): string =>
     of ? `<small>${shown(of[0], digits)} … ${shown(of[1], digits)}</small>` : ''
-  return `<tr><th>${escapeHtml(name)}</th><td>${shown(site.mean, digits)}${interval(site.interval95)}</td><td>${shown(card?.value, digits)}${interval(card?.interval95 ?? null)}</td><td>${verdict}</td></tr>`
+  return `<tr><th>${LABELS[name] ?? escapeHtml(name)}</th><td>${shown(site.mean, digits)}${interval(site.interval95)}</td><td>${shown(card?.value, digits)}${interval(card?.interval95 ?? null)}</td><td class="words">${verdict}</td></tr>`
 }
 
 function changesOf({ since, of, scores, gates, images }: CommissionChanges): string {
   const rows = scores.map(
     ({ name, before, now }) =>
-      `<tr><th>${escapeHtml(name)}</th><td>${shown(before, 4)}</td><td>${shown(now, 4)}</td></tr>`,
+      `<tr><th>${LABELS[name] ?? escapeHtml(name)}</th><td>${shown(before, 4)}</td><td>${shown(now, 4)}</td></tr>`,
   )
   const size =
     images.largestPercent === null
       ? 'by how much is not known: the earlier images are gone'
       : `by ${shown(images.largestPercent, 3)} % of the scale on average at most`
-  const constancy = `${images.same} images have the same voxels as before${images.different > 0 ? `, ${images.different} differ, ${size}` : ''}.`
+  const constancy = `Of the images ${images.same} ${images.same === 1 ? 'has' : 'have'} the same voxels as before${images.different > 0 ? `, ${images.different} ${images.different === 1 ? 'differs' : 'differ'}, ${size}` : ''}.`
   return `<p>Against the record of ${escapeHtml(since.slice(0, 16).replace('T', ' '))} UTC. ${of.length === 0 ? 'Model, program and cohort are the same.' : `Changed: ${escapeHtml(of.join('; '))}.`} ${constancy}</p>
 <table><thead><tr><th>Metric</th><th>Before</th><th>Now</th></tr></thead><tbody>${rows.join('')}</tbody></table>
 ${gates.map(({ id, before, now }) => `<p>Gate of ${escapeHtml(id)}: ${before} before, ${now} now.</p>`).join('')}`
