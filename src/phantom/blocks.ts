@@ -23,6 +23,9 @@ export type Block = {
   /** A third of a slice, in the template. */
   readonly step: [number, number, number]
   box: Box
+  /** The middle of the box, and how far the farthest voxel lies from it: less than half the box's diagonal where it is turned. */
+  centre: Vec3
+  radiusMm: number
 }
 
 export function* blockCorners({ size }: Grid, step: Vec3): Generator<Vec3> {
@@ -45,6 +48,8 @@ export function makeBlock(grid: Grid, templateFromMm: PointMap): Block {
     z: new Float64Array(most),
     step: [0, 0, 0],
     box: { low: [0, 0, 0], high: [0, 0, 0] },
+    centre: [0, 0, 0],
+    radiusMm: 0,
     middle([i, j, k]) {
       const at = (from: number, axis: 0 | 1 | 2): number => Math.min(from + size[axis] / 2, grid.size[axis] - 1)
       locate(at(i, 0), at(j, 1), at(k, 2), out)
@@ -75,6 +80,12 @@ export function makeBlock(grid: Grid, templateFromMm: PointMap): Block {
       block.step[1] = out[1] - block.y[0]!
       block.step[2] = out[2] - block.z[0]!
       block.box = { low, high }
+      const [x, y, z]: Vec3 = [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, (low[2] + high[2]) / 2]
+      let square = 0
+      for (let m = 0; m < n; m++)
+        square = Math.max(square, (block.x[m]! - x) ** 2 + (block.y[m]! - y) ** 2 + (block.z[m]! - z) ** 2)
+      block.centre = [x, y, z]
+      block.radiusMm = Math.sqrt(square)
     },
   }
   return block

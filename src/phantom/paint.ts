@@ -85,8 +85,8 @@ export function* paintInSteps(
     if (corner[0] === 0 && corner[1] === 0) yield
     if (body.sdf(...block.middle(corner)) > far) continue
     block.place(corner)
-    const { centre, reach } = middleOf(block.box, width + thick)
-    const skin = body.sdf(...centre)
+    const reach = reachOf(block, width + thick)
+    const skin = body.sdf(...block.centre)
     if (skin > reach || !meets(block.box, body.box, width + thick)) continue
     const active = activeBrushes(brushes, skin, block, width + thick)
     const deepestMm = active.reduce((mm, { depthMm }) => Math.max(mm, depthMm), 0)
@@ -95,16 +95,15 @@ export function* paintInSteps(
   return painting
 }
 
-/** A block's middle, and how far from it a surface can still meet one of its voxels. */
-function middleOf({ low, high }: Box, width: number): { centre: Vec3; reach: number } {
-  const centre: Vec3 = [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, (low[2] + high[2]) / 2]
-  const diagonal = Math.hypot(high[0] - low[0], high[1] - low[1], high[2] - low[2])
-  return { centre, reach: (MARGIN * diagonal) / 2 + width }
+/** How far from a block's middle a surface can still meet one of its voxels. */
+function reachOf({ radiusMm }: Block, width: number): number {
+  return MARGIN * radiusMm + width
 }
 
 /** The organs that a block can meet, from the last that fills it whole; `skin` is its middle's distance from the skin. */
 function activeBrushes(brushes: readonly Brush[], skin: number, block: Block, width: number): Brush[] {
-  const { centre, reach } = middleOf(block.box, width)
+  const { centre } = block
+  const reach = reachOf(block, width)
   const active: Brush[] = []
   for (const brush of brushes) {
     if (!meets(block.box, brush.box, width)) continue
