@@ -1,8 +1,8 @@
 /**
  * Stage 2 as the loop sees it: the diffusion refiner of the residual MR − stage 1.
  *
- * Shortcut    stage 1 predicts the slices that it was itself trained on, so its residual is smaller here than on a new
- *             patient. Predictions from held-out folds would be free of that; how much it matters is not measured yet.
+ * Shortcut    stage 1 predicts the slices that it was itself trained on: what it remembers of them is missing in the residual.
+ *             Predictions from held-out folds would be free of that. docs/training.md says what was measured.
  */
 import { resolve } from 'node:path'
 import { LarmorError } from '../errors.ts'
