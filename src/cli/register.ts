@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { LarmorError } from '../errors.ts'
 import { refuseFilled, sha256, writeJson } from '../files.ts'
-import { readImage } from '../formats/index.ts'
+import { nameTwoPatients, readImage } from '../formats/index.ts'
 import {
+  askingToLook,
   imageRecord,
   maskOf,
   readLandmarksRas,
@@ -17,6 +18,7 @@ import {
   writePointsRas,
   writeValid,
 } from '../registration/index.ts'
+import type { RegisteredPair } from '../registration/index.ts'
 import { requireDevice, setThreads } from '../tensor/index.ts'
 import type { Volume } from '../volume/index.ts'
 import { transformPoints } from '../volume/index.ts'
@@ -95,7 +97,9 @@ async function registerOnePair(given: Options, context: Context): Promise<Outcom
   checkModality(ct.modality, 'CT', fixed)
   checkModality(mr.modality, 'MR', moving)
   const helped = { masks: await masksOf(given, ct.volume, mr.volume, context), landmarks: await landmarksOf(given) }
-  const pair = await registerPair(ct.volume, mr.volume, { ...context, ...howOf(given), ...helped })
+  const aligned = await registerPair(ct.volume, mr.volume, { ...context, ...howOf(given), ...helped })
+  const isDoubtful = ct.dicom !== undefined && mr.dicom !== undefined && nameTwoPatients(ct.dicom, mr.dicom)
+  const pair = isDoubtful ? withDoubt(aligned, TWO_PATIENTS) : aligned
   const files = await writeImages(output, 'mr', ct.volume, mr.volume, pair, savePicture)
   const source = ct.dicom && mr.dicom && files.file !== null ? sourceOfSeries(ct.dicom, mr.dicom) : undefined
   if (source) await saveDicomRegistration(output, 'mr', pair.result.transform, source, new Date())
@@ -110,6 +114,13 @@ async function registerOnePair(given: Options, context: Context): Promise<Outcom
   const pictures = record.verdict === 'good' ? '' : `; look at ${join(output, 'mr_*.png')}`
   const text = `${summaryOf(record, false)}\nResults in ${output}${pictures}`
   return { json: { output, ...record }, text, exitCode: record.verdict === 'reject' ? 3 : 0 }
+}
+
+/** No refusal: two hospitals, or two pseudonyms, may have named one patient. */
+const TWO_PATIENTS = 'the DICOM headers of CT and MR name two patients (number or name differs)'
+
+function withDoubt({ result, ...images }: RegisteredPair, says: string): RegisteredPair {
+  return { ...images, result: { ...result, ...askingToLook(result, says) } }
 }
 
 async function masksOf({ fixedMask, movingMask }: Options, ct: Volume, mr: Volume, context: Context) {

@@ -2,6 +2,7 @@
 export { registrationFigures } from './figure.ts'
 export type { Figure } from './figure.ts'
 export { registerPair } from './pair.ts'
+export { askingToLook } from './quality.ts'
 export type { PairOptions, PairResult, RegisteredPair } from './pair.ts'
 export type { Landmark } from './landmarks.ts'
 export { registerImages, writeImages, writeValid } from './patient.ts'

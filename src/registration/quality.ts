@@ -127,6 +127,12 @@ export function verdictOf(quality: Quality, deformation?: DeformationFigures): V
   }
 }
 
+/** The same, and what is known beside the images asks for a look; a rejected pair stays rejected. */
+export function askingToLook({ verdict, reason }: Verdict, says: string): Verdict {
+  if (verdict === 'reject') return { verdict, reason }
+  return { verdict: 'look', reason: verdict === 'look' ? `${says}; ${reason}` : says }
+}
+
 function findingsOf(quality: Quality): Finding[] {
   const { inverseConsistencyMm, inverseConsistencyP95Mm, surfaceP95Mm, likeness, edges, margin, overlap } = quality
   const trips =

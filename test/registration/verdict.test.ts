@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import type { DeformationFigures, Quality } from '../../src/registration/quality.ts'
-import { verdictOf } from '../../src/registration/quality.ts'
+import { askingToLook, verdictOf } from '../../src/registration/quality.ts'
 
 // The figures of a sound neck (hn_t1 of the shared cases).
 const sound: Quality = {
@@ -99,4 +99,11 @@ test('a body of another volume is another body, larger or smaller', () => {
     'look',
     'reject',
   ])
+})
+
+test('what is known beside the images asks for a look, keeps the reasons there were, and saves no rejected pair', () => {
+  const doubt = (verdict: 'good' | 'look' | 'reject') => askingToLook({ verdict, reason: 'was' }, 'two patients')
+  assert.deepEqual(doubt('good'), { verdict: 'look', reason: 'two patients' })
+  assert.deepEqual(doubt('look'), { verdict: 'look', reason: 'two patients; was' })
+  assert.deepEqual(doubt('reject'), { verdict: 'reject', reason: 'was' })
 })

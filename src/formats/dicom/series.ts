@@ -185,6 +185,13 @@ export function patientKeyOf(dataSet: DicomFile['dataSet']): string {
   return createHash('sha256').update([number, name, alone].join('\0')).digest('hex')
 }
 
+/** Whether both headers name somebody, and not the same by number and name (patientKeyOf). */
+export function nameTwoPatients(a: DicomSeries, b: DicomSeries): boolean {
+  const isNamed = ({ frames }: DicomSeries): boolean =>
+    (['PatientID', 'PatientName'] as const).some((tag) => /[^\s^=]/.test(textOf(frames[0]!.dataSet, tag) ?? ''))
+  return isNamed(a) && isNamed(b) && a.patientKey !== b.patientKey
+}
+
 async function seriesFrom(group: readonly Frame[]): Promise<DicomSeries[]> {
   const kept = new Set(await withoutCopies([...new Set(group.map(({ file }) => file))]))
   return splitFrames(group.filter(({ file }) => kept.has(file))).map(seriesOfPart)
