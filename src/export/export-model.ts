@@ -5,25 +5,16 @@
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { openStore, readBatch, slicesOf, type Store } from '../dataset/index.ts'
 import { LarmorError, throwIfAborted } from '../errors.ts'
 import { sha256OfFile, version, writeChunksAtomic, writeFileAtomic, writeJson } from '../files.ts'
 import { planSha256, targetsOf } from '../plan/index.ts'
 import type { Report } from '../progress.ts'
-import {
-  INTENDED_USE,
-  openNetwork,
-  type CtFingerprint,
-  type ModelCard,
-  type Network,
-  type SamplerSettings,
-  type Stack,
-} from '../synthesis/index.ts'
+import { INTENDED_USE, openNetwork, type ModelCard, type Network, type SamplerSettings } from '../synthesis/index.ts'
 import { scope, setThreads } from '../tensor/index.ts'
 import { multipleOf, sigmaRange } from '../training/index.ts'
 import { bestMode, cardOf, type Described } from './card.ts'
 import { calibrationFigure } from './calibration.ts'
-import { ctFingerprint } from './ct-fingerprint.ts'
+import { fromStore } from './from-store.ts'
 import { libtorchNetwork, refinerNetwork, stage1Network, traceable, type Exported } from './networks.ts'
 import { encodeModel } from './onnx-file.ts'
 import { onValidation, type Graphs } from './on-validation.ts'
@@ -43,8 +34,6 @@ export type ExportOptions = {
 
 /** Noise levels of a sample, so many evaluations a slice: what a CPU affords. */
 const STEPS = 4
-/** Real slices that both programs compute; spread over the validation patients. */
-const REAL_SLICES = 3
 
 /**
  * @param runDir  a run of either stage; the second knows its first
@@ -220,34 +209,6 @@ function samplerOf(sigmaData: number, sampleFrom: number): SamplerSettings {
   return { name: 'dpmpp2m', steps: STEPS, ...sigmaRange(sigmaData, sampleFrom), rho: 7 }
 }
 
-/** CT channels of a few validation slices, as training saw them, and what the gate holds new CTs against. */
-async function fromStore(
-  storeDir: string | undefined,
-  plan: string,
-  signal: AbortSignal | undefined,
-): Promise<{ slices: Stack; gate: CtFingerprint }> {
-  if (storeDir === undefined) throw noStore()
-  const store = await openStore(storeDir)
-  try {
-    if (planSha256(store.plan) !== plan) throw otherStore(storeDir)
-    const refs = slicesOf(store, 'validation')
-    const every = Math.max(1, Math.floor(refs.length / REAL_SLICES))
-    const slices = refs
-      .filter((_, n) => n % every === 0)
-      .slice(0, REAL_SLICES)
-      .map((ref) => channelsOf(store, ref))
-    return { slices, gate: await ctFingerprint(store, signal) }
-  } finally {
-    store.close()
-  }
-}
-
-function channelsOf(store: Store, ref: ReturnType<typeof slicesOf>[number]): Float32Array[] {
-  const values = scope(() => readBatch(store, [ref]).ct.values('float32'))
-  const perSlice = store.plan.sliceSize[0] * store.plan.sliceSize[1]
-  return Array.from({ length: values.length / perSlice }, (_, c) => values.subarray(c * perSlice, (c + 1) * perSlice))
-}
-
 async function requireEmpty(outputDir: string): Promise<void> {
   const inside = await readdir(outputDir).catch(() => [])
   if (inside.length === 0) return
@@ -258,27 +219,5 @@ async function requireEmpty(outputDir: string): Promise<void> {
     found: `${inside.length} files or folders`,
     expected: 'an empty folder, or none',
     fix: 'Choose another --output; a model package is never overwritten.',
-  })
-}
-
-function noStore(): LarmorError {
-  return new LarmorError({
-    kind: 'usage.wrong',
-    message: 'The slice store of the run is not known.',
-    where: '--store',
-    found: 'nothing',
-    expected: 'the folder that the run was trained on: graphs are compared with libtorch on its validation slices',
-    fix: 'Add --store <dir>.',
-  })
-}
-
-function otherStore(storeDir: string): LarmorError {
-  return new LarmorError({
-    kind: 'run.mismatch',
-    message: 'The slice store follows another plan than the run.',
-    where: storeDir,
-    found: 'slices of another plan',
-    expected: 'the store that the run was trained on',
-    fix: 'Give that store with --store.',
   })
 }
