@@ -39,7 +39,7 @@ function openHead(path: string): Store {
     ct: tensor(ct, shape, 'int16'),
     mr: tensor(
       Int16Array.from(body, (inside) => (inside ? 9000 : -32767)),
-      shape,
+      [slices, 1, side, side],
       'int16',
     ),
     body: tensor(body, shape, 'uint8'),
@@ -50,7 +50,7 @@ function openHead(path: string): Store {
   const mapped = readSafetensors(path).tensors
   const stored = Object.fromEntries(mapped) as Record<keyof typeof tensors, ReturnType<typeof tensor>>
   const plan = { ct: { kind: 'hu-window', lowHu: -1000, highHu: 1500 }, neighbours: 1, spacingMm: [1, 1] }
-  const patients = new Map([['p001', { ...stored, usable: new Uint8Array(slices).fill(1), weight: 1 }]])
+  const patients = new Map([['p001', { ...stored, usable: new Uint8Array(slices).fill(1), weights: [1] }]])
   return { dir: '', plan, manifest: undefined, patients, close() {} } as unknown as Store
 }
 
