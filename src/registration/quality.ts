@@ -102,7 +102,7 @@ const LIMITS = {
   surfaceP95Mm: { look: 15, reject: 60 },
   // Of sound registrations of virtual patients 1.4 to 2.9 mm; it follows the error.
   skinSpreadP95Mm: { look: 3.3, reject: Infinity },
-  // Of sound ones 0.49 to 0.59 (0.61 in strong noise), of another person's MR 0.60 to 0.68. It never rejects: noise hides structure.
+  // Of sound ones 0.49 to 0.59 (0.61 in strong noise), of another person's MR 0.57 to 0.68. It never rejects: noise hides structure.
   residue: { look: 0.595, reject: Infinity },
   foldedShare: { look: 0, reject: 0.01 },
   sdLogJacobian: { look: 0.2, reject: 0.4 },
