@@ -29,9 +29,9 @@ const common = {
   minutes: z.number().positive().nullable(),
   batch: z.int().positive().max(256),
   /** In how many parts a batch goes through the networks: less memory, the same gradients (nn/loss-gradients.ts). */
-  accumulate: z.int().positive().max(256),
+  accumulate: z.int().positive().max(256).default(1),
   /** Activation checkpointing: less memory for about a third more time, the same gradients (nn/recompute.ts). */
-  recompute: z.boolean(),
+  recompute: z.boolean().default(false),
   learningRate: z.number().positive().max(1),
   /** Steps over which the rate rises in a straight line. */
   warmUpSteps: z.int().min(1),
