@@ -21,7 +21,8 @@ import {
 } from './output.ts'
 import { drawnOn, openStructureSets, type StructureSetFile } from './structures.ts'
 import type { Patient } from './slices.ts'
-import { prepareCt, synthesizeMri, voxelMmOf, type SynthesisOptions } from './synthesize.ts'
+import { voxelMmOf } from './place-slab.ts'
+import { prepareCt, synthesizeMri, type SynthesisOptions } from './synthesize.ts'
 
 export type CasesOptions = Pick<SynthesisOptions, 'mode' | 'steps' | 'samples' | 'uncertainty' | 'seed'> & {
   outputDir: string

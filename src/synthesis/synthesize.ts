@@ -1,6 +1,6 @@
 /**
- * From a planning CT to a synthetic MRI of each of the model's sequences on the same grid: orient, find the body, frame it, run the networks by slabs of
- * slices, map back, and leave air outside the body.
+ * From a planning CT to a synthetic MRI of each of the model's sequences on the same grid: orient, find the body, frame it,
+ * run the networks by slabs of slices, map back, and leave air outside the body.
  *
  * Intensity  the MR is written from `low` to `high` of the card's nominal scale; low is also the air outside the body.
  */
@@ -10,18 +10,16 @@ import {
   bodyMaskInSteps,
   countVoxels,
   orientToLps,
-  slab,
   voxelCount,
   volume,
   type FrameShape,
-  type Grid,
   type Volume,
 } from '../volume/index.ts'
-import { addSlab, beforeAll, figuresOf, type After, type AfterFigures } from './after.ts'
-import { targetsOf, type ModelCard, type SamplerSettings } from './card.ts'
+import { beforeAll, figuresOf, type AfterFigures } from './after.ts'
+import { targetsOf, type SamplerSettings } from './card.ts'
 import type { Model } from './model.ts'
 import { noiseField } from './noise.ts'
-import { placeInto } from './orientation.ts'
+import { channelOf, placeSlab } from './place-slab.ts'
 import {
   asStack,
   denoiserOf,
@@ -33,8 +31,7 @@ import {
   type Mode,
   type Stack,
 } from './refine.ts'
-import { meanOf, spreadOf } from './samples.ts'
-import { mappedSlices, ontoCt, patientOf, type Patient } from './slices.ts'
+import { mappedSlices, patientOf, type Patient } from './slices.ts'
 
 export type SynthesisOptions = {
   /** Left out: the card's default, which validation chose; 'stage-1' is stage 1 alone. */
@@ -151,73 +148,6 @@ export async function synthesizeMri(
   return [one!, ...further]
 }
 
-/** One output channel of a slab's slices, one after the other. */
-function channelOf(slab: Float64Array, channel: number, count: number, frame: Frame): Float64Array {
-  const perSlice = frame.size[0] * frame.size[1]
-  const channels = slab.length / (count * perSlice)
-  const own = new Float64Array(count * perSlice)
-  for (let n = 0; n < count; n++) {
-    const at = (n * channels + channel) * perSlice
-    own.set(slab.subarray(at, at + perSlice), n * perSlice)
-  }
-  return own
-}
-
-type Image = {
-  mr: Volume<Float32Array>
-  uncertainty: Volume<Float32Array> | undefined
-  after: After
-}
-
-/** Places the slices first … last of one sequence, and sums up what they show: changes `image`. */
-function placeSlab(
-  image: Image,
-  grid: Grid,
-  patient: Patient,
-  { first, last }: Pick<Slab, 'first' | 'last'>,
-  samples: readonly Float64Array[],
-  card: ModelCard,
-): void {
-  const made = ontoCt(patient, first, meanOf(samples), card)
-  placeInto(image.mr.values, grid, made)
-  addSlab(
-    image.after,
-    { ct: slab(patient.ct, first, last), body: slab(patient.body, first, last), mr: made },
-    { nominal: card.mr.nominal, window: card.ct, voxelMm: voxelMmOf(patient.ct, card) },
-  )
-  if (!image.uncertainty) return
-  const onCt = samples.map((sample) => ontoCt(patient, first, Float32Array.from(sample), card))
-  const spread = spreadOf(onCt.map(({ values }) => values))
-  const calibration = inUnitsOf(card)
-  if (calibration) calibrateInBody(spread, patient, first, calibration)
-  placeInto(image.uncertainty.values, grid, { grid: onCt[0]!.grid, values: spread })
-}
-
-/** The wider of the CT's pixel and the network's: no surface can lie truer. */
-export function voxelMmOf({ grid: { spacingMm } }: Volume, { input }: ModelCard): number {
-  return Math.max(spacingMm[0], spacingMm[1], ...input.spacingMm)
-}
-
-type Calibration = { scale: number; floor: number }
-
-/** The card's calibration, with its floor in units of the written MR; undefined where it has none. */
-function inUnitsOf({ refiner, mr: { nominal } }: ModelCard): Calibration | undefined {
-  const found = refiner?.uncertainty
-  return found && { scale: found.scale, floor: (found.floor * (nominal.high - nominal.low)) / 2 }
-}
-
-/** Changes the SD of slices from `first` on in place; outside the body nothing was made, and nothing is uncertain. */
-function calibrateInBody(
-  spread: Float32Array,
-  { body, ct }: Patient,
-  first: number,
-  { scale, floor }: Calibration,
-): void {
-  const start = first * ct.grid.size[0] * ct.grid.size[1]
-  for (let at = 0; at < spread.length; at++)
-    if (body.values[start + at] === 1) spread[at] = Math.hypot(scale * spread[at]!, floor)
-}
-
 type Run = {
   mode: Mode | 'stage-1'
   samples: number
@@ -250,7 +180,10 @@ type Slab = {
   onBatch: (slices: number) => void
 }
 
-/** The samples of slices first … last on the frame, in [−1, 1], slices one after the other, of each its sequences; one of them but in 'mean'. */
+/**
+ * The samples of slices first … last on the frame, in [−1, 1], slices one after the other, of each its sequences; one
+ * of them but in 'mean'.
+ */
 async function madeSlab(model: Model, patient: Patient, frame: Frame, run: Run, slab: Slab): Promise<Float64Array[]> {
   const { card, stage1, refiner } = model
   const ct = withNeighbours(patient, slab, card.input.channels, (first, last) =>
