@@ -2,7 +2,7 @@
  * Typed errors: what was refused, where, what was found, what was expected, and what to do.
  *
  * A kind is a promise to scripts: its exit code and HTTP status stay, its wording may improve.
- * Thrown where the fault is first known; caught only by the loop over cases, the HTTP layer and cli/main.ts.
+ * Thrown where the fault is first known; caught only by the loop over cases, the HTTP layer and cli/program.ts.
  */
 
 /** Exit codes: 2 wrong usage, 3 input refused, 4 the machine lacks something, 130 interrupted. */

@@ -68,7 +68,7 @@ export function* makeTables({ fixed, moving, region, seen, grid }: Aligned, devi
     values.dispose()
   }
   scope(() => copyInto(select(tables.moving, 1, KNOWN), reshape(onDevice(known.values), [rows])))
-  const mask = tensor(Uint8Array.from(region.values), [nk, nj, ni], 'bool', device)
+  const mask = tensor(new Uint8Array(region.values), [nk, nj, ni], 'bool', device)
   return { size: [nk, nj, ni], ...tables, region: mask, regionVoxels: countVoxels(region) }
 }
 

@@ -81,10 +81,11 @@ export function likenessOf(ct: Prepared, mr: Prepared, mrFromCt: Transform, seed
 
 function softTissue({ plain, body }: Prepared): Mask {
   const [low, high] = SOFT_HU
-  const soft = volume(
-    plain.grid,
-    Uint8Array.from(plain.values, (hu) => (hu > low && hu < high ? 1 : 0)),
-  )
+  const soft = volume(plain.grid, new Uint8Array(plain.values.length))
+  for (let at = 0; at < soft.values.length; at++) {
+    const hu = plain.values[at]!
+    if (hu > low && hu < high) soft.values[at] = 1
+  }
   return intersect(erode(soft, NEAR_MM), erode(body, INSIDE_MM))
 }
 

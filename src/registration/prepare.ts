@@ -202,7 +202,9 @@ function checkUsable({ grid, values }: Volume, name: 'CT' | 'MR'): void {
     throw unusable(name, `${extent.map((mm) => mm.toFixed(0)).join(' × ')} mm`, `${MIN_EXTENT_MM} mm along each axis`)
   }
   let [lowest, highest] = [Infinity, -Infinity]
-  for (const value of values) {
+  // By index: a typed array's own iterator takes five times as long.
+  for (let at = 0; at < values.length; at++) {
+    const value = values[at]!
     if (!Number.isFinite(value)) throw unusable(name, 'a value that is not a finite number', 'finite numbers')
     if (value < lowest) lowest = value
     if (value > highest) highest = value

@@ -31,12 +31,12 @@ export function unmapCt(values: VoxelArray, { lowHu, highHu }: CtMapping): Float
 
 /** Scanner units → [−1, 1]; beyond low … high it is clipped. */
 export function mapMr(values: VoxelArray, { low, high, knots }: MrScale): Float32Array {
-  return knots ? Float32Array.from(values, alongPieces(knots.mr, knots.unit)) : toUnit(values, low, high)
+  return knots ? new Float32Array(values).map(alongPieces(knots.mr, knots.unit)) : toUnit(values, low, high)
 }
 
 /** [−1, 1] → scanner units: the inverse of `mapMr` between low and high. */
 export function unmapMr(values: VoxelArray, { low, high, knots }: MrScale): Float32Array {
-  return knots ? Float32Array.from(values, alongPieces(knots.unit, knots.mr)) : fromUnit(values, low, high)
+  return knots ? new Float32Array(values).map(alongPieces(knots.unit, knots.mr)) : fromUnit(values, low, high)
 }
 
 /**
