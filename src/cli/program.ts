@@ -72,7 +72,8 @@ async function run(argv: readonly string[], signal: AbortSignal): Promise<number
     .configureOutput({ outputError: () => {} })
   const wanted = argv.find((word) => !word.startsWith('-'))
   const known = wanted !== undefined && Object.hasOwn(commands, wanted) ? wanted : undefined
-  const names = known !== undefined ? [known] : Object.keys(commands)
+  // All of them for the help alone.
+  const names = known !== undefined ? [known] : argv.includes('--version') ? [] : Object.keys(commands)
   let exitCode = 0
   for (const name of names) {
     const definition = await commands[name]!()
