@@ -61,11 +61,16 @@ test('a patient who lies the other way round (173° about the front-back axis) i
 
 test('an MR of the upper half of the head alone finds its place', async () => {
   const mr = headMr(slightly, mrGridFor(slightly))
-  const upper = slab(mr, 22, mr.grid.size[2] - 1)
-  const fit = await alignRigid(fixed, prepareMr(upper), options)
-  const seen = errorsMm(fit.movingFromFixedMm, slightly).filter((_, n) => landmarks[n]![2] >= 0)
-  // Half a head leaves its optimum open by as much: from other starts or seeds the search ends up to 0.4 mm elsewhere.
-  assert.ok(Math.max(...seen) < 1.7, seen.map((mm) => mm.toFixed(2)).join(' '))
+  const upper = prepareMr(slab(mr, 22, mr.grid.size[2] - 1))
+  const worst: number[] = []
+  for (const seed of [1, 2, 3]) {
+    const fit = await alignRigid(fixed, upper, { ...options, seed })
+    const seen = errorsMm(fit.movingFromFixedMm, slightly).filter((_, n) => landmarks[n]![2] >= 0)
+    worst.push(Math.max(...seen))
+  }
+  worst.sort((a, b) => a - b)
+  // Half a head leaves its optimum open: over six seeds the worst landmark was off by 0.4 to 1.7 mm, 0.9 in the middle.
+  assert.ok(worst[1]! < 1.2 && worst[2]! < 2, worst.map((mm) => mm.toFixed(2)).join(' '))
 })
 
 test('the same seed gives the same transform to the bit, another seed the same place', async () => {
