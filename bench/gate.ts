@@ -36,8 +36,8 @@ const scanOf = (ct: CtVolume): Scan => ({
     bodyPart: 'HEADNECK',
     patientPosition: 'HFS',
     sliceThicknessMm: ct.grid.spacingMm[2],
-    kernel: undefined,
-    contrastAgent: undefined,
+    kernel: 'soft',
+    contrastAgent: null,
     pixelMm: ct.grid.spacingMm[0],
   },
 })

@@ -102,7 +102,7 @@ async function scorePair(given: Options, context: Context): Promise<Outcome> {
   if (given.prediction ?? given.contrast ?? given.plan ?? given.role)
     throw wrong('--prediction, --contrast, --plan or --role without a cohort', 'a cohort before --prediction')
   const cases = [pairCase({ reference, test, mask, ct, rois, resample, testScale: testRange })]
-  return outcome(await evaluate(cases, rangeOf(given), given.output, context), cases, given.output)
+  return outcome(await evaluate(cases, rangeOf(given), given.output, context), cases, context, given.output)
 }
 
 async function scoreCohort(cohort: string, given: Options, context: Context): Promise<Outcome> {
@@ -120,7 +120,7 @@ async function scoreCohort(cohort: string, given: Options, context: Context): Pr
   const { seed } = context
   const cases = await cohortCases(cohort, folders, { seed, range, role, resample, testScale: testRange, ...known })
   if (given.readerStudy === true) return readerStudy(cases, range, output, context)
-  return outcome(await evaluate(cases, range, output, context), cases, output)
+  return outcome(await evaluate(cases, range, output, context), cases, context, output)
 }
 
 async function readerStudy(
@@ -185,8 +185,13 @@ async function evaluate(
   return evaluateCases(cases, { range, seed, report, signal, larmor: version(), created })
 }
 
-async function outcome(evaluation: Evaluation, cases: EvaluationCase[], output?: string): Promise<Outcome> {
-  const report = output === undefined ? undefined : await writeReport(output, evaluation, cases)
+async function outcome(
+  evaluation: Evaluation,
+  cases: EvaluationCase[],
+  context: Context,
+  output?: string,
+): Promise<Outcome> {
+  const report = output === undefined ? undefined : await writeReport(output, evaluation, cases, context)
   const first = evaluation.predictions[0]?.name
   const { refused, patients, predictions, comparisons } = evaluation
   const json = {

@@ -43,6 +43,7 @@ const DicomSource = z.strictObject({
   /** Which volume of a series that holds several (an echo, a b-value); '' where it holds one. */
   part: z.string().default(''),
   lossyCompression: z.boolean().default(false),
+  bodyPart: Text.default(null),
 })
 const FileSource = z.strictObject({
   kind: z.enum(['nifti', 'metaimage', 'nrrd']),
@@ -116,6 +117,7 @@ export function dicomSourceOf(series: DicomSeries): ImageSource {
     fieldStrengthT: a.fieldStrengthT ?? null,
     part: series.part,
     lossyCompression: a.lossyCompression,
+    bodyPart: series.bodyPart ?? null,
   }
 }
 

@@ -11,12 +11,12 @@ import { LarmorError } from '../errors.ts'
 import { exists, readJson } from '../files.ts'
 import { readImage } from '../formats/index.ts'
 import { toTheEnd } from '../progress.ts'
-import { bodyMask, intersect, mrScaleOf, withoutBiasInSteps } from '../volume/index.ts'
-import type { Mask, MrScale, Volume } from '../volume/index.ts'
+import { bodyMask } from '../volume/index.ts'
+import type { MrScale, Volume } from '../volume/index.ts'
 import { ceilingBaseline, monotoneBaseline, populationBaselines } from './baseline.ts'
 import { findImage, statedBeside, uncertaintyBeside } from './beside.ts'
 import { cohortCt } from './cohort-ct.ts'
-import { defaultRange, scoredRegion } from './evaluation.ts'
+import { defaultRange } from './evaluation.ts'
 import type {
   Baseline,
   EvaluationCase,
@@ -30,6 +30,7 @@ import { maskOntoReference, ontoReference } from './onto-reference.ts'
 import { openPopulation } from './population.ts'
 import type { Other } from './population.ts'
 import { registrationQuality } from './registration-quality.ts'
+import { asScoredInSteps } from './scored.ts'
 import { cohortStructures } from './structures.ts'
 
 /** `contrastOf`: made from contrast CT of the patients that the prediction of that name saw without. */
@@ -114,13 +115,9 @@ async function othersOf(cohortDir: string, patients: readonly Patient[], options
     others.push({
       id: patient.id,
       load: async () => {
-        const loaded = await loadPatient(cohortDir, { ...patient, structures: [] }, options)
-        const region = scoredRegion(loaded)!
-        const scale =
-          mapping.kind === 'as-is'
-            ? { low: mapping.low, high: mapping.high }
-            : mrScaleOf(loaded.reference, region, mapping)
-        return { ct: loaded.ct!, mr: loaded.reference, region, scale }
+        const own = await loadPatient(cohortDir, { ...patient, structures: [] }, options)
+        const { loaded, region, scale } = toTheEnd(asScoredInSteps(own, mapping))
+        return { ct: loaded.ct!, mr: loaded.reference, region: region!, scale: scale! }
       },
     })
   }
@@ -151,13 +148,12 @@ async function loadPatient(cohortDir: string, patient: Patient, options: CohortO
   const { volume: ct } = await readImage(ctPath)
   const { volume: mr } = await readImage(mrPath)
   const valid = join(registration, 'valid.nii.gz')
-  const mask = bodyMask(ct)
   const fieldOfView = (await exists(valid))
     ? maskOntoReference((await readImage(valid)).volume, mr.grid, false)
     : undefined
   return {
-    reference: evensCoils(options) ? withoutBias(mr, fieldOfView ? intersect(mask, fieldOfView) : mask) : mr,
-    mask,
+    reference: mr,
+    mask: bodyMask(ct),
     fieldOfView,
     ct,
     structures: await cohortStructures(cohortDir, structures),
@@ -177,20 +173,12 @@ function noCt(id: string, folder: string): LarmorError {
   })
 }
 
-function evensCoils({ range }: CohortOptions): boolean {
-  return range.kind !== 'as-is' && range.biasCorrection === true
-}
-
-function patientFindings(id: string, options: CohortOptions): Finding[] {
-  const { splitOf } = options
+function patientFindings(id: string, { splitOf, range }: CohortOptions): Finding[] {
+  const evensCoils = range.kind !== 'as-is' && range.biasCorrection === true
   return [
     ...(splitOf ? [{ label: 'part of the split', value: splitOf(id) }] : []),
-    ...(evensCoils(options) ? [{ label: 'coils', value: 'divided out of the reference, as planned' }] : []),
+    ...(evensCoils ? [{ label: 'coils', value: 'divided out of the reference, as planned' }] : []),
   ]
-}
-
-function withoutBias({ grid, values }: Volume, inside: Mask): Volume {
-  return toTheEnd(withoutBiasInSteps({ grid, values: Float32Array.from(values) }, inside))
 }
 
 async function loadPrediction(

@@ -8,9 +8,9 @@ import { LarmorError, throwIfAborted } from '../errors.ts'
 import { sha256 } from '../files.ts'
 import { listening, pause, toTheEnd } from '../progress.ts'
 import type { Report } from '../progress.ts'
-import { intersect, mrScaleOf, slab } from '../volume/index.ts'
+import { intersect, slab } from '../volume/index.ts'
 import type { Mask, MrScale, Volume } from '../volume/index.ts'
-import { requireFinite, requireSameGrid, requireVoxels } from './comparable.ts'
+import { requireVoxels } from './comparable.ts'
 import { compare } from './comparisons.ts'
 import type { Comparison } from './comparisons.ts'
 import type {
@@ -28,6 +28,7 @@ import type {
 import type { IntensityRule } from './intensity-rule.ts'
 import { structureMetricNames } from './metric-names.ts'
 import type { StructureMetrics } from './metric-names.ts'
+import { asScoredInSteps, everywhere } from './scored.ts'
 import { summariesOf } from './summaries.ts'
 import type { PredictionSummary } from './summaries.ts'
 import { evaluateVolumesInSteps } from './volume-scores.ts'
@@ -69,11 +70,15 @@ export async function evaluateCases(cases: readonly EvaluationCase[], options: E
   const { report, signal, seed, range, larmor, created } = options
   const patients: PatientScores[] = []
   const refused: Refusal[] = []
-  for (const [done, each] of cases.entries()) {
+  // Images are what takes time: a patient has some of its own and the baselines.
+  const of = imagesIn(cases)
+  const progress = (done: number): void => report({ at: 'progress', task: 'evaluating', done, of, unit: 'images' })
+  for (const [n, each] of cases.entries()) {
     throwIfAborted(signal, 'Evaluating')
-    report({ at: 'progress', task: 'evaluating', done, of: cases.length, unit: 'patients' })
+    let done = imagesIn(cases.slice(0, n))
+    progress(done)
     try {
-      patients.push(await evaluateCase(each, range, signal))
+      patients.push(await evaluateCase(each, range, { signal, onImage: () => progress(++done) }))
     } catch (error) {
       // The fault of the only case is the evaluation's.
       if (!(error instanceof LarmorError) || error.fault.kind === 'interrupted' || cases.length === 1) throw error
@@ -81,7 +86,7 @@ export async function evaluateCases(cases: readonly EvaluationCase[], options: E
       report({ at: 'case.refused', caseId: each.id, fault: error.fault })
     }
   }
-  report({ at: 'progress', task: 'evaluating', done: cases.length, of: cases.length, unit: 'patients' })
+  progress(of)
   const contrastOf = new Map(
     cases.flatMap(({ predictions }) => predictions.map((each) => [each.name, each.contrastOf])),
   )
@@ -102,24 +107,31 @@ export async function evaluateCases(cases: readonly EvaluationCase[], options: E
   }
 }
 
-/** @throws interrupted, what `evaluateVolumes` throws, and input.badValue where the reference has no contrast to scale by */
+function imagesIn(cases: readonly EvaluationCase[]): number {
+  return cases.reduce((sum, { predictions, baselines = [] }) => sum + predictions.length + baselines.length, 0)
+}
+
+/** @throws interrupted, and what `asScoredInSteps` and `evaluateVolumes` throw */
 export async function evaluateCase(
   each: EvaluationCase,
   range: RangeChoice,
-  signal?: AbortSignal,
+  { signal, onImage = () => {} }: { signal?: AbortSignal | undefined; onImage?: () => void } = {},
 ): Promise<PatientScores> {
-  const loaded = await each.load()
+  const { loaded, region, scale } = await listening(
+    asScoredInSteps(await each.load(), range),
+    `Reading ${each.id}`,
+    signal,
+  )
   const { reference } = loaded
-  const region = scoredRegion(loaded)
-  const scale = range.kind === 'as-is' ? undefined : mrScaleOf(reference, region ?? everywhere(reference), range)
   const predictions: PredictionScores[] = []
   for (const { name, load } of each.predictions) {
     const prediction = await load(loaded)
     const rule: IntensityRule =
       range.kind === 'as-is' ? range : { kind: 'unit', reference: scale!, test: prediction.scale ?? scale! }
     predictions.push(await scorePrediction({ name, kind: 'model' }, loaded, region, prediction, rule, signal))
+    onImage()
   }
-  const own = await scoreBaselines(each, loaded, region, range, scale, signal)
+  const own = await scoreBaselines(each, loaded, region, range, scale, { signal, onImage })
   return {
     id: each.id,
     size: reference.grid.size,
@@ -138,7 +150,7 @@ async function scoreBaselines(
   region: Mask | undefined,
   range: RangeChoice,
   scale: MrScale | undefined,
-  signal: AbortSignal | undefined,
+  { signal, onImage }: { signal: AbortSignal | undefined; onImage: () => void },
 ): Promise<PredictionScores[]> {
   const scores: PredictionScores[] = []
   const { grid } = loaded.reference
@@ -152,6 +164,7 @@ async function scoreBaselines(
     if (asIs) for (let n = 0; n < values.length; n++) values[n] = asIs.low + (asIs.high - asIs.low) * values[n]!
     const prediction: Prediction = { volume: { grid, values } }
     scores.push(await scorePrediction({ name, kind: 'baseline' }, loaded, region, prediction, rule, signal))
+    onImage()
   }
   return scores
 }
@@ -217,27 +230,6 @@ function scoreStructure(
         )
   const own = structureMetricNames.map((metric) => [metric, metrics?.[metric] ?? null])
   return { name, voxels, metrics: Object.fromEntries(own) as StructureMetrics }
-}
-
-/**
- * Mask ∩ field of view as 0 and 1; undefined where there is neither.
- * @throws geometry.gridsDiffer, evaluation.badMask
- */
-export function scoredRegion({ reference, mask, fieldOfView }: LoadedCase): Mask | undefined {
-  requireFinite(reference, 'reference')
-  if (!mask && !fieldOfView) return undefined
-  if (mask) requireSameGrid(reference.grid, mask.grid, 'mask')
-  if (fieldOfView) requireSameGrid(reference.grid, fieldOfView.grid, 'field of view')
-  const values = new Uint8Array(reference.values.length)
-  for (let n = 0; n < values.length; n++)
-    values[n] = (!mask || mask.values[n]! > 0) && (!fieldOfView || fieldOfView.values[n]! > 0) ? 1 : 0
-  const region: Mask = { grid: reference.grid, values }
-  requireVoxels(region, mask ? 'mask inside the field of view' : 'field of view')
-  return region
-}
-
-function everywhere({ grid, values }: Volume): Mask {
-  return { grid, values: new Uint8Array(values.length).fill(1) }
 }
 
 /** Of the values alone, whatever file they came in. */

@@ -2,17 +2,19 @@
  * The slices that a report shows: the worst, the median and the best of all, and each patient's own median slice.
  * Chosen by score alone, by a fixed rule, so that nobody picks a flattering one.
  */
-import { mapInto, rangeOf, scoredRegion } from '../evaluation/index.ts'
+import { asScoredInSteps, everywhere, mapInto, rangeOf } from '../evaluation/index.ts'
 import type {
   Evaluation,
   EvaluationCase,
   IntensityRule,
-  LoadedCase,
   Prediction,
+  ScoredCase,
   SliceScores,
 } from '../evaluation/index.ts'
+import { listening, silent } from '../progress.ts'
+import type { Report } from '../progress.ts'
 import { slab, volume } from '../volume/index.ts'
-import type { Mask, Volume } from '../volume/index.ts'
+import type { Volume } from '../volume/index.ts'
 import { differencePixels, greyPixels, uncertaintyPixels } from './colours.ts'
 import { boxAround, cropped, planeOf } from './plane.ts'
 import type { Box, Plane } from './plane.ts'
@@ -89,19 +91,25 @@ function rankedSlices(evaluation: Evaluation, metric: RankedMetric): { patientId
     .map(({ patientId, sliceIndex }) => ({ patientId, sliceIndex }))
 }
 
-/** Loads each shown patient once and draws its slices. */
-export async function takePictures(evaluation: Evaluation, cases: readonly EvaluationCase[]): Promise<Pictures> {
+/** Loads each shown patient once and draws its slices. @throws interrupted */
+export async function takePictures(
+  evaluation: Evaluation,
+  cases: readonly EvaluationCase[],
+  { report = silent, signal }: { report?: Report; signal?: AbortSignal | undefined } = {},
+): Promise<Pictures> {
   const [extremes, patients] = [extremeSlices(evaluation), patientSlices(evaluation)]
   const wanted = [...extremes, ...patients]
   const taken = new Map<ChosenSlice, SlicePicture>()
-  for (const each of cases) {
-    const own = wanted.filter(({ patientId }) => patientId === each.id)
-    if (own.length === 0) continue
-    const loaded = await each.load()
+  const shownCases = cases.filter(({ id }) => wanted.some(({ patientId }) => patientId === id))
+  for (const [done, each] of shownCases.entries()) {
+    report({ at: 'progress', task: 'drawing slices', done, of: shownCases.length, unit: 'patients' })
+    const scored = await listening(asScoredInSteps(await each.load(), evaluation.range), `Drawing ${each.id}`, signal)
     const made = new Map<string, Prediction>()
-    for (const { name, load } of each.predictions) made.set(name, await load(loaded))
-    for (const slice of own) taken.set(slice, drawSlice(evaluation, slice, loaded, made))
+    for (const { name, load } of each.predictions) made.set(name, await load(scored.loaded))
+    for (const slice of wanted)
+      if (slice.patientId === each.id) taken.set(slice, drawSlice(evaluation, slice, scored, made))
   }
+  report({ at: 'progress', task: 'drawing slices', done: shownCases.length, of: shownCases.length, unit: 'patients' })
   const ofAll = (slices: ChosenSlice[]): SlicePicture[] => slices.flatMap((slice) => taken.get(slice) ?? [])
   return { extremes: ofAll(extremes), patients: ofAll(patients) }
 }
@@ -109,14 +117,14 @@ export async function takePictures(evaluation: Evaluation, cases: readonly Evalu
 function drawSlice(
   evaluation: Evaluation,
   slice: ChosenSlice,
-  loaded: LoadedCase,
+  { loaded, region }: ScoredCase,
   predictions: ReadonlyMap<string, Prediction>,
 ): SlicePicture {
   const k = slice.sliceIndex
   const scores = evaluation.patients
     .find(({ id }) => id === slice.patientId)!
     .predictions.filter(({ kind }) => kind === 'model')
-  const mask = planeOf(scoredRegion(loaded) ?? everything(loaded.reference), k)
+  const mask = planeOf(region ?? everywhere(loaded.reference), k)
   const box = boxAround(mask, marginMm)
   const selected = cropped(mask, box).values
   const reference = mappedPlane(loaded.reference, k, scores[0]!.rule, 'reference', box)
@@ -177,8 +185,4 @@ function spreadPlane(source: Volume, k: number, rule: IntensityRule, box: Box, s
 
 function grey({ width, height, values }: Plane, low: number, high: number): string {
   return dataUri(encodePng(width, height, greyPixels(values, low, high), 1))
-}
-
-function everything({ grid, values }: Volume): Mask {
-  return { grid, values: new Uint8Array(values.length).fill(1) }
 }

@@ -7,14 +7,14 @@
  *           patient; the order of all items is drawn too.
  */
 import { join } from 'node:path'
-import { mapInto, rangeOf, readerKeySchema, scoredRegion } from '../evaluation/index.ts'
+import { asScoredInSteps, everywhere, mapInto, rangeOf, readerKeySchema } from '../evaluation/index.ts'
 import type { EvaluationCase, IntensityRule, LoadedCase, RangeChoice, ReaderKey } from '../evaluation/index.ts'
 import { writeFileAtomic, writeJson } from '../files.ts'
-import { pause } from '../progress.ts'
+import { listening, pause } from '../progress.ts'
 import type { Report } from '../progress.ts'
 import { stream } from '../random.ts'
 import type { Random } from '../random.ts'
-import { mrScaleOf, slab } from '../volume/index.ts'
+import { slab } from '../volume/index.ts'
 import type { Mask, MrScale, Volume } from '../volume/index.ts'
 import { greyPixels } from './colours.ts'
 import { ctWindowHu } from './pictures.ts'
@@ -53,7 +53,7 @@ export async function writeReaderStudy(
   for (const [done, each] of cases.entries()) {
     await pause('Making the reader study', signal)
     report({ at: 'progress', task: 'drawing slices', done, of: cases.length, unit: 'patients' })
-    items.push(...(await itemsOf(each, perPatient, options.range, random)))
+    items.push(...(await itemsOf(each, perPatient, options, random)))
   }
   const order = random.permutation(items.length).map((n) => items[n]!)
   const study = hex(random)
@@ -70,11 +70,16 @@ export async function writeReaderStudy(
   return { page, key: keyPath, items: order.length }
 }
 
-async function itemsOf(each: EvaluationCase, count: number, range: RangeChoice, random: Random): Promise<Item[]> {
-  const loaded = await each.load()
+async function itemsOf(
+  each: EvaluationCase,
+  count: number,
+  { range, signal }: StudyOptions,
+  random: Random,
+): Promise<Item[]> {
+  const scored = await listening(asScoredInSteps(await each.load(), range), 'Making the reader study', signal)
+  const { loaded, scale } = scored
   const { reference, ct } = loaded
-  const region = scoredRegion(loaded) ?? everything(reference)
-  const scale = range.kind === 'as-is' ? undefined : mrScaleOf(reference, region, range)
+  const region = scored.region ?? everywhere(reference)
   const ruleFor = (own: MrScale | undefined): IntensityRule =>
     range.kind === 'as-is' ? range : { kind: 'unit', reference: scale!, test: own ?? scale! }
   const slices = drawnSlices(region, count, random)
@@ -124,10 +129,6 @@ function picture(
   for (let n = 0; n < pixels.length; n++) if (inside[n] === 0) pixels[n] = 0
   const ratio = plane.pixelMm[1] / plane.pixelMm[0]
   return `${dataUri(encodePng(plane.width, plane.height, pixels, 1))}#${ratio.toFixed(4)}`
-}
-
-function everything({ grid, values }: Volume): Mask {
-  return { grid, values: new Uint8Array(values.length).fill(1) }
 }
 
 /** Eight digits that say nothing. */

@@ -12,11 +12,13 @@ export async function writeReport(
   folder: string,
   evaluation: Evaluation,
   cases: readonly EvaluationCase[],
+  listening: Parameters<typeof takePictures>[2] = {},
 ): Promise<string> {
   const path = join(folder, 'report.html')
+  const page = htmlReport(evaluation, await takePictures(evaluation, cases, listening))
   // Of an earlier evaluation: a new page never stands beside old figures.
   await rm(join(folder, 'evaluation.json'), { force: true })
-  await writeFileAtomic(path, htmlReport(evaluation, await takePictures(evaluation, cases)))
+  await writeFileAtomic(path, page)
   await writeEvaluation(folder, evaluation)
   return path
 }

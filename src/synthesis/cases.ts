@@ -2,12 +2,13 @@
 import { rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { FAULTS, LarmorError, type Fault } from '../errors.ts'
-import { isMetaImage, isNifti, readImage, type ReadImage, type Resampling } from '../formats/index.ts'
+import { isMetaImage, isNifti, readImage, type Resampling } from '../formats/index.ts'
 import type { Report } from '../progress.ts'
 import { findingsAfter, type AfterFigures } from './after.ts'
 import { targetsOf } from './card.ts'
 import { inWords, type Finding, type Gate } from './gate/findings.ts'
-import { factsOf, holdAgainst, requirePassed } from './gate/gate.ts'
+import { knownOf, type Known } from './gate/facts.ts'
+import { holdAgainst, requirePassed } from './gate/gate.ts'
 import { requireCt } from './gate/require-ct.ts'
 import type { Model } from './model.ts'
 import {
@@ -136,9 +137,10 @@ async function synthesizeCase(model: Model, path: string, folders: readonly stri
   requireMeaning(format, options)
   const gapsFilled = image.resampled.includes('gaps')
   const used = image.dicom ? drawnOn({ series: image.dicom, gapsFilled, only }, sets) : []
-  const shares = requireCt(image.volume, image.modality, path)
+  const known = await knownOf(image)
+  const shares = requireCt(image.volume, known.modality, path)
   const patient = await prepareCt(image.volume, model.card, signal)
-  const gate = await passed(patient, image, model, options)
+  const gate = await passed(patient, { facts: known.facts, source: image.source }, model, options)
   const syntheses = await synthesizeMri(model, image.volume, {
     patient,
     mode,
@@ -173,14 +175,14 @@ async function synthesizeCase(model: Model, path: string, folders: readonly stri
 /** @throws input.refusedByGate  unless forced */
 async function passed(
   patient: Patient,
-  image: ReadImage,
+  { facts, source }: { facts: Known['facts']; source: string },
   { card }: Model,
   { force = false, report, signal }: CaseOptions,
 ): Promise<GateRecord> {
   const { spacingMm, gate: print } = card.fingerprint
   const pixelMm = { low: Math.min(...spacingMm.low.slice(0, 2)), high: Math.max(...spacingMm.high.slice(0, 2)) }
-  const gate = await holdAgainst(patient, factsOf(image), { ct: print, pixelMm }, signal)
-  if (!force) requirePassed(gate, image.source)
+  const gate = await holdAgainst(patient, facts, { ct: print, pixelMm }, signal)
+  if (!force) requirePassed(gate, source)
   for (const finding of gate.findings) if (finding.verdict !== 'ok') report({ at: 'note', message: inWords(finding) })
   return { gate, forced: gate.verdict === 'refusal' }
 }

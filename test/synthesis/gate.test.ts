@@ -30,8 +30,8 @@ const facts: CtFacts = {
   bodyPart: 'HEADNECK',
   patientPosition: 'HFS',
   sliceThicknessMm: 5.2,
-  kernel: undefined,
-  contrastAgent: undefined,
+  kernel: 'soft',
+  contrastAgent: null,
   pixelMm: 3.2,
 }
 const ctOf = (seed: number): CtVolume => makeVirtualPatient(seed, COARSE).ct
@@ -69,6 +69,28 @@ describe('virtual patients', async () => {
       assert.equal(verdictOf(gate, 'body part'), 'refusal')
       expect(() => requirePassed(gate, region)).toThrowError(LarmorError)
     }
+  })
+
+  test('what the files do not say is told as not known, never passed as looked at', async () => {
+    const unknown = {
+      bodyPart: undefined,
+      patientPosition: undefined,
+      sliceThicknessMm: undefined,
+      kernel: undefined,
+      contrastAgent: undefined,
+    }
+    const gate = await held({ ct: scan.ct, facts: { ...facts, ...unknown } })
+    assert.equal(gate.verdict, 'ok')
+    const found = (check: string): string => gate.findings.find((each) => each.check === check)!.found
+    assert.equal(verdictOf(gate, 'acquisition'), 'not checked')
+    assert.equal(
+      found('acquisition'),
+      'not known: body part, slice thickness, kernel, contrast agent, patient position',
+    )
+    for (const check of ['slice thickness', 'kernel', 'contrast agent', 'patient position'])
+      assert.match(found(check), /not known/)
+    const one = await held({ ct: scan.ct, facts: { ...facts, patientPosition: undefined } })
+    assert.equal(one.findings.find(({ check }) => check === 'acquisition')!.found, 'not known: patient position')
   })
 
   test('a model without a fingerprint checks nothing, and says so', async () => {

@@ -116,12 +116,11 @@ test('slice to slice, the sMRI’s change over the CT’s is the one that was ma
 
 /**
  * A virtual patient whose MR was made in the CT's own frame and on its grid, left alone and spoilt. T1: its scanner shifts
- * fat by 1.02 voxels of 1.6 mm along the rows; T2 by 1.18. (Of 5101 and 5103 all holds as well, but that in 5101, whose airway
- * gives only 15 patches, a blur is told by bone alone.)
+ * fat by 1.02 voxels of 1.6 mm along the rows; T2 by 1.18.
  */
 describe('a real (simulated) MR that is exactly aligned', async () => {
   const still = { shiftMm: 0, turnDegrees: 0, bendMm: 0, jawDegrees: 0, neckDegrees: 0, swallowMm: 0 }
-  const made = makeVirtualPatient(5102, {
+  const made = makeVirtualPatient(5101, {
     ...PRESETS.small,
     mrGrid: PRESETS.small.ctGrid,
     sequences: [SEQUENCES.t1, SEQUENCES.t2],

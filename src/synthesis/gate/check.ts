@@ -7,13 +7,14 @@ import type { FieldOfView } from './field-of-view.ts'
 import type { Finding, Verdict } from './findings.ts'
 import type { CtFingerprint, Range } from './fingerprint.ts'
 
-/** What the files say; undefined where they do not. */
+/** What the files say; undefined where it is not known. */
 export type CtFacts = {
   bodyPart: string | undefined
   patientPosition: string | undefined
   sliceThicknessMm: number | undefined
   kernel: string | undefined
-  contrastAgent: string | undefined
+  /** null: it would be named, and none is. */
+  contrastAgent: string | null | undefined
   /** In plane, of the CT's own pixels. */
   pixelMm: number
 }

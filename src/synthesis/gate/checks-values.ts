@@ -49,7 +49,7 @@ export const noise: Check = ({ traits }, { noiseHu }) => {
 export const kernel: Check = ({ facts, traits }, { noiseCorrelation }) => {
   if (traits.noiseCorrelation === undefined || !noiseCorrelation) return notChecked('kernel', 'no even soft tissue')
   const off = outside(traits.noiseCorrelation, noiseCorrelation)
-  const named = facts.kernel === undefined ? '' : `, kernel ${facts.kernel}`
+  const named = `, kernel ${facts.kernel ?? 'not known'}`
   const { low, high } = noiseCorrelation
   return finding(
     'kernel',
@@ -85,7 +85,9 @@ export const thickness: Check = ({ facts, traits }, { sliceSpacingMm, alongZ }) 
       : []),
   ]
   const said =
-    facts.sliceThicknessMm === undefined ? 'thickness not said' : `slices ${facts.sliceThicknessMm.toFixed(1)} mm thick`
+    facts.sliceThicknessMm === undefined
+      ? 'thickness not known'
+      : `slices ${facts.sliceThicknessMm.toFixed(1)} mm thick`
   return finding(
     'slice thickness',
     problems.length === 0 ? 'ok' : 'caution',

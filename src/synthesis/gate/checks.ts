@@ -13,7 +13,7 @@ const bodyPart: Check = ({ facts, traits }, { slices }) => {
   const limit = LIMITS.unlike.times * slices.limit
   const far = traits.slices.filter((slice) => nearestDistance(asPoint(slice), slices.points) > limit)
   const share = traits.slices.length === 0 ? 1 : far.length / traits.slices.length
-  const said = facts.bodyPart === undefined ? '' : `; the file says ${facts.bodyPart}`
+  const said = facts.bodyPart === undefined ? '; the part is not named' : `; the file says ${facts.bodyPart}`
   const tagged = facts.bodyPart !== undefined && ELSEWHERE.test(facts.bodyPart)
   return finding(
     'body part',
@@ -61,11 +61,17 @@ const fieldOfView: Check = ({ traits, view }) => {
 const contrastAgent: Check = ({ facts, traits }, { brightShare, contrastAgent: trained }) => {
   const most = brightShare.high + LIMITS.bright
   const seen = traits.brightShare > most
-  const tagged = facts.contrastAgent !== undefined
+  const { contrastAgent: agent } = facts
+  const tagged = typeof agent === 'string'
+  const said = tagged
+    ? `; the file names an agent (${agent})`
+    : agent === null
+      ? '; no agent is named'
+      : '; whether an agent was given is not known'
   return finding(
     'contrast agent',
     seen || (tagged && !trained) ? 'caution' : 'ok',
-    `${percent(traits.brightShare, 2)} of the soft tissue as bright as enhanced vessels${tagged ? `; the file names an agent (${facts.contrastAgent})` : ''}`,
+    `${percent(traits.brightShare, 2)} of the soft tissue as bright as enhanced vessels${said}`,
     `at most ${percent(most, 2)}${trained ? '' : ', and no agent named'}`,
     'Enhanced vessels and mucosa look like other tissue to a network that learnt from CT without agent. Prefer the native CT.',
   )
@@ -96,12 +102,33 @@ const position: Check = ({ facts, traits }, print) => {
   return finding(
     'patient position',
     problems.length > 0 ? 'refusal' : unusual ? 'caution' : 'ok',
-    [...problems, said === undefined ? 'position not said' : `position ${said}`].join('; '),
+    [...problems, said === undefined ? 'position not known' : `position ${said}`].join('; '),
     'HFS, with the head up and the spine behind, as the image’s own orientation says',
     problems.length > 0
       ? 'Orientation and anatomy contradict each other: the sMRI would be made of an upside-down patient. Mend the orientation of the image.'
       : 'Patients in training lay head first supine: in another position soft tissue lies otherwise. Check that head and sides are where they should be.',
   )
+}
+
+/** The tags that some checks look at beside the image; what is not known of them was not checked. */
+const acquisition: Check = ({ facts }) => {
+  const names = {
+    bodyPart: 'body part',
+    sliceThicknessMm: 'slice thickness',
+    kernel: 'kernel',
+    contrastAgent: 'contrast agent',
+    patientPosition: 'patient position',
+  } as const
+  const missing = Object.entries(names).flatMap(([key, name]) =>
+    facts[key as keyof typeof names] === undefined ? [name] : [],
+  )
+  return {
+    check: 'acquisition',
+    verdict: missing.length === 0 ? 'ok' : 'not checked',
+    found: missing.length === 0 ? Object.values(names).join(', ') : `not known: ${missing.join(', ')}`,
+    expected: 'a DICOM CT that says them, or the CT of a cohort that was imported from such',
+    advice: missing.length === 0 ? '' : 'The image alone was looked at for these. Compare them with the scan protocol.',
+  }
 }
 
 const CHECKS: readonly Check[] = [
@@ -117,4 +144,5 @@ const CHECKS: readonly Check[] = [
   contrastAgent,
   metal,
   position,
+  acquisition,
 ]

@@ -3,7 +3,6 @@
  * refusal; a caution goes with the output wherever it goes, a refusal needs a person who forces it.
  */
 import { LarmorError } from '../../errors.ts'
-import type { ReadImage } from '../../formats/index.ts'
 import { pause } from '../../progress.ts'
 import {
   identityAffine,
@@ -25,19 +24,6 @@ import type { CtFingerprint, Range } from './fingerprint.ts'
 
 /** What the model's card says of its training CTs; undefined in packages of before the gate. */
 export type Trained = { ct: CtFingerprint | undefined; pixelMm: Range }
-
-/** What the files say of the CT. NIfTI and MetaImage say nothing but the grid. */
-export function factsOf({ volume: { grid }, dicom }: ReadImage): CtFacts {
-  return {
-    bodyPart: dicom?.bodyPart,
-    patientPosition: dicom?.patientPosition,
-    sliceThicknessMm: dicom?.acquisition.sliceThicknessMm,
-    kernel: dicom?.acquisition.kernel,
-    contrastAgent: dicom?.acquisition.contrastAgent,
-    // In-plane pixels, whichever axes these are in memory: the two finest.
-    pixelMm: grid.spacingMm.toSorted((a, b) => a - b)[1]!,
-  }
-}
 
 /**
  * @param patient  the CT oriented to LPS, its body and the frame
