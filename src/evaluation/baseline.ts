@@ -92,5 +92,7 @@ export function ceilingBaseline(seed: number): Baseline {
 
 /** Zero outside the region, as a prediction's air. */
 function inside(region: Mask, valueAt: (n: number) => number): Float32Array {
-  return Float32Array.from(region.values, (value, n) => (value === 0 ? 0 : valueAt(n)))
+  const values = new Float32Array(region.values.length)
+  for (let n = 0; n < values.length; n++) if (region.values[n] !== 0) values[n] = valueAt(n)
+  return values
 }

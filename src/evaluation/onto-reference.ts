@@ -1,6 +1,7 @@
 /** Images on another grid than the reference: taken to it where that was asked for, and said so. */
 import { LarmorError } from '../errors.ts'
 import {
+  aboveThreshold,
   countVoxels,
   fieldOfView,
   gridDistanceMm,
@@ -36,8 +37,7 @@ export function ontoReference(image: Volume, grid: Grid, what: string, resample:
 /** Nearest voxel, 1 where the image is above 0. */
 export function maskOntoReference(image: Volume, grid: Grid, resample: boolean): Mask {
   const other = resample && gridDistanceMm(grid, image.grid) > gridToleranceMm
-  const { grid: own, values } = other ? resampleNearest(image, grid, identityAffine, 0) : image
-  return { grid: own, values: Uint8Array.from(values, (value) => (value > 0 ? 1 : 0)) }
+  return aboveThreshold(other ? resampleNearest(image, grid, identityAffine, 0) : image, 0)
 }
 
 function apart(what: string): LarmorError {

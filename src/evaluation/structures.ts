@@ -62,29 +62,43 @@ export async function cohortStructures(
 
 /** One structure a label; a single label needs no number in its name. */
 export function structuresOf(name: string, labels: Volume): Structure[] {
-  const present = new Set<number>()
-  for (const value of labels.values) {
-    if (value > 0) present.add(value)
-    if (present.size > mostLabels) throw tooMany(name)
+  const { values } = labels
+  const ends = new Map<number, { first: number; last: number }>()
+  for (let at = 0, own: { last: number } | undefined; at < values.length; at++) {
+    const value = values[at]!
+    if (!(value > 0)) continue
+    // Most voxels are of the structure of the voxel before.
+    if (at === 0 || value !== values[at - 1] || !own) {
+      const known = ends.get(value) ?? { first: at, last: at }
+      ends.set(value, known)
+      if (ends.size > mostLabels) throw tooMany(name)
+      own = known
+    }
+    own.last = at
   }
-  const several = present.size > 1
-  return [...present]
-    .toSorted((a, b) => a - b)
-    .flatMap((label) => {
-      const values = Uint8Array.from(labels.values, (value) => (value === label ? 1 : 0))
-      return structureOf(several ? `${name} ${label}` : name, { grid: labels.grid, values }) ?? []
+  return [...ends]
+    .toSorted(([a], [b]) => a - b)
+    .map(([label, { first, last }]) => {
+      const { firstSlice, part } = slicesOf(labels, first, last)
+      const mask = new Uint8Array(part.values.length)
+      for (let at = 0; at < mask.length; at++) mask[at] = part.values[at] === label ? 1 : 0
+      return { name: ends.size > 1 ? `${name} ${label}` : name, firstSlice, mask: { grid: part.grid, values: mask } }
     })
 }
 
-/** Cut to its slices; undefined where it has no voxel. */
+/** A mask of 0 and 1, cut to its slices; undefined where it has no voxel. */
 export function structureOf(name: string, mask: Mask): Structure | undefined {
-  const area = mask.grid.size[0] * mask.grid.size[1]
-  const first = mask.values.findIndex((value) => value > 0)
+  const first = mask.values.indexOf(1)
   if (first < 0) return undefined
-  const [firstSlice, lastSlice] = [first, mask.values.findLastIndex((value) => value > 0)].map((at) =>
-    Math.floor(at / area),
-  ) as [number, number]
-  return { name, firstSlice, mask: slab(mask, firstSlice, lastSlice) }
+  const { firstSlice, part } = slicesOf(mask, first, mask.values.lastIndexOf(1))
+  return { name, firstSlice, mask: part }
+}
+
+/** The slices from the one that holds voxel `first` to that of voxel `last`. */
+function slicesOf<V extends Volume>(from: V, first: number, last: number): { firstSlice: number; part: V } {
+  const area = from.grid.size[0] * from.grid.size[1]
+  const [firstSlice, lastSlice] = [Math.floor(first / area), Math.floor(last / area)]
+  return { firstSlice, part: slab(from, firstSlice, lastSlice) as V }
 }
 
 function tooMany(name: string): LarmorError {
