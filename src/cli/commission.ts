@@ -1,7 +1,7 @@
 /** `larmor commission`: a site's acceptance record of a model, and what changed since the last one. */
 import { join } from 'node:path'
 import { z } from 'zod'
-import { commission } from '../commission/index.ts'
+import { commission, scoreName } from '../commission/index.ts'
 import { openModel } from '../synthesis/index.ts'
 import { command } from './command.ts'
 
@@ -26,8 +26,8 @@ export const commissionCommand = command({
       const refused = patients.filter(({ gate }) => gate === 'refused').length
       const lines = [
         ...scores.map(
-          ({ name, site, card, verdict }) =>
-            `${name}  ${figure(site.mean)} here, ${figure(card?.value)} on the card: ${verdict}`,
+          (score) =>
+            `${scoreName(score)}  ${figure(score.site.mean)} here, ${figure(score.card?.value)} on the card: ${score.verdict}`,
         ),
         ...(changes
           ? [

@@ -6,14 +6,14 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openCohort, patientImage } from '../cohort/index.ts'
 import { LarmorError, throwIfAborted } from '../errors.ts'
-import { cohortCases, defaultRange, evaluateCases, type PatientScores } from '../evaluation/index.ts'
+import { cohortCases, evaluateCases, type PatientScores } from '../evaluation/index.ts'
 import { exists, readJson, sha256, sha256OfFile, version, writeFileAtomic, writeJson } from '../files.ts'
 import { readNifti } from '../formats/index.ts'
 import type { Report } from '../progress.ts'
-import { synthesizeCases, targetsOf, type Cases, type Model } from '../synthesis/index.ts'
-import { againstCard, changesSince, standsOut } from './compare.ts'
+import { synthesizeCases, type Cases, type Model, type ModelCard } from '../synthesis/index.ts'
+import { againstCard, changesSince, isOf, standsOut } from './compare.ts'
 import { commissionPage } from './page.ts'
-import { Commission, type CommissionPatient } from './record.ts'
+import { Commission, type CommissionPatient, type CommissionScore } from './record.ts'
 
 export type CommissionOptions = { seed: number; report: Report; signal?: AbortSignal | undefined }
 
@@ -23,7 +23,6 @@ const METRICS = ['ms_ssim_2d', 'mae'] as const
 
 /**
  * Writes `<outputDir>/commission.json` and `.html`; the images and a copy of the record lie in a folder of this run.
- * @throws input.unsupported  a model of several sequences
  * @throws cohort.noPatient   no patient with a CT
  * @throws json.refused       an earlier record there that cannot be read
  * @throws interrupted: the record of before stays as it was
@@ -35,7 +34,6 @@ export async function commission(
   options: CommissionOptions,
 ): Promise<Commission> {
   const { seed, report, signal } = options
-  requireOneSequence(model)
   const before = (await exists(join(outputDir, RECORD))) ? await readJson(join(outputDir, RECORD), Commission) : null
   const patients = (await openCohort(cohortDir)).patients.filter(
     ({ excluded, images }) => !excluded && images.some(({ role }) => role === 'ct'),
@@ -48,8 +46,23 @@ export async function commission(
 
   const paths = patients.map((patient) => patientImage(cohortDir, patient, 'ct'))
   const made = await synthesizeCases(model, paths, { outputDir: folder, format: 'nifti', seed, report, signal })
-  const scored = await scoresOf(cohortDir, folder, made, createdAt, model.card.mr.target, options)
   const mode = model.card.refiner?.defaultMode ?? 'stage-1'
+  const scores: CommissionScore[] = []
+  const rows: CommissionPatient[] = []
+  for (const sequence of sequencesOf(model.card)) {
+    const place = sequence.name === undefined ? folder : join(folder, sequence.name)
+    const done = made.done.filter((each) => each.sequence === sequence.target)
+    const scored = await scoresOf(cohortDir, place, done, createdAt, sequence, options)
+    scores.push(
+      ...METRICS.map((name) => againstCard({ name, sequence: sequence.name }, siteOf(scored, name), model.card, mode)),
+    )
+    for (const { id } of patients)
+      rows.push({
+        id,
+        ...(sequence.name === undefined ? {} : { sequence: sequence.name }),
+        ...(await rowOf(id, place, { ...made, done }, scored.patients)),
+      })
+  }
   const now = {
     schema: 'larmor/commission@1' as const,
     createdAt,
@@ -60,12 +73,8 @@ export async function commission(
     mode,
     seed,
     images,
-    scores: METRICS.map((name) => {
-      const found = scored.summary?.[name]
-      const site = { mean: found?.mean ?? null, interval95: found?.interval95 ?? null, patients: found?.patients ?? 0 }
-      return againstCard(name, { ...site, interval95: site.interval95 ? [...site.interval95] : null }, model.card, mode)
-    }),
-    patients: await Promise.all(patients.map(({ id }) => patientRow(id, folder, made, scored.patients))),
+    scores,
+    patients: rows,
   }
   const changes = before && changesSince(before, now, await differences(before, now, outputDir, model))
   throwIfAborted(signal, 'Writing the record')
@@ -74,6 +83,18 @@ export async function commission(
   await writeFileAtomic(join(outputDir, PAGE), commissionPage(record))
   await writeJson(join(outputDir, RECORD), record)
   return record
+}
+
+/** What a model makes, and how the MR was mapped for it: the card's scores are by that mapping, and so are the site's. */
+type Sequence = {
+  target: string
+  mapping: ModelCard['mr']['mapping']
+  /** Where there are several. */ name: string | undefined
+}
+
+function sequencesOf({ mr: { target, mapping, further = [] } }: ModelCard): Sequence[] {
+  const all = [{ target, mapping }, ...further]
+  return all.map((each) => ({ ...each, name: all.length === 1 ? undefined : each.target }))
 }
 
 type Scored = {
@@ -87,14 +108,14 @@ type Scored = {
 async function scoresOf(
   cohortDir: string,
   folder: string,
-  { done }: Cases,
+  done: Cases['done'],
   created: string,
-  target: string,
+  { target, mapping: range }: Sequence,
   { seed, report, signal }: CommissionOptions,
 ): Promise<Scored> {
   if (done.length === 0) return { summary: undefined, patients: [] }
   const ids = new Set(done.map(({ caseId }) => caseId))
-  const all = await cohortCases(cohortDir, [{ name: NAME, folder }], { seed, range: defaultRange, role: target })
+  const all = await cohortCases(cohortDir, [{ name: NAME, folder }], { seed, range, role: target })
   const registered = await Promise.all(
     all.map(({ id }) => exists(join(cohortDir, 'patients', id, 'registration', `${target}.nii.gz`))),
   )
@@ -102,7 +123,7 @@ async function scoresOf(
   const cases = all.filter(({ id }, n) => ids.has(id) && registered[n]).map((each) => ({ ...each, baselines: [] }))
   if (cases.length === 0) return { summary: undefined, patients: [] }
   const { predictions, patients } = await evaluateCases(cases, {
-    range: defaultRange,
+    range,
     seed,
     report,
     signal,
@@ -113,12 +134,17 @@ async function scoresOf(
 }
 const NAME = 'sMRI'
 
-async function patientRow(
+function siteOf({ summary }: Scored, metric: string): CommissionScore['site'] {
+  const { mean = null, interval95 = null, patients = 0 } = summary?.[metric] ?? {}
+  return { mean, interval95: interval95 ? [...interval95] : null, patients }
+}
+
+async function rowOf(
   id: string,
   folder: string,
   made: Cases,
   scored: readonly PatientScores[],
-): Promise<CommissionPatient> {
+): Promise<Omit<CommissionPatient, 'id' | 'sequence'>> {
   const done = made.done.find(({ caseId }) => caseId === id)
   const scores = scored.find((patient) => patient.id === id)?.predictions.find(({ name }) => name === NAME)?.metrics
   if (!done) {
@@ -133,7 +159,6 @@ async function patientRow(
       nmiWithCt: null,
     }
     return {
-      id,
       gate: 'refused',
       notes: fault ? [`${fault.message} ${fault.found}`] : [],
       ...nothing,
@@ -144,7 +169,6 @@ async function patientRow(
   const bad = [...done.gate.findings, ...done.after].filter(({ verdict }) => verdict === 'caution')
   const { values } = await readNifti(join(folder, id, 'smri.nii.gz'))
   return {
-    id,
     gate: done.gate.verdict === 'ok' ? 'ok' : 'caution',
     notes: bad.map(({ check, found }) => `${check}: ${found}`),
     msSsim2d: scores?.ms_ssim_2d ?? null,
@@ -166,34 +190,23 @@ async function differences(
   { card }: Model,
 ): Promise<(number | undefined)[]> {
   const found: (number | undefined)[] = []
-  for (const { id, voxelsSha256 } of now.patients) {
-    const old = before.patients.find((patient) => patient.id === id)?.voxelsSha256
-    if (!old || !voxelsSha256 || old === voxelsSha256) continue
-    const earlier = join(outputDir, before.images, id, 'smri.nii.gz')
+  for (const patient of now.patients) {
+    const old = before.patients.find(isOf(patient))?.voxelsSha256
+    if (!old || !patient.voxelsSha256 || old === patient.voxelsSha256) continue
+    const within = (images: string): string =>
+      join(outputDir, images, patient.sequence ?? '', patient.id, 'smri.nii.gz')
+    const earlier = within(before.images)
     if (!(await exists(earlier))) {
       found.push(undefined)
       continue
     }
-    const [a, b] = [await readNifti(earlier), await readNifti(join(outputDir, now.images, id, 'smri.nii.gz'))]
+    const [a, b] = [await readNifti(earlier), await readNifti(within(now.images))]
     let sum = 0
     for (let at = 0; at < b.values.length; at++) sum += Math.abs(b.values[at]! - (a.values[at] ?? NaN))
     const percent = (100 * sum) / b.values.length / (card.mr.nominal.high - card.mr.nominal.low)
     found.push(Number.isNaN(percent) ? undefined : percent)
   }
   return found
-}
-
-function requireOneSequence({ card }: Model): void {
-  const targets = targetsOf(card)
-  if (targets.length === 1) return
-  throw new LarmorError({
-    kind: 'input.unsupported',
-    message: 'An acceptance record is of a model of one sequence.',
-    where: `Model ${card.name}`,
-    found: targets.join(' and '),
-    expected: 'one sequence',
-    fix: 'Score each sequence with larmor synthesize and larmor evaluate --role <sequence>; or export a model of one.',
-  })
 }
 
 function noPatients(where: string): LarmorError {

@@ -6,8 +6,13 @@ type Site = CommissionScore['site']
 const HIGH_IS_GOOD: Readonly<Record<string, boolean>> = { ms_ssim_2d: true, mae: false }
 
 /** Scores agree where their 95 % intervals meet; where either has none, they are shown side by side. */
-export function againstCard(name: string, site: Site, { metrics }: ModelCard, output: string): CommissionScore {
-  const own = metrics.filter((metric) => metric.name === name && metric.output === output)
+export function againstCard(
+  { name, sequence }: { name: string; sequence?: string | undefined },
+  site: Site,
+  { metrics }: Pick<ModelCard, 'metrics'>,
+  output: string,
+): CommissionScore {
+  const own = metrics.filter((metric) => metric.name === name && metric.output === output && metric.target === sequence)
   const metric = own.find(({ interval95 }) => interval95) ?? own[0]
   const card = metric
     ? {
@@ -15,7 +20,7 @@ export function againstCard(name: string, site: Site, { metrics }: ModelCard, ou
         interval95: metric.interval95 ? ([metric.interval95.low, metric.interval95.high] as [number, number]) : null,
       }
     : null
-  return { name, site, card, verdict: verdictOf(name, site, card) }
+  return { name, ...(sequence === undefined ? {} : { sequence }), site, card, verdict: verdictOf(name, site, card) }
 }
 
 function verdictOf(
@@ -47,9 +52,8 @@ export function changesSince(
       ? []
       : [`mode and seed, ${before.mode} and ${before.seed} before`]),
   ]
-  const earlier = new Map(before.patients.map((patient) => [patient.id, patient]))
   const both = now.patients.flatMap((patient) => {
-    const old = earlier.get(patient.id)
+    const old = before.patients.find(isOf(patient))
     return old ? [{ old, patient }] : []
   })
   const made = both.filter(({ old, patient }) => old.voxelsSha256 !== null && patient.voxelsSha256 !== null)
@@ -58,13 +62,16 @@ export function changesSince(
   return {
     since: before.createdAt,
     of,
-    scores: now.scores.map(({ name, site }) => ({
+    scores: now.scores.map(({ name, sequence, site }) => ({
       name,
-      before: before.scores.find((score) => score.name === name)?.site.mean ?? null,
+      ...(sequence === undefined ? {} : { sequence }),
+      before: before.scores.find((score) => score.name === name && score.sequence === sequence)?.site.mean ?? null,
       now: site.mean,
     })),
+    // Of a CT, whatever sequences are made of it.
     gates: both
       .filter(({ old, patient }) => old.gate !== patient.gate)
+      .filter(({ patient }, n, all) => all.findIndex((each) => each.patient.id === patient.id) === n)
       .map(({ old, patient }) => ({ id: patient.id, before: old.gate, now: patient.gate })),
     images: {
       same,
@@ -74,23 +81,34 @@ export function changesSince(
   }
 }
 
+/** The same patient and sequence in another record. */
+export function isOf({ id, sequence }: CommissionPatient): (other: CommissionPatient) => boolean {
+  return (other) => other.id === id && other.sequence === sequence
+}
+
+/** 'ms_ssim_2d', or 'ms_ssim_2d of mr_t2'. */
+export function scoreName({ name, sequence }: Pick<CommissionScore, 'name' | 'sequence'>): string {
+  return sequence === undefined ? name : `${name} of ${sequence}`
+}
+
 /** In words, what stands out. */
 export function standsOut(
   scores: readonly CommissionScore[],
   patients: readonly CommissionPatient[],
   changes: CommissionChanges | null,
 ): string[] {
-  const refused = patients.filter(({ gate }) => gate === 'refused')
-  const noted = patients.filter(({ gate, notes }) => gate !== 'refused' && notes.length > 0)
+  const idsOf = (some: readonly CommissionPatient[]): string[] => [...new Set(some.map(({ id }) => id))]
+  const refused = idsOf(patients.filter(({ gate }) => gate === 'refused'))
+  const noted = idsOf(patients.filter(({ gate, notes }) => gate !== 'refused' && notes.length > 0))
   return [
     ...scores
       .filter(({ verdict }) => verdict === 'worse')
-      .map(({ name }) => `${name} is worse here than the model’s card says`),
+      .map((score) => `${scoreName(score)} is worse here than the model’s card says`),
     ...(scores.every(({ verdict }) => verdict === 'not compared')
       ? ['no score could be compared with the card: too few patients, or a card without intervals']
       : []),
-    ...(refused.length > 0 ? [`nothing was made for ${refused.map(({ id }) => id).join(', ')}`] : []),
-    ...(noted.length > 0 ? [`cautions for ${noted.map(({ id }) => id).join(', ')}`] : []),
+    ...(refused.length > 0 ? [`nothing was made for ${refused.join(', ')}`] : []),
+    ...(noted.length > 0 ? [`cautions for ${noted.join(', ')}`] : []),
     // Other voxels of the same model on the same program and cohort: the machine is not what it was.
     ...(changes && changes.of.length === 0 && changes.images.different > 0
       ? ['the same model, program and cohort give other voxels than before']

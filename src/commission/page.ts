@@ -6,6 +6,7 @@ export function commissionPage(record: Commission): string {
   const { model, cohort, createdAt, larmor, lookAt, scores, patients, changes } = record
   const list = (items: readonly string[]): string =>
     `<ul>${items.map((item) => `<li>${escapeHtml(item)}</li>`).join('')}</ul>`
+  const ofSequence = scores.some(({ sequence }) => sequence !== undefined) ? '<th class="words">Sequence</th>' : ''
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Acceptance of ${escapeHtml(model.name)}</title><style>${style}</style></head><body><main>
@@ -17,15 +18,15 @@ export function commissionPage(record: Commission): string {
 ${lookAt.length === 0 ? '<p>Nothing stood out: scores as the card says, no refusal, no caution.</p>' : list(lookAt)}
 <h2>Scores against the model’s card</h2>
 <p class="soft">Mean over patients with bootstrap 95 % intervals, inside body and MR field of view. They agree where the intervals meet.</p>
-<table><thead><tr><th>Metric</th><th>This site</th><th>Card</th><th class="words">Verdict</th></tr></thead><tbody>
+<table><thead><tr>${ofSequence}<th>Metric</th><th>This site</th><th>Card</th><th class="words">Verdict</th></tr></thead><tbody>
 ${scores.map(scoreRow).join('\n')}</tbody></table>
 <h2>Patients</h2>
 <p class="soft">Skin, air, bone: within how many mm of the CT’s surface 95 % of the sMRI’s patches of it lie; a dash where too few were seen. Slices: change from slice to slice over the CT’s. NMI: normalised mutual information in the body.</p>
-<div class="scroll"><table class="wide"><thead><tr><th>Patient</th><th class="words">Gate</th><th>MS-SSIM (2-D)</th><th>MAE</th><th>Skin, mm</th><th>Air, mm</th><th>Bone, mm</th><th>Slices</th><th>NMI with CT</th><th class="words">Notes</th></tr></thead><tbody>
+<div class="scroll"><table class="wide"><thead><tr><th>Patient</th>${ofSequence}<th class="words">Gate</th><th>MS-SSIM (2-D)</th><th>MAE</th><th>Skin, mm</th><th>Air, mm</th><th>Bone, mm</th><th>Slices</th><th>NMI with CT</th><th class="words">Notes</th></tr></thead><tbody>
 ${patients
   .map(
     (each) =>
-      `<tr><th>${escapeHtml(each.id)}</th><td class="words">${each.gate}</td><td>${shown(each.msSsim2d, 3)}</td><td>${shown(each.mae, 4)}</td><td>${shown(each.skinP95Mm, 2)}</td><td>${shown(each.airP95Mm, 2)}</td><td>${shown(each.boneP95Mm, 2)}</td><td>${shown(each.sliceChange, 2)}</td><td>${shown(each.nmiWithCt, 3)}</td><td class="words">${escapeHtml(each.notes.join('; ') || '–')}</td></tr>`,
+      `<tr><th>${escapeHtml(each.id)}</th>${sequenceCell(each)}<td class="words">${each.gate}</td><td>${shown(each.msSsim2d, 3)}</td><td>${shown(each.mae, 4)}</td><td>${shown(each.skinP95Mm, 2)}</td><td>${shown(each.airP95Mm, 2)}</td><td>${shown(each.boneP95Mm, 2)}</td><td>${shown(each.sliceChange, 2)}</td><td>${shown(each.nmiWithCt, 3)}</td><td class="words">${escapeHtml(each.notes.join('; ') || '–')}</td></tr>`,
   )
   .join('\n')}</tbody></table></div>
 <h2>Since the last record</h2>
@@ -47,17 +48,22 @@ const LABELS: Record<string, string> = {
   mae: 'MAE<small>of the MR range; lower is better</small>',
 }
 
-function scoreRow({ name, site, card, verdict }: CommissionScore): string {
+/** Nothing where the model makes one. */
+function sequenceCell({ sequence }: { sequence?: string | undefined }): string {
+  return sequence === undefined ? '' : `<td class="words">${escapeHtml(sequence)}</td>`
+}
+
+function scoreRow({ name, sequence, site, card, verdict }: CommissionScore): string {
   const digits = name === 'mae' ? 4 : 3
   const interval = (of: [number, number] | null): string =>
     of ? `<small>${shown(of[0], digits)} … ${shown(of[1], digits)}</small>` : ''
-  return `<tr><th>${LABELS[name] ?? escapeHtml(name)}</th><td>${shown(site.mean, digits)}${interval(site.interval95)}</td><td>${shown(card?.value, digits)}${interval(card?.interval95 ?? null)}</td><td class="words">${verdict}</td></tr>`
+  return `<tr>${sequenceCell({ sequence })}<th>${LABELS[name] ?? escapeHtml(name)}</th><td>${shown(site.mean, digits)}${interval(site.interval95)}</td><td>${shown(card?.value, digits)}${interval(card?.interval95 ?? null)}</td><td class="words">${verdict}</td></tr>`
 }
 
 function changesOf({ since, of, scores, gates, images }: CommissionChanges): string {
   const rows = scores.map(
-    ({ name, before, now }) =>
-      `<tr><th>${LABELS[name] ?? escapeHtml(name)}</th><td>${shown(before, 4)}</td><td>${shown(now, 4)}</td></tr>`,
+    ({ name, sequence, before, now }) =>
+      `<tr>${sequenceCell({ sequence })}<th>${LABELS[name] ?? escapeHtml(name)}</th><td>${shown(before, 4)}</td><td>${shown(now, 4)}</td></tr>`,
   )
   const size =
     images.largestPercent === null
@@ -65,6 +71,6 @@ function changesOf({ since, of, scores, gates, images }: CommissionChanges): str
       : `by ${shown(images.largestPercent, 3)} % of the scale on average at most`
   const constancy = `Of the images ${images.same} ${images.same === 1 ? 'has' : 'have'} the same voxels as before${images.different > 0 ? `, ${images.different} ${images.different === 1 ? 'differs' : 'differ'}, ${size}` : ''}.`
   return `<p>Against the record of ${escapeHtml(since.slice(0, 16).replace('T', ' '))} UTC. ${of.length === 0 ? 'Model, program and cohort are the same.' : `Changed: ${escapeHtml(of.join('; '))}.`} ${constancy}</p>
-<table><thead><tr><th>Metric</th><th>Before</th><th>Now</th></tr></thead><tbody>${rows.join('')}</tbody></table>
+<table><thead><tr>${scores.some(({ sequence }) => sequence !== undefined) ? '<th class="words">Sequence</th>' : ''}<th>Metric</th><th>Before</th><th>Now</th></tr></thead><tbody>${rows.join('')}</tbody></table>
 ${gates.map(({ id, before, now }) => `<p>Gate of ${escapeHtml(id)}: ${before} before, ${now} now.</p>`).join('')}`
 }

@@ -4,8 +4,13 @@ import { z } from 'zod'
 const Interval = z.tuple([z.number(), z.number()]).nullable()
 const Number = z.number().nullable()
 
+/** Which MR sequence, where the model makes several. */
+const Sequence = z.string().optional()
+
+/** One for each sequence of each patient. */
 const Patient = z.strictObject({
   id: z.string(),
+  sequence: Sequence,
   /** Of the gate; 'refused' where nothing was made, for whatever reason. */
   gate: z.enum(['ok', 'caution', 'refused']),
   /** Checks before and after synthesis that did not end well. */
@@ -23,6 +28,7 @@ const Patient = z.strictObject({
 
 const Score = z.strictObject({
   name: z.string(),
+  sequence: Sequence,
   site: z.strictObject({ mean: Number, interval95: Interval, patients: z.int() }),
   card: z.strictObject({ value: z.number(), interval95: Interval }).nullable(),
   verdict: z.enum(['agrees', 'better', 'worse', 'not compared']),
@@ -32,7 +38,7 @@ const Changes = z.strictObject({
   since: z.iso.datetime(),
   /** What is not what it was: the model, the program, the cohort. */
   of: z.array(z.string()),
-  scores: z.array(z.strictObject({ name: z.string(), before: Number, now: Number })),
+  scores: z.array(z.strictObject({ name: z.string(), sequence: Sequence, before: Number, now: Number })),
   gates: z.array(z.strictObject({ id: z.string(), before: z.string(), now: z.string() })),
   /** Constancy: patients of both records, by their voxels. */
   images: z.strictObject({

@@ -42,14 +42,12 @@ export async function statedBeside(path: string): Promise<Stated> {
   return { scale: undefined, findings: [] }
 }
 
-/** The cautions and refusals in full, the rest by number. */
+/** What was not ok in full (cautions, refusals, what could not be checked), the rest by number. */
 function checkedWords({ findings }: z.infer<typeof Checked>): string {
-  const bad = findings.filter(({ verdict }) => verdict !== 'ok' && verdict !== 'not checked')
-  const fine = findings.filter(({ verdict }) => verdict === 'ok').length
-  const left = findings.length - bad.length - fine
+  const rest = findings.filter(({ verdict }) => verdict !== 'ok')
   return [
-    ...bad.map(({ check, verdict, found }) => `${verdict}, ${check}: ${found}`),
-    `${fine} of ${findings.length} checks ok${left === 0 ? '' : `, ${left} not made`}`,
+    ...rest.map(({ check, verdict, found }) => `${verdict}, ${check}: ${found}`),
+    `${findings.length - rest.length} of ${findings.length} checks ok`,
   ].join('; ')
 }
 

@@ -49,7 +49,14 @@ export function sliceFigure(picture: SlicePicture): string {
   })
   const where = label === patientId ? '' : `${escapeHtml(patientId)}, `
   const caption = `<figcaption><b>${escapeHtml(label)}</b> · ${where}slice ${sliceIndex + 1}<br>${scores.join('<br>')}</figcaption>`
-  return `<figure>${caption}<div class="pictures" style="grid-template-columns:repeat(${columns.length},minmax(0,1fr))">${panels.join('')}${under.join('')}</div></figure>`
+  return `<figure>${caption}<div class="pictures" style="grid-template-columns:repeat(${columns.length},minmax(0,1fr));--on-paper:${paperWidthMm(picture, columns.length)}mm">${panels.join('')}${under.join('')}</div></figure>`
+}
+
+/** As wide as all rows fit one landscape page of A4 with heading and caption: a figure that is taller is cut in two. */
+function paperWidthMm({ predictions, widthMm, heightMm }: SlicePicture, columns: number): number {
+  const [tallestMm, titleMm, widestMm] = [118, 9, 235]
+  const rowMm = tallestMm / predictions.length - titleMm
+  return Math.round(Math.min(widestMm, Math.max(100, (columns * rowMm * widthMm) / heightMm)))
 }
 
 /** An empty cell keeps the columns where they are; the first panel carries the scale bar. */

@@ -49,7 +49,7 @@ figcaption b { color: var(--ink); font-weight: 600; }
 .colour-bar { display: block; width: 100%; max-width: 230px; height: auto; } .colour-bar text { font-size: 11.5px; } .colour-bar .edge { fill: none; stroke: var(--soft); stroke-width: .7; }
 svg text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", Arial, sans-serif; fill: var(--soft); font-variant-numeric: tabular-nums; }
 svg text.row { fill: var(--ink); }
-.plot { display: block; width: 100%; height: auto; margin: 14px 0 0; }
+.plot { display: block; width: 100%; min-width: 620px; height: auto; margin: 14px 0 0; }
 .plot .grid { stroke: var(--rule); }
 .plot circle { fill: currentColor; opacity: .38; } .plot .box { fill: currentColor; fill-opacity: .12; stroke: currentColor; stroke-opacity: .75; }
 .plot .median { stroke: currentColor; stroke-width: 2; } .plot .mean { fill: var(--page); stroke: currentColor; stroke-width: 1.5; }
@@ -63,7 +63,7 @@ footer { margin-top: 48px; padding-top: 14px; border-top: 1px solid var(--rule);
   :root { color-scheme: light; --page: #fff; --ink: #000; --soft: #444; --rule: #ccc; --wash: #f2f2f2; --warn: #5c3900; --warn-wash: #fff; --s0: #1f6fa8; --s1: #b44c10; --s2: #2f6d3a; --s3: #6a4894; --faint: #666; }
   body { font-size: 10pt; } main { max-width: none; padding: 0; } h2, h2 + p { break-after: avoid; } h2 { margin-top: 28px; } .plot { break-inside: avoid; }
   .frame, .frame img, svg, .scale { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  tr, figure { break-inside: avoid; } .scroll { overflow: visible; } thead { display: table-header-group; }
-  table { font-size: 8.5pt; } table.wide { font-size: 8pt; } .wide th, .wide td { padding: 3px 4px; } .wide thead th { font-size: 8pt; white-space: normal; } td small, th small, .wide thead small { font-size: 7pt; } p { max-width: none; break-inside: avoid; } .pictures { max-width: 235mm; }
+  tr, figure { break-inside: avoid; } .scroll { overflow: visible; } .plot { min-width: 0; } thead { display: table-header-group; }
+  table { font-size: 8.5pt; } table.wide { font-size: 8pt; } .wide th, .wide td { padding: 3px 4px; } .wide thead th { font-size: 8pt; white-space: normal; } td small, th small, .wide thead small { font-size: 7pt; } p { max-width: none; break-inside: avoid; } .pictures { max-width: var(--on-paper, 235mm); } footer { break-before: avoid; margin-top: 20px; }
 }
 `

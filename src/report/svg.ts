@@ -29,7 +29,7 @@ export function stripPlot(groups: readonly Group[], axisTitle: string, digits: n
   const x = (value: number): number => labelWidth + ((value - low) / (high - low)) * (width - labelWidth - rightMargin)
   const bottom = groups.length * rowHeight
   const rows = groups.map((group, row) => strip(group, row * rowHeight + rowHeight / 2, x))
-  return `<svg class="plot" viewBox="0 0 ${width} ${bottom + axisHeight}" role="img" aria-label="${escapeHtml(axisTitle)}">${gridLines(ticks, x, 0, bottom, digits)}${rows.join('')}${axisLabel(axisTitle, bottom)}</svg>`
+  return `<div class="scroll"><svg class="plot" viewBox="0 0 ${width} ${bottom + axisHeight}" role="img" aria-label="${escapeHtml(axisTitle)}">${gridLines(ticks, x, 0, bottom, digits)}${rows.join('')}${axisLabel(axisTitle, bottom)}</svg></div>`
 }
 
 function strip({ label, series, values, mean }: Group, y: number, x: (value: number) => number): string {
@@ -124,7 +124,7 @@ export function forestPlot(
     : ''
   const marks = rows.map((row, n) => estimate(row, top + n * rowHeight + rowHeight / 2, x, digits))
   const axis = `${gridLines(ticks, x, top, bottom, digits)}${axisLabel(axisTitle, bottom)}`
-  return `<svg class="plot" viewBox="0 0 ${width} ${bottom + axisHeight}" role="img" aria-label="${escapeHtml(axisTitle)}">${axis}${published}${marks.join('')}</svg>`
+  return `<div class="scroll"><svg class="plot" viewBox="0 0 ${width} ${bottom + axisHeight}" role="img" aria-label="${escapeHtml(axisTitle)}">${axis}${published}${marks.join('')}</svg></div>`
 }
 
 function estimate(

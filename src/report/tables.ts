@@ -171,11 +171,15 @@ function keyedTable(rows: readonly Keyed[]): string {
   if (labels.length === 0) return ''
   const body = rows.map(({ id, entries }) => {
     const cells = labels.map(
-      (label) => `<td>${escapeHtml(entries.find((each) => each.label === label)?.value ?? '–')}</td>`,
+      (label) => `<td class="words">${escapeHtml(entries.find((each) => each.label === label)?.value ?? '–')}</td>`,
     )
     return `<tr><th scope="row">${escapeHtml(id)}</th>${cells.join('')}</tr>`
   })
-  return table(`<th>Patient</th>${labels.map((label) => `<th>${escapeHtml(label)}</th>`).join('')}`, body, 'wide')
+  return table(
+    `<th>Patient</th>${labels.map((label) => `<th class="words">${escapeHtml(label)}</th>`).join('')}`,
+    body,
+    'wide',
+  )
 }
 
 export function refusedTable({ refused }: Evaluation): string {

@@ -24,7 +24,7 @@ import {
 } from '../formats/index.ts'
 import { gateOf, namesOf, type Finding, type Gate } from './gate/findings.ts'
 import type { HuShares } from './gate/require-ct.ts'
-import type { ModelCard } from './card.ts'
+import { targetsOf, type ModelCard } from './card.ts'
 import type { Model } from './model.ts'
 import { roiUncertainties, type RoiUncertainty } from './roi-uncertainty.ts'
 import type { StructureSetFile } from './structures.ts'
@@ -204,6 +204,7 @@ async function writeVolume(
       : {}),
     model: { name, version: modelVersion, sha256: model.sha256 },
     description: sequenceOf(made),
+    nthSequence: nthOf(made),
     seed,
     cautions: cautionsOf(made),
     window: spread ? { low: 0, high: UNCERTAINTY_SHOWN * (high - low) } : mr.nominal,
@@ -226,6 +227,10 @@ function sequenceOf({ synthesis }: Made): string {
   return synthesis.target.replace(/^mr_/, '')
 }
 
+function nthOf({ synthesis, model }: Made): number {
+  return targetsOf(model.card).indexOf(synthesis.target)
+}
+
 async function writeStructures(
   folder: string,
   made: Made,
@@ -236,7 +241,7 @@ async function writeStructures(
   for (const [n, set] of made.structureSets.entries()) {
     const file = made.structureSets.length === 1 ? 'rtstruct.dcm' : `rtstruct-${n + 1}.dcm`
     const seenOn = `sMRI SYNTHETIC ${sequenceOf(made)}`
-    const copy = { file: set, source: made.image.dicom!, made: series, seenOn, createdAt }
+    const copy = { file: set, source: made.image.dicom!, made: series, seenOn, nthSequence: nthOf(made), createdAt }
     written.push({ file, ...(await writeStructureSetCopy(join(folder, file), copy)) })
   }
   return written

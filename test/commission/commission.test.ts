@@ -6,10 +6,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { againstCard, standsOut } from '../../src/commission/compare.ts'
 import { commission } from '../../src/commission/index.ts'
 import { Commission } from '../../src/commission/record.ts'
+import { cohortCases, evaluateCases } from '../../src/evaluation/index.ts'
 import { silent } from '../../src/progress.ts'
 import { openModel, type ModelCard } from '../../src/synthesis/index.ts'
 import { temporaryFolder, writeSmallCohort } from '../plan/small-cohort.ts'
-import { modelFolder, weightedChannels } from '../synthesis/small-models.ts'
+import { modelFolder, weightedChannels, weightedSequences } from '../synthesis/small-models.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 const at = (...names: string[]): string => join(folder.dir, ...names)
@@ -72,6 +73,59 @@ test('again without a change: the same voxels; after another model: it is named,
   assert.equal(readdirSync(at('record')).filter((name) => /^\d{8}T\d{9}Z$/.test(name)).length, 3)
 })
 
+test('several sequences: each is scored by the mapping that it was trained by, and held against its own line of the card', async () => {
+  const sequences = ['mr_t1', 'mr_t2']
+  await writeSmallCohort(at('both'), [{}, {}], sequences)
+  const mapping = { kind: 'z-score', deviations: 2 } as const
+  const package_ = modelFolder(
+    {
+      stage1: weightedSequences([
+        [0, 1, 0],
+        [0, -1, 0],
+      ]),
+      size: [64, 64],
+    },
+    (card) => ({
+      ...card,
+      mr: { ...card.mr, target: 'mr_t1', further: [{ target: 'mr_t2', mapping }] },
+      metrics: [{ ...metric(0.3, 0.28, 0.32), target: 'mr_t2' }, metric(0.9, 0.8, 1)],
+    }),
+  )
+  const model = await openModel(package_, { threads: 1 })
+  const made = async () => commission(model, at('both'), at('record-of-both'), { seed: 1, report: silent })
+  const record = await made()
+  assert.deepEqual(
+    record.patients.map(({ id, sequence }) => `${id} ${sequence}`),
+    ['p001 mr_t1', 'p002 mr_t1', 'p001 mr_t2', 'p002 mr_t2'],
+  )
+  const maes = record.scores.filter(({ name }) => name === 'mae')
+  // The card’s line without a sequence is of their mean, and is none of either.
+  assert.deepEqual(
+    maes.map(({ sequence, card }) => [sequence, card?.value]),
+    [
+      ['mr_t1', undefined],
+      ['mr_t2', 0.3],
+    ],
+  )
+  for (const [n, range] of [
+    { kind: 'percentile', lowPercentile: 0.5, highPercentile: 99.5 } as const,
+    mapping,
+  ].entries()) {
+    const role = sequences[n]!
+    const folder = at('record-of-both', record.images, role)
+    const cases = await cohortCases(at('both'), [{ name: 'own', folder }], { seed: 1, range, role })
+    const { predictions } = await evaluateCases(
+      cases.map((each) => ({ ...each, baselines: [] })),
+      { range, seed: 1, report: silent, larmor: '0', created: record.createdAt },
+    )
+    assert.equal(maes[n]!.site.mean, predictions[0]!.metrics.mae.mean)
+  }
+  const again = await made()
+  await model.close()
+  expect(again.changes).toMatchObject({ images: { same: 4, different: 0 } })
+  assert.match(readFileSync(at('record-of-both', 'commission.html'), 'utf8'), /Sequence/)
+})
+
 test('scores agree where intervals meet, and are worse or better by what is good for the metric', () => {
   const card = (name: string) => ({ metrics: [{ ...metric(0.1, 0.08, 0.12), name }] }) as unknown as ModelCard
   const site = (low: number, high: number) => ({
@@ -80,7 +134,7 @@ test('scores agree where intervals meet, and are worse or better by what is good
     patients: 4,
   })
   const verdict = (name: string, low: number, high: number) =>
-    againstCard(name, site(low, high), card(name), 'stage-1').verdict
+    againstCard({ name }, site(low, high), card(name), 'stage-1').verdict
   assert.deepEqual(
     [
       verdict('mae', 0.11, 0.2),
@@ -91,7 +145,7 @@ test('scores agree where intervals meet, and are worse or better by what is good
     ['agrees', 'worse', 'better', 'worse'],
   )
   assert.equal(
-    againstCard('mae', { mean: 0.1, interval95: null, patients: 1 }, card('mae'), 'stage-1').verdict,
+    againstCard({ name: 'mae' }, { mean: 0.1, interval95: null, patients: 1 }, card('mae'), 'stage-1').verdict,
     'not compared',
   )
 })

@@ -12,7 +12,7 @@ import { silent, type Event } from '../../src/progress.ts'
 import { caseIds, openModel, synthesizeCases, type CasesOptions } from '../../src/synthesis/index.ts'
 import { gridDistanceMm, identityDirection, type Mat3, type Volume } from '../../src/volume/index.ts'
 import { centredGrid, centreOfGravityMm, sampledCt } from './phantom.ts'
-import { gaussianRefiner, modelFolder, weightedChannels } from './small-models.ts'
+import { gaussianRefiner, modelFolder, weightedChannels, weightedSequences } from './small-models.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'larmor-cases-'))
 const packageDir = modelFolder({ stage1: weightedChannels([0, 1, 0]), refiner: gaussianRefiner(0), size: [48, 48] })
@@ -88,6 +88,35 @@ test('qa.json says what was made from what, by which model, and for what use', a
     mode: 'single',
     evaluationsPerSlice: 2,
   })
+})
+
+test('two sequences of one CT are two series of its study, each with a number of its own', async () => {
+  const both = modelFolder(
+    {
+      stage1: weightedSequences([
+        [0, 1, 0],
+        [0, -1, 0],
+      ]),
+      size: [48, 48],
+    },
+    (card) => ({
+      ...card,
+      mr: { ...card.mr, further: [{ target: 'mr_other', mapping: card.mr.mapping }] },
+    }),
+  )
+  const model = await openModel(both, { threads: 1 })
+  const outputDir = join(folder, 'two-sequences')
+  const source = await dicomCt('dicom-two', ct)
+  await synthesizeCases(model, [source], { seed: 1, mode: 'stage-1', report: silent, outputDir })
+  await model.close()
+  const series = await Promise.all(
+    ['mr_test', 'mr_other'].map(async (name) => (await readImage(join(outputDir, name, 'smri_001'))).dicom!),
+  )
+  assert.deepEqual(
+    series.map(({ seriesNumber }) => seriesNumber),
+    ['9001', '9011'],
+  )
+  assert.equal(new Set(series.map(({ seriesUid }) => seriesUid)).size, 2)
 })
 
 test('NIfTI in, NIfTI out; MetaImage in, MetaImage out; or as asked', async () => {

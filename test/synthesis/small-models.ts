@@ -25,6 +25,15 @@ export function weightedChannels(weights: readonly number[], fixed?: readonly [n
   return graph
 }
 
+/** One sequence for each row of weights, of its own channels as in `weightedChannels`. */
+export function weightedSequences(rows: readonly (readonly number[])[]): OnnxGraph {
+  const graph = emptyGraph()
+  const ct = addInput(graph, 'ct', ['N', CHANNELS, 'height', 'width'])
+  const kernel = addConstant(graph, Float32Array.from(rows.flat()), [rows.length, CHANNELS, 1, 1])
+  addOutput(graph, 'mr', addNode(graph, 'Conv', [ct, kernel]), ['N', rows.length, 'height', 'width'])
+  return graph
+}
+
 /** mr = the mean of width × width pixels of the middle CT slice; beyond the image there are zeros. */
 export function blurred(width: number): OnnxGraph {
   const graph = emptyGraph()

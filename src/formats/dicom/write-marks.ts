@@ -36,6 +36,8 @@ export type SyntheticMr = {
   model: { name: string; version: string; sha256: string }
   /** What follows 'sMRI SYNTHETIC' in the series description: the target sequence, for instance. */
   description: string
+  /** Where several sequences are made of one CT, which of them this is, from 0: each has a series number of its own. */
+  nthSequence?: number
   seed: number
   /** What a reader must know: checks of the CT or the image that did not end well, a few words each. */
   cautions?: readonly string[]
@@ -51,7 +53,13 @@ export type WrittenSlice = Reference & { sources: readonly Reference[] }
 export type Reference = { sopClassUid: string; sopInstanceUid: string; frame?: number }
 
 /** Far from what a scanner counts to, so that they sort behind the series of the study. */
-export const SERIES_NUMBER = { image: 9001, uncertainty: 9002, structures: 9003 } as const
+const SERIES_NUMBER = { image: 9001, uncertainty: 9002, structures: 9003 } as const
+/** Of the first sequence: 9001 to 9003 (and 9004 and 9005 elsewhere); of the second: 9011 to 9013. */
+const NEXT_SEQUENCE = 10
+
+export function seriesNumberOf(what: keyof typeof SERIES_NUMBER, nthSequence = 0): number {
+  return SERIES_NUMBER[what] + NEXT_SEQUENCE * nthSequence
+}
 
 /** It follows from what was made from what, by what, and when. */
 export function seriesUidOf({ source, model, seed, uncertainty, createdAt }: SyntheticMr, stored: Uint8Array): string {
@@ -76,7 +84,7 @@ export function marksOf(made: SyntheticMr, seriesUid: string, places: readonly P
     ManufacturerModelName: 'larmor',
     SoftwareVersions: version(),
     SeriesInstanceUID: seriesUid,
-    SeriesNumber: made.uncertainty ? SERIES_NUMBER.uncertainty : SERIES_NUMBER.image,
+    SeriesNumber: seriesNumberOf(made.uncertainty ? 'uncertainty' : 'image', made.nthSequence),
     SeriesDescription: seriesDescription(made),
     DerivationDescription: derivationText(made, resampled),
     DerivationCodeSequence: derivationCodes(made, resampled),

@@ -18,7 +18,7 @@ import type { DicomSeries } from '../dicom/series.ts'
 import { SYNTAX } from '../dicom/syntax.ts'
 import { SOP_CLASS, TAGS } from '../dicom/tags.ts'
 import { newUid } from '../dicom/uid.ts'
-import { ascii, dicomDateTime, larmorAsEquipment, referenceItem, SERIES_NUMBER } from '../dicom/write-marks.ts'
+import { ascii, dicomDateTime, larmorAsEquipment, referenceItem, seriesNumberOf } from '../dicom/write-marks.ts'
 import type { Reference } from '../dicom/write-marks.ts'
 import type { WrittenSeries } from '../dicom/write-synthetic-mr.ts'
 import { eachOnce, rawFrom, sequence, withReferences } from './write-references.ts'
@@ -31,6 +31,8 @@ export type StructureSetCopy = {
   made: WrittenSeries
   /** What the structure set is to be seen on, for the series description: 'sMRI SYNTHETIC t1'. */
   seenOn: string
+  /** As in `SyntheticMr`. */
+  nthSequence?: number
   createdAt: Date
 }
 
@@ -104,7 +106,7 @@ function ifAbsent({ source: { frameOfReferenceUid = '' } }: StructureSetCopy): A
 
 /** What the copy says of itself; later than, and so in place of, what the original said. */
 function ownAttributes(
-  { file, seenOn, createdAt }: StructureSetCopy,
+  { file, seenOn, nthSequence, createdAt }: StructureSetCopy,
   original: string,
   uids: { seriesUid: string; sopInstanceUid: string },
 ): Attributes {
@@ -116,7 +118,7 @@ function ownAttributes(
     SeriesTime: time,
     SOPInstanceUID: uids.sopInstanceUid,
     SeriesInstanceUID: uids.seriesUid,
-    SeriesNumber: SERIES_NUMBER.structures,
+    SeriesNumber: seriesNumberOf('structures', nthSequence),
     SeriesDescription: ascii(`Copy of RTSTRUCT for ${seenOn}`, 64),
     StructureSetLabel: labelOf(file),
     PredecessorStructureSetSequence: [
