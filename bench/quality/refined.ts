@@ -28,7 +28,7 @@ const LOW_START = 0.5
 
 /**
  * `one step`, `single`, `mean of 8`, `single from stage 1`: the residual of each added to stage 1. DPM-Solver++(2M), four
- * evaluations a sample.
+ * evaluations a sample, pairs of noise and its negative; one step starts from no noise.
  */
 export function refinedPredict({ store, config, stage, stage1 }: Refined): Predict {
   const { plan } = store
@@ -46,13 +46,16 @@ export function refinedPredict({ store, config, stage, stage1 }: Refined): Predi
       )
       const levels = karrasSigmas(STEPS, sigmaMin, sigmaMax)
       const samples: Float64Array[] = []
-      for (let n = 0; n < SAMPLES; n++) samples.push(await sampleDpmpp2m(denoise, noise(base, seed, n), levels))
+      for (let n = 0; n < SAMPLES; n++) {
+        const drawn = noise(base, seed, n - (n % 2))
+        samples.push(await sampleDpmpp2m(denoise, n % 2 === 0 ? drawn : drawn.map((value) => -value), levels))
+      }
       const mean = samples[0]!.map((_, at) => samples.reduce((sum, sample) => sum + sample[at]!, 0) / SAMPLES)
       const added = addedTo(batch, base)
       const low = sigmaRange(sigmaData, LOW_START)
       const near = karrasSigmas(STEPS, low.sigmaMin, low.sigmaMax)
       return {
-        'one step': added(await oneStep(denoise, noise(base, seed, 0), sigmaMax)),
+        'one step': added(await oneStep(denoise, new Float64Array(samples[0]!.length), sigmaMax)),
         single: added(samples[0]!),
         [`mean of ${SAMPLES}`]: added(mean),
         'single from stage 1': added(await sampleDpmpp2m(denoise, noise(base, seed, 0), near)),

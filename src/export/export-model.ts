@@ -11,7 +11,7 @@ import { planSha256, targetsOf } from '../plan/index.ts'
 import type { Report } from '../progress.ts'
 import { INTENDED_USE, openNetwork, type ModelCard, type Network, type SamplerSettings } from '../synthesis/index.ts'
 import { scope, setThreads } from '../tensor/index.ts'
-import { multipleOf, sigmaRange } from '../training/index.ts'
+import { multipleOf, sigmaRange, type RefinerConfig } from '../training/index.ts'
 import { bestMode, cardOf, type Described } from './card.ts'
 import { calibrationFigure } from './calibration.ts'
 import { fromStore } from './from-store.ts'
@@ -83,7 +83,7 @@ async function writePackage(
     const second = refiner && {
       ...(await write('refiner.onnx', refinerNetwork(refiner.config, plan, refiner.predictor.params))),
       sigmaData: refiner.sigmaData,
-      sampler: samplerOf(refiner.sigmaData, refiner.config.sampleFrom),
+      sampler: samplerOf(refiner.sigmaData, refiner.config),
       defaultMode: bestMode(refiner),
     }
     options.report({ at: 'stage', name: 'comparing ONNX Runtime with libtorch' })
@@ -205,8 +205,10 @@ function heeding(network: Network, signal: AbortSignal | undefined): Network {
   }
 }
 
-function samplerOf(sigmaData: number, sampleFrom: number): SamplerSettings {
-  return { name: 'dpmpp2m', steps: STEPS, ...sigmaRange(sigmaData, sampleFrom), rho: 7 }
+function samplerOf(sigmaData: number, { sampleFrom, wiener }: RefinerConfig): SamplerSettings {
+  // Without the filter the network was never shown an image without noise at a high σ.
+  const noise = wiener ? 'mirrored' : 'independent'
+  return { name: 'dpmpp2m', steps: STEPS, ...sigmaRange(sigmaData, sampleFrom), rho: 7, noise }
 }
 
 async function requireEmpty(outputDir: string): Promise<void> {

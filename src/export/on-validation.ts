@@ -10,6 +10,7 @@ import {
   asStack,
   denoiserOf,
   frameOf,
+  freedomOf,
   noiseField,
   overSlices,
   sampleResiduals,
@@ -81,7 +82,7 @@ export async function onValidation(storeDir: string, graphs: Graphs, report: Rep
           store,
         ),
       ),
-      calibration: graphs.refiner && calibrationOf(made, patients),
+      calibration: graphs.refiner && calibrationOf(made, patients, freedomOf(SAMPLES, graphs.refiner.sampler.noise)),
       memorisation: memorisation(
         bySlice.map((targets) => ({
           output: small(targets.map(({ output }) => output)),
@@ -195,7 +196,11 @@ function metricsOf(
 /** Every so many pixels: neighbours say the same, and a million numbers are enough. */
 const EVERY = 3
 
-function calibrationOf(made: readonly Made[], patients: readonly string[]): OnValidation['calibration'] {
+function calibrationOf(
+  made: readonly Made[],
+  patients: readonly string[],
+  freedom: number,
+): OnValidation['calibration'] {
   const byPatient = patients.length >= 2
   const groupOf = ({ ref }: Made): string =>
     byPatient ? ref.patient : `${made.findIndex((each) => each.ref === ref) < made.length / 2}`
@@ -208,7 +213,7 @@ function calibrationOf(made: readonly Made[], patients: readonly string[]): OnVa
       const values = each.samples.map((sample) => sample[at]!)
       const middle = mean(values)
       group.error.push(Math.abs(middle - each.mr[at]!))
-      group.sd.push(Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1)))
+      group.sd.push(Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / freedom))
     }
   }
   const spreads = [...groups.values()].map(({ error, sd }): Spreads => ({

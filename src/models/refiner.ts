@@ -29,10 +29,13 @@ import {
   add,
   cat,
   mul,
+  narrow,
   noGrad,
   randn,
   reshape,
   scope,
+  abs,
+  sqrt,
   square,
   sub,
   tensor,
@@ -40,6 +43,7 @@ import {
   type Generator,
   type Tensor,
 } from '../tensor/index.ts'
+import { bandsSpec, wiener, type Spectrum } from './bands.ts'
 import type { TrainingOptions } from './residual.ts'
 import { bodyMultiple, bodySpec, smallUnet, type BodyOptions } from './small-unet.ts'
 
@@ -55,10 +59,23 @@ export type RefinerOptions = {
   unshuffle: number
   /** Size of the noise level's code. */
   embedding: number
+  /** A Wiener filter over bands of detail stands around the network (bands.ts); without, c_skip alone. */
+  wiener: boolean
+  /** The loss at high noise is absolute (denoisingLoss). */
+  absolute: boolean
+  /** What that filter starts from; left out, a white residual. A checkpoint brings its own. */
+  spectrum?: Spectrum | undefined
 }
 
 /** 4.8 GFLOP an evaluation at 256². */
-export const REFINER_DEFAULTS = { width: 32, levels: 3, unshuffle: 2, embedding: 64 } as const
+export const REFINER_DEFAULTS = {
+  width: 32,
+  levels: 3,
+  unshuffle: 2,
+  embedding: 64,
+  wiener: true,
+  absolute: true,
+} as const
 
 /** How σ is drawn in training: ln σ ~ N(pMean, pStd²). */
 export type NoiseOptions = { sigmaData: number; pMean: number; pStd: number }
@@ -76,7 +93,11 @@ export function refine(
   noiseLevel: Tensor,
   condition: Tensor,
 ): Tensor {
-  return smallUnet(params, bodyOf(options), cat([scaled, condition], 1), noiseLevel)
+  if (!options.wiener) return smallUnet(params, bodyOf(options), cat([scaled, condition], 1), noiseLevel)
+  const { targets, conditionChannels } = options
+  const stage1 = narrow(condition, 1, conditionChannels - targets, targets)
+  const { estimate, correction } = wiener(params, scaled, noiseLevel, stage1)
+  return add(correction, smallUnet(params, bodyOf(options), cat([estimate, condition], 1), noiseLevel))
 }
 
 /** D of equation 7, one σ an image: noisy [N, T, H, W], condition as above → the expected clean residual [N, T, H, W]. */
@@ -94,7 +115,8 @@ export function denoised(
 }
 
 export function refinerSpec(options: RefinerOptions): ParamSpec[] {
-  return bodySpec(bodyOf(options))
+  const bands = options.wiener ? bandsSpec(options.targets, options.spectrum) : []
+  return [...bands, ...bodySpec(bodyOf(options))]
 }
 
 /** Draws the parameters from `generator`. */
@@ -177,11 +199,18 @@ export type DenoisingCase = {
   total?: Tensor
 }
 
-/** λ(σ) · ‖D − r‖², averaged where the weight counts. λ = 1 / c_out², so at the start every σ contributes about 1 (eq. 8). */
+/**
+ * λ(σ) · ‖D − r‖², averaged where the weight counts. λ = 1 / c_out², so at the start every σ contributes about 1 (eq. 8).
+ * `absolute`: at high noise |D − r| / c_out in its stead, by the share 1 − c_skip: where nothing is seen of r, D is then the median,
+ * as stage 1 is, and at low noise, where little is left open, the mean that the sampler needs.
+ */
 export function denoisingLoss(params: Params, options: RefinerOptions, c: DenoisingCase): Tensor {
   const error = sub(denoised(params, options, c.noisy, c.sigmas, c.condition, c.sigmaData), c.clean)
-  const { lossWeight } = coefficients(c.sigmas, c.sigmaData, c.noisy)
-  return weightedMean(mul(square(error), lossWeight), c.weight, c.total)
+  const { lossWeight, cSkip } = coefficients(c.sigmas, c.sigmaData, c.noisy)
+  const squared = mul(square(error), lossWeight)
+  if (!options.absolute) return weightedMean(squared, c.weight, c.total)
+  const absolute = mul(abs(error), sqrt(lossWeight))
+  return weightedMean(add(mul(squared, cSkip), mul(absolute, sub(1, cSkip))), c.weight, c.total)
 }
 
 /** ln σ ~ N(pMean, pStd²), one for each of n images. */

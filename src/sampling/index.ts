@@ -1,3 +1,4 @@
+export { scaled } from './arithmetic.ts'
 export {
   karrasSigmas,
   precondition,

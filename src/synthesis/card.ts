@@ -25,6 +25,8 @@ const Sampler = z.strictObject({
   sigmaMin: z.number().positive(),
   sigmaMax: z.number().positive(),
   rho: z.number().positive(),
+  /** How several samples are drawn, and where one step starts (refine.ts). Absent in older packages: each by itself. */
+  noise: z.enum(['independent', 'mirrored']).optional(),
 })
 
 /** Whether uneven coils were divided out first; cards of before that choice existed do not say. */

@@ -47,7 +47,10 @@ export function placeSlab(
   )
   if (!image.uncertainty) return
   const onCt = samples.map((sample) => ontoCt(patient, first, Float32Array.from(sample), card))
-  const spread = spreadOf(onCt.map(({ values }) => values))
+  const spread = spreadOf(
+    onCt.map(({ values }) => values),
+    card.refiner?.sampler.noise,
+  )
   const calibration = inUnitsOf(card)
   if (calibration) calibrateInBody(spread, patient, first, calibration)
   placeInto(image.uncertainty.values, grid, { grid: onCt[0]!.grid, values: spread })

@@ -12,6 +12,7 @@ import {
   sampleDpmpp2m,
   sampleEuler,
   sampleHeun,
+  scaled,
   type Denoiser,
 } from '../sampling/index.ts'
 import type { SamplerSettings } from './card.ts'
@@ -112,14 +113,18 @@ export function denoiserOf(
   frame: Frame,
   onBatch: (slices: number) => void,
 ): Denoiser {
-  return preconditioned(async (scaled, noiseLevel) => {
-    const images = asStack(scaled, condition.length, frame)
+  return preconditioned(async (image, noiseLevel) => {
+    const images = asStack(image, condition.length, frame)
     return overSlices(refiner, { scaled: images, condition }, { noise_level: noiseLevel }, frame, onBatch)
   }, sigmaData)
 }
 
 /**
  * The clean residual of the slices: `samples` of them in the mode 'mean', else one.
+ *
+ * Mirrored noise comes in pairs, n and −n: each sample is as likely as any, and what the sampler makes of n in proportion to it
+ * falls out of the mean of a pair (antithetic variates, Hammersley and Morton 1956). Their middle is no noise, from where one
+ * step starts.
  * @param noise  unit noise of sample 0, 1, …, slices one after the other
  */
 export async function sampleResiduals(
@@ -129,10 +134,14 @@ export async function sampleResiduals(
   samples: number,
   settings: SamplerSettings,
 ): Promise<Float64Array[]> {
-  if (mode === 'one-step') return [await oneStep(denoise, noise(0), settings.sigmaMax)]
+  const mirrored = settings.noise === 'mirrored'
+  if (mode === 'one-step') return [await oneStep(denoise, scaled(mirrored ? 0 : 1, noise(0)), settings.sigmaMax)]
   const residuals: Float64Array[] = []
-  for (let sample = 0; sample < (mode === 'mean' ? samples : 1); sample++)
-    residuals.push(await sampleOnce(denoise, noise(sample), settings))
+  let drawn = noise(0)
+  for (let sample = 0; sample < (mode === 'mean' ? samples : 1); sample++) {
+    if (sample > 0) drawn = mirrored && sample % 2 === 1 ? scaled(-1, drawn) : noise(sample)
+    residuals.push(await sampleOnce(denoise, drawn, settings))
+  }
   return residuals
 }
 

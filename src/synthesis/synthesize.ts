@@ -55,7 +55,7 @@ export type Synthesis = {
   target: string
   mr: Volume<Float32Array>
   /**
-   * Of each voxel, the standard deviation over the samples (n − 1) of what would have been written of each of them
+   * Of each voxel, the standard deviation over the samples (samples.ts) of what would have been written of each of them
    * alone, in the units of `mr`; 0 outside the body. Calibrated where the model's card says how.
    */
   uncertainty: Volume<Float32Array> | undefined

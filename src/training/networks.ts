@@ -38,17 +38,20 @@ export function alignOptions({ spacingMm }: Plan): AlignOptions {
   return { windowPx: 20 / spacingMm[0], rounds: 3, largestPx: 8 / spacingMm[0] }
 }
 
-export function refinerOptions({ width, levels, unshuffle, embedding }: RefinerConfig, plan: Plan): RefinerOptions {
+export function refinerOptions(config: RefinerConfig, plan: Plan): RefinerOptions {
+  const { width, levels, unshuffle, embedding, wiener, absolute } = config
   const targets = targetsOf(plan).length
-  return { targets, conditionChannels: channelsOf(plan) + targets, width, levels, unshuffle, embedding }
+  const conditionChannels = channelsOf(plan) + targets
+  return { targets, conditionChannels, width, levels, unshuffle, embedding, wiener, absolute }
 }
 
 /**
  * From where a sample starts and where it ends, by the SD of the residual: within what training has seen. The image is what
- * stage 1 left, so that a start at `sampleFrom` of 1 or less is stage 1 with a little noise, one at 10 noise alone.
+ * stage 1 left, so that a start at `sampleFrom` of 1 or less is stage 1 with a little noise, one at 10 noise alone. The end is a
+ * tenth of the SD of the finest detail and less: steps below it would change nothing that is seen.
  */
 export function sigmaRange(sigmaData: number, sampleFrom = 10): { sigmaMin: number; sigmaMax: number } {
-  return { sigmaMin: 0.004 * sigmaData, sigmaMax: sampleFrom * sigmaData }
+  return { sigmaMin: 0.02 * sigmaData, sigmaMax: sampleFrom * sigmaData }
 }
 
 /** Slices must be a multiple of this. */

@@ -98,6 +98,10 @@ const Refiner = z.strictObject({
   unshuffle: z.union([z.literal(1), z.literal(2), z.literal(4)]),
   embedding: z.int().positive().multipleOf(2),
   emaDecay: decay,
+  /** A Wiener filter over bands of detail stands around the network (models/bands.ts); in runs of before c_skip alone. */
+  wiener: z.boolean().default(false),
+  /** At high noise the loss is the absolute error, as stage 1's (models/refiner.ts); in runs of before the squared one. */
+  absolute: z.boolean().default(false),
   /** ln σ ~ N(pMean, pStd²) for data of SD 0.5 (Karras et al. 2022, table 1); moved along with the residual's SD. */
   pMean: z.number(),
   pStd: z.number().positive(),

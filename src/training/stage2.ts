@@ -7,7 +7,8 @@
 import { resolve } from 'node:path'
 import { LarmorError } from '../errors.ts'
 import { readBatch, slicesOf, type Batch, type SliceRef, type Store } from '../dataset/index.ts'
-import { denoised, initRefinerTraining, refinerStep } from '../models/index.ts'
+import { bandSums, denoised, initRefinerTraining, refinerStep, spectrumOf } from '../models/index.ts'
+import type { BandSums, Spectrum } from '../models/index.ts'
 import { adamTensors, countTrained, restoreAdam } from '../nn/index.ts'
 import type { Params } from '../nn/index.ts'
 import type { Plan } from '../plan/index.ts'
@@ -56,7 +57,11 @@ export function createStage2(
   device: string,
   restored: Restored | undefined,
 ): Stage {
-  const options = refinerOptions(config, store.plan)
+  const predictStage1 = predictorOf(stage1.config, store.plan)
+  const base = (ct: Tensor): Tensor => predictStage1(stage1.params, ct)
+  const spectrum = restored ? undefined : measureSpectrum(store, base, config.seed, device)
+  const sigmaData = spectrum?.sigmaData ?? restored!.counters['sigmaData']!
+  const options = { ...refinerOptions(config, store.plan), spectrum }
   const { learningRate: lr, emaDecay } = config
   const state = initRefinerTraining(options, { lr, emaDecay }, generator(seedOf(config.seed, 'weights')), device)
   if (restored) {
@@ -66,9 +71,6 @@ export function createStage2(
     restoreAdam(state.adam, withPrefix('refiner', tensors.optimiser), counters['refinerSteps']!, where)
     state.ema.updates = counters['emaUpdates']!
   }
-  const predictStage1 = predictorOf(stage1.config, store.plan)
-  const base = (ct: Tensor): Tensor => predictStage1(stage1.params, ct)
-  const sigmaData = restored ? restored.counters['sigmaData']! : measureSigmaData(store, base, config.seed, device)
   const noise = { sigmaData, pMean: config.pMean + Math.log(sigmaData / PAPER_SIGMA_DATA), pStd: config.pStd }
   return {
     parameters: countTrained(state.network),
@@ -106,7 +108,7 @@ async function predictions(
   { ct, body }: Batch,
   seed: number,
   stage1: Tensor,
-  { samplerSteps, sampleFrom }: RefinerConfig,
+  { samplerSteps, sampleFrom, wiener }: RefinerConfig,
   sigmaData: number,
   denoise: Denoise,
 ): Promise<Record<string, Float32Array>> {
@@ -127,7 +129,8 @@ async function predictions(
       )
     const unit = unitNoise(base.length, seed)
     const { sigmaMin, sigmaMax } = sigmaRange(sigmaData, sampleFrom)
-    const mean = await oneStep(denoiser, unit, sigmaMax)
+    // As synthesis does (synthesis/refine.ts): from the middle of all noise.
+    const mean = await oneStep(denoiser, wiener ? new Float64Array(unit.length) : unit, sigmaMax)
     const sample = await sampleHeun(denoiser, unit, karrasSigmas(samplerSteps, sigmaMin, sigmaMax))
     const added = (residual: Float64Array): Float32Array =>
       insideBody(
@@ -156,29 +159,39 @@ function unitNoise(count: number, seed: number): Float64Array {
 
 const SLICES_MEASURED = 64
 
-/** Root mean square of MR − stage 1 where both are to be compared, over up to 64 training slices and all targets. */
-function measureSigmaData(store: Store, base: (ct: Tensor) => Tensor, seed: number, device: string): number {
+/**
+ * The residual MR − stage 1 where both are to be compared, over up to 64 training slices and all targets: its root mean square,
+ * and its spectrum in bands as models/bands.ts has it. What lies outside the mask is 0.
+ */
+function measureSpectrum(store: Store, base: (ct: Tensor) => Tensor, seed: number, device: string): Spectrum {
   const all = slicesOf(store, 'train')
   const order = stream(seed, 'sigma-data').permutation(all.length).slice(0, SLICES_MEASURED)
-  let [squares, count] = [0, 0]
+  const whole = { squares: 0, pixels: 0 }
+  let sums: BandSums | undefined
   for (const n of order) {
-    const [square, pixels] = squaredResidual(store, all[n]!, base, device)
-    squares += square
-    count += pixels
+    const found = squaredResidual(store, all[n]!, base, device)
+    whole.squares += found.squares
+    whole.pixels += found.pixels
+    sums = sums ? added(sums, found.sums) : found.sums
   }
-  return Math.sqrt(squares / count)
+  return spectrumOf(sums!, whole.squares, whole.pixels)
 }
 
-function squaredResidual(
-  store: Store,
-  ref: SliceRef,
-  base: (ct: Tensor) => Tensor,
-  device: string,
-): readonly [number, number] {
+const added = (a: BandSums, b: BandSums): BandSums => {
+  const each = (key: keyof BandSums): number[] => a[key].map((value, band) => value + b[key][band]!)
+  return { residual: each('residual'), stage1: each('stage1'), both: each('both') }
+}
+
+type Squares = { squares: number; pixels: number; sums: BandSums }
+
+function squaredResidual(store: Store, ref: SliceRef, base: (ct: Tensor) => Tensor, device: string): Squares {
   return noGrad(() =>
     scope(() => {
       const { ct, mr, mask } = readBatch(store, [ref], device)
-      return [sum(mul(square(sub(mr, base(ct))), mask)).item(), sum(mask).item() * mr.shape[1]!] as const
+      const stage1 = base(ct)
+      const residual = mul(sub(mr, stage1), mask)
+      const pixels = sum(mask).item() * mr.shape[1]!
+      return { squares: sum(square(residual)).item(), pixels, sums: bandSums(residual, stage1, mask) }
     }),
   )
 }

@@ -55,7 +55,16 @@ function residualOutcome(economy: Partial<Economy>): Outcome {
 }
 
 function refinerOutcome(economy: Partial<Economy>): Outcome {
-  const options = { targets: 1, conditionChannels: 4, width: 8, levels: 3, unshuffle: 2, embedding: 8 }
+  const options = {
+    targets: 1,
+    conditionChannels: 4,
+    width: 8,
+    levels: 3,
+    unshuffle: 2,
+    embedding: 8,
+    wiener: true,
+    absolute: false,
+  }
   const network = started(initRefiner(options, generator(1), { dtype }))
   const state = { network, adam: adam(network, { lr: 1e-3 }), ema: ema(network, { decay: 0.9 }) }
   const batch = { ct: images(3, 2), stage1: images(1, 3), mr: images(1, 4), weight: images(1, 5) }

@@ -39,7 +39,16 @@ import { EXPORTABLE, flopsOf, operatorsOf } from './traced.ts'
 // Images this small are done sooner than a second thread wakes.
 setThreads(1)
 
-const OPTIONS: RefinerOptions = { targets: 1, conditionChannels: 4, width: 8, levels: 2, unshuffle: 2, embedding: 16 }
+const OPTIONS: RefinerOptions = {
+  targets: 1,
+  conditionChannels: 4,
+  width: 8,
+  levels: 2,
+  unshuffle: 2,
+  embedding: 16,
+  wiener: true,
+  absolute: false,
+}
 const SIGMA_DATA = 0.3
 const NOISE = { ...PAPER_NOISE, sigmaData: SIGMA_DATA }
 const double = (shape: number[], seed: number): Tensor => randn(shape, { dtype: 'float64', generator: generator(seed) })
@@ -81,6 +90,27 @@ test('before training the loss is 1 at every noise level, for clean images of SD
     }).item()
     // χ² of 16,384 pixels: SD √(2 / 16,384) = 0.011.
     assert.ok(Math.abs(loss - 1) < 0.05, `σ ${sigma}: ${loss}`)
+  }
+})
+
+// Of a clean image of SD sigmaData D = c_skip · x leaves a Gaussian error of SD c_out: its mean is √(2 / π) in units of that.
+test('the absolute loss is √(2 / π) before training where noise hides the image, and the squared one where it does not', () => {
+  const options = { ...OPTIONS, absolute: true }
+  const params = initRefiner(options, generator(1), { dtype: 'float64' })
+  for (const [sigma, expected] of [
+    [0.003, 1],
+    [30, Math.sqrt(2 / Math.PI)],
+  ] as const) {
+    const clean = mul(double([4, 1, 64, 64], 3), SIGMA_DATA)
+    const found = denoisingLoss(params, options, {
+      clean,
+      noisy: add(clean, mul(double([4, 1, 64, 64], 4), sigma)),
+      sigmas: Array(4).fill(sigma),
+      condition: zeros([4, 4, 64, 64], { dtype: 'float64' }),
+      weight: ones([4, 1, 64, 64], { dtype: 'float64' }),
+      sigmaData: SIGMA_DATA,
+    }).item()
+    assert.ok(Math.abs(found - expected) < 0.04, `σ ${sigma}: ${found}`)
   }
 })
 

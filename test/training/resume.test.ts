@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, test } from 'vitest'
 import { LarmorError, type FaultKind } from '../../src/errors.ts'
@@ -61,6 +61,26 @@ test('… pix2pix with dropout, batch statistics and critic', async () => {
 test('… and the diffusion refiner with its noise', async () => {
   await trainHere(jobOn(store, 'stage1', [...TINY.residual, 'steps=2']))
   await straightAgainstResumed('refiner', TINY.refiner, { stage: 'diffusion', stage1Dir: join(store.dir, 'stage1') })
+})
+
+test('a refiner of before the filter goes on as it was: its config names neither filter nor loss, its weights have no bands', async () => {
+  await trainHere(jobOn(store, 'stage1-before', [...TINY.residual, 'steps=2']))
+  const more = { stage: 'diffusion', stage1Dir: join(store.dir, 'stage1-before') } as const
+  const settings = [...TINY.refiner, 'wiener=false', 'absolute=false', 'steps=4']
+  await trainHere(jobOn(store, 'before-straight', settings, more))
+  const halves = jobOn(store, 'before-halves', settings, more)
+  await assert.rejects(trainHere(halves, 2), refusedAs('interrupted'))
+  const file = join(halves.runDir, 'config.json')
+  const { wiener, absolute, ...before } = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>
+  assert.deepEqual([wiener, absolute], [false, false])
+  await writeFile(file, JSON.stringify(before))
+  await trainHere({ ...halves, settings: [], resume: true })
+  assert.deepEqual(await hashesOf(halves.runDir), await hashesOf(join(store.dir, 'before-straight')))
+  const weights = await readFile(join(halves.runDir, 'checkpoints', 'last', 'ema.safetensors'))
+  assert.ok(!weights.includes('bands.'))
+  // A filter that such weights never had is refused, not made up.
+  await writeFile(file, JSON.stringify({ ...before, wiener: true, steps: 6 }))
+  await assert.rejects(trainHere({ ...halves, settings: [], resume: true }), refusedAs('run.damaged'))
 })
 
 test('a resumed run keeps its settings: new ones are refused, and a new run over it too', async () => {
