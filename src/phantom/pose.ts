@@ -96,14 +96,10 @@ export function drawSecondScan(seed: number, centreMm: Vec3): Affine {
   return aboutPoint(linear, centreMm, scale(unit(draw), draw.between(0.4, 1.4)))
 }
 
-/** Rodrigues' formula, as columns. */
+/** As columns. */
 function rotationAbout(axis: Vec3, radians: number): Mat3 {
-  const column = (e: Vec3): Vec3 => {
-    const across = cross(axis, e)
-    const twice = cross(axis, across)
-    return add(add(e, scale(across, Math.sin(radians))), scale(twice, 1 - Math.cos(radians)))
-  }
-  return [column([1, 0, 0]), column([0, 1, 0]), column([0, 0, 1])]
+  const turns = scale(axis, radians)
+  return [turnedBy(turns, [1, 0, 0]), turnedBy(turns, [0, 1, 0]), turnedBy(turns, [0, 0, 1])]
 }
 
 /** d(p) of a misalignment, in the CT's frame. */
