@@ -6,8 +6,8 @@
  */
 import { createHash } from 'node:crypto'
 import { createReadStream, readFileSync } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import { LarmorError } from './errors.ts'
 import type { z } from 'zod'
 
@@ -164,11 +164,11 @@ export async function sha256OfFile(path: string): Promise<string> {
 /**
  * The rule of every command that makes something new: it never writes over what is there. Those that go on with their
  * own work (import, register, plan, train --resume, phantom) pass over what is finished instead.
- * @throws usage.outputExists  the folder is there and not empty
+ * @throws usage.outputExists  the folder is there and not empty; and as `requireWritableFolder`
  */
 export async function refuseFilled(folder: string): Promise<void> {
   const inside = await readdir(folder).catch(() => [])
-  if (inside.length === 0) return
+  if (inside.length === 0) return requireWritableFolder(folder)
   throw new LarmorError({
     kind: 'usage.outputExists',
     message: 'The output folder is in use.',
@@ -177,6 +177,35 @@ export async function refuseFilled(folder: string): Promise<void> {
     expected: 'a folder that is empty or not there',
     fix: 'Choose another output folder, or move this one away.',
   })
+}
+
+/**
+ * Tells before long work that its result could not be written; tried, not asked, since permissions do not say all. Leaves nothing.
+ * @throws machine.diskFull, machine.noPermission, usage.outputExists (a file where a folder should be)
+ */
+export async function requireWritableFolder(folder: string): Promise<void> {
+  let made: string | undefined
+  try {
+    made = await mkdir(folder, { recursive: true })
+    const probe = join(folder, `.probe.tmp-${process.pid}-${++writes}`)
+    await writeFile(probe, 'x')
+    await rm(probe)
+  } catch (error) {
+    throw asDiskFault(error, folder)
+  } finally {
+    if (made !== undefined) await removeEmpty(folder, made)
+  }
+}
+
+/** From `folder` up to `top`, as far as they are empty: another command may have begun to write there. */
+async function removeEmpty(folder: string, top: string): Promise<void> {
+  for (let at = resolve(folder); at.startsWith(resolve(top)); at = dirname(at)) {
+    const removed = await rmdir(at).then(
+      () => true,
+      () => false,
+    )
+    if (!removed) return
+  }
 }
 
 /** The version in package.json: one place says it. */

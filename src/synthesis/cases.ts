@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { FAULTS, LarmorError, type Fault } from '../errors.ts'
+import { requireWritableFolder } from '../files.ts'
 import { isMetaImage, isNifti, readImage, type Resampling } from '../formats/index.ts'
 import type { Report } from '../progress.ts'
 import { findingsAfter, type AfterFigures } from './after.ts'
@@ -23,7 +24,7 @@ import {
 import { drawnOn, openStructureSets, type StructureSetFile } from './structures.ts'
 import type { Patient } from './slices.ts'
 import { voxelMmOf } from './place-slab.ts'
-import { prepareCt, synthesizeMri, type SynthesisOptions } from './synthesize.ts'
+import { prepareCt, requireMode, synthesizeMri, type SynthesisOptions } from './synthesize.ts'
 
 export type CasesOptions = Pick<SynthesisOptions, 'mode' | 'steps' | 'samples' | 'uncertainty' | 'seed'> & {
   outputDir: string
@@ -61,13 +62,15 @@ export type Cases = {
  * Writes `<outputDir>/<case id>/` for every CT; where the model has several sequences, `<outputDir>/<sequence>/<case id>/` for
  * each, so that each of these folders is what a model of that sequence alone would leave.
  * @param paths  DICOM folders, .nii, .nii.gz or .mha files
- * @throws usage.outputExists  before the first is read
+ * @throws usage.outputExists, usage.wrong, model.mismatch, machine.noPermission  before the first is read
  * @throws a refusal itself where there is one CT alone; machine.* and interrupted end the loop: what was finished is kept
  */
 export async function synthesizeCases(model: Model, paths: readonly string[], options: CasesOptions): Promise<Cases> {
   const ids = caseIds(paths)
   const folders = ids.map((id) => foldersOf(model, options.outputDir, id))
+  requireMode(model, options)
   for (const folder of folders.flat()) await requireFree(folder)
+  await requireWritableFolder(options.outputDir)
   const sets = options.rtstruct === undefined ? [] : await openStructureSets(options.rtstruct, options.report)
   const unused = new Set(sets)
   const cases: Cases = { done: [], refused: [] }

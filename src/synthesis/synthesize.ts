@@ -156,7 +156,14 @@ type Run = {
   settings: SamplerSettings | undefined
 }
 
-function planOf({ card }: Model, { mode: wanted, steps, samples, uncertainty = false }: SynthesisOptions): Run {
+/** @throws usage.wrong, model.mismatch  what `synthesizeMri` would say of these options, before a CT is read */
+export function requireMode(model: Model, options: Asked): void {
+  planOf(model, options)
+}
+
+type Asked = Pick<SynthesisOptions, 'mode' | 'steps' | 'samples' | 'uncertainty'>
+
+function planOf({ card }: Model, { mode: wanted, steps, samples, uncertainty = false }: Asked): Run {
   const mode = wanted ?? card.refiner?.defaultMode ?? 'stage-1'
   if (steps !== undefined && (mode === 'stage-1' || mode === 'one-step')) throw notSampled('steps', mode)
   if (samples !== undefined && mode !== 'mean') throw notSampled('samples', mode)

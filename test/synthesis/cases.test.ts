@@ -1,7 +1,7 @@
 /** From files to files, as `larmor synthesize` does it. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -259,3 +259,14 @@ test('the command synthesises without ever loading libtorch or the addon', async
 function positive({ grid, values }: Volume): Volume {
   return { grid, values: Int16Array.from(values, (hu) => Math.max(0, hu + 300)) }
 }
+
+test('what cannot be made or written is told before the CT is read', async () => {
+  const missing = join(folder, 'no-such-ct.nii.gz')
+  await assert.rejects(run([missing], { mode: 'single', samples: 3 }), fault('usage.wrong'))
+  const file = join(folder, 'a-file')
+  writeFileSync(file, '')
+  await assert.rejects(run([missing], { outputDir: join(file, 'within') }), fault('usage.outputExists'))
+  const outputDir = join(folder, 'new', 'and', 'deep')
+  await assert.rejects(run([missing], { outputDir }), fault('input.notFound'))
+  assert.ok(!existsSync(join(folder, 'new')), 'trying whether it can be written leaves nothing')
+})
