@@ -161,6 +161,7 @@ async function rowOf(
     return {
       gate: 'refused',
       notes: fault ? [`${fault.message} ${fault.found}`] : [],
+      notChecked: [],
       ...nothing,
       voxelsSha256: null,
     }
@@ -171,6 +172,9 @@ async function rowOf(
   return {
     gate: done.gate.verdict === 'ok' ? 'ok' : 'caution',
     notes: bad.map(({ check, found }) => `${check}: ${found}`),
+    notChecked: done.gate.findings
+      .filter(({ verdict }) => verdict === 'not checked')
+      .map(({ check, found }) => `${check}: ${found}`),
     msSsim2d: scores?.ms_ssim_2d ?? null,
     mae: scores?.mae ?? null,
     skinP95Mm: surfaces.skin.p95Mm,

@@ -45,12 +45,11 @@ export function changesSince(
   const of = [
     ...(before.model.sha256 === now.model.sha256
       ? []
-      : [`the model, ${before.model.name} ${before.model.version} before`]),
+      : [`the model, ${before.model.name} of version ${before.model.version} before`]),
     ...(before.larmor === now.larmor ? [] : [`the program, larmor ${before.larmor} before`]),
     ...(before.cohort.sha256 === now.cohort.sha256 ? [] : ['the cohort']),
-    ...(before.mode === now.mode && before.seed === now.seed
-      ? []
-      : [`mode and seed, ${before.mode} and ${before.seed} before`]),
+    ...(before.mode === now.mode ? [] : [`the mode, ${before.mode} before`]),
+    ...(before.seed === now.seed ? [] : [`the seed, ${before.seed} before`]),
   ]
   const both = now.patients.flatMap((patient) => {
     const old = before.patients.find(isOf(patient))

@@ -1,6 +1,6 @@
 /** The acceptance record as a page to read, print and sign. */
 import { escapeHtml, shown, style, syntheticNotice } from '../report/index.ts'
-import type { Commission, CommissionChanges, CommissionScore } from './record.ts'
+import type { Commission, CommissionChanges, CommissionPatient, CommissionScore } from './record.ts'
 
 export function commissionPage(record: Commission): string {
   const { model, cohort, createdAt, larmor, lookAt, scores, patients, changes } = record
@@ -26,7 +26,7 @@ ${scores.map(scoreRow).join('\n')}</tbody></table>
 ${patients
   .map(
     (each) =>
-      `<tr><th>${escapeHtml(each.id)}</th>${sequenceCell(each)}<td class="words">${each.gate}</td><td>${shown(each.msSsim2d, 3)}</td><td>${shown(each.mae, 4)}</td><td>${shown(each.skinP95Mm, 2)}</td><td>${shown(each.airP95Mm, 2)}</td><td>${shown(each.boneP95Mm, 2)}</td><td>${shown(each.sliceChange, 2)}</td><td>${shown(each.nmiWithCt, 3)}</td><td class="words">${escapeHtml(each.notes.join('; ') || '–')}</td></tr>`,
+      `<tr><th>${escapeHtml(each.id)}</th>${sequenceCell(each)}<td class="words">${each.gate}</td><td>${shown(each.msSsim2d, 3)}</td><td>${shown(each.mae, 4)}</td><td>${shown(each.skinP95Mm, 2)}</td><td>${shown(each.airP95Mm, 2)}</td><td>${shown(each.boneP95Mm, 2)}</td><td>${shown(each.sliceChange, 2)}</td><td>${shown(each.nmiWithCt, 3)}</td><td class="words">${escapeHtml(notesOf(each) || '–')}</td></tr>`,
   )
   .join('\n')}</tbody></table></div>
 <h2>Since the last record</h2>
@@ -46,6 +46,10 @@ ${changes ? changesOf(changes) : '<p>This is the first record in this folder.</p
 const LABELS: Record<string, string> = {
   ms_ssim_2d: 'MS-SSIM (2-D)<small>higher is better</small>',
   mae: 'MAE<small>of the MR range; lower is better</small>',
+}
+
+function notesOf({ notes, notChecked }: CommissionPatient): string {
+  return [...notes, ...notChecked.map((each) => `not checked, ${each}`)].join('; ')
 }
 
 /** Nothing where the model makes one. */

@@ -15,6 +15,8 @@ const Patient = z.strictObject({
   gate: z.enum(['ok', 'caution', 'refused']),
   /** Checks before and after synthesis that did not end well. */
   notes: z.array(z.string()),
+  /** Checks of the gate that lacked what they need. */
+  notChecked: z.array(z.string()).default([]),
   msSsim2d: Number,
   mae: Number,
   skinP95Mm: Number,

@@ -59,7 +59,10 @@ test('the first record has scores, geometry and hashes of every patient, as JSON
   const mean = (record.patients[0]!.mae! + record.patients[1]!.mae!) / 2
   assert.ok(Math.abs(mae.site.mean! - mean) < 1e-9)
   assert.deepEqual(Commission.parse(JSON.parse(readFileSync(at('record', 'commission.json'), 'utf8'))), record)
+  // The card of this small model has no fingerprint: nothing was checked, and the page says so.
+  for (const { notChecked } of record.patients) assert.match(notChecked[0]!, /^fingerprint/)
   const page = readFileSync(at('record', 'commission.html'), 'utf8')
+  assert.ok(page.includes('not checked, fingerprint'))
   assert.ok(page.includes(record.model.sha256) && page.includes('This is the first record'))
 })
 
