@@ -206,7 +206,7 @@ function heeding(network: Network, signal: AbortSignal | undefined): Network {
 }
 
 function samplerOf(sigmaData: number, { sampleFrom, wiener }: RefinerConfig): SamplerSettings {
-  // Without the filter the network was never shown an image without noise at a high σ.
+  // Runs of before the filter make the packages that they made.
   const noise = wiener ? 'mirrored' : 'independent'
   return { name: 'dpmpp2m', steps: STEPS, ...sigmaRange(sigmaData, sampleFrom), rho: 7, noise }
 }
