@@ -253,7 +253,7 @@ describe('a cohort of three, of whom one has no prediction and one is excluded',
     ])
     expect(predictions[2]!.metrics.mae.mean).toBeGreaterThan(predictions[0]!.metrics.mae.mean)
     const html = await readFile(at('scores', 'report.html'), 'utf8')
-    for (const words of ['part of the split', '<td>train</td>', '<td>test</td>']) expect(html).toContain(words)
+    for (const words of ['part of the split', '>train</td>', '>test</td>']) expect(html).toContain(words)
     expect(await kindOf({ ...given(), plan, range: '0,500' })).toBe('usage.wrong')
   })
   test('goes on where one patient is refused, and says so with exit code 5', async () => {
