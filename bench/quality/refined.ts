@@ -3,7 +3,8 @@ import type { Batch, Store } from '../../src/dataset/index.ts'
 import { denoised } from '../../src/models/index.ts'
 import { untrained, type Params } from '../../src/nn/index.ts'
 import { stream } from '../../src/random.ts'
-import { karrasSigmas, oneStep, sampleDpmpp2m, type Denoiser } from '../../src/sampling/index.ts'
+import type { Denoiser } from '../../src/sampling/index.ts'
+import { sampleResiduals } from '../../src/synthesis/index.ts'
 import { cat, noGrad, scope, tensor, type Tensor } from '../../src/tensor/index.ts'
 import { refinerOptions, sigmaRange } from '../../src/training/networks.ts'
 import type { RefinerConfig } from '../../src/training/settings.ts'
@@ -13,7 +14,7 @@ import type { Predict } from './scores.ts'
 import type { Stage1Config } from './train.ts'
 
 /** As the model package's card has them. */
-const STEPS = 4
+const SAMPLER = { name: 'dpmpp2m', steps: 4, rho: 7, noise: 'mirrored' } as const
 export const SAMPLES = 8
 
 export type Refined = {
@@ -35,7 +36,6 @@ export function refinedPredict({ store, config, stage, stage1 }: Refined): Predi
   const options = refinerOptions(config, plan)
   const params = untrained(stage.tensors().ema)
   const sigmaData = stage.counters()['sigmaData']!
-  const { sigmaMin, sigmaMax } = sigmaRange(sigmaData)
   const predictStage1 = predictorOf(stage1.config, plan)
   return async (batch, seed) => {
     const base = predictStage1(stage1.params, batch.ct)
@@ -44,21 +44,19 @@ export function refinedPredict({ store, config, stage, stage1 }: Refined): Predi
       const denoise = denoiserOf(base, (noisy, sigma) =>
         denoised(params, options, noisy, [sigma], condition, sigmaData),
       )
-      const levels = karrasSigmas(STEPS, sigmaMin, sigmaMax)
-      const samples: Float64Array[] = []
-      for (let n = 0; n < SAMPLES; n++) {
-        const drawn = noise(base, seed, n - (n % 2))
-        samples.push(await sampleDpmpp2m(denoise, n % 2 === 0 ? drawn : drawn.map((value) => -value), levels))
-      }
+      const draw = (mode: 'mean' | 'single' | 'one-step', sampleFrom?: number): Promise<Float64Array[]> =>
+        sampleResiduals(denoise, (n) => noise(base, seed, n), mode, SAMPLES, {
+          ...SAMPLER,
+          ...sigmaRange(sigmaData, sampleFrom),
+        })
+      const samples = await draw('mean')
       const mean = samples[0]!.map((_, at) => samples.reduce((sum, sample) => sum + sample[at]!, 0) / SAMPLES)
       const added = addedTo(batch, base)
-      const low = sigmaRange(sigmaData, LOW_START)
-      const near = karrasSigmas(STEPS, low.sigmaMin, low.sigmaMax)
       return {
-        'one step': added(await oneStep(denoise, new Float64Array(samples[0]!.length), sigmaMax)),
+        'one step': added((await draw('one-step'))[0]!),
         single: added(samples[0]!),
         [`mean of ${SAMPLES}`]: added(mean),
-        'single from stage 1': added(await sampleDpmpp2m(denoise, noise(base, seed, 0), near)),
+        'single from stage 1': added((await draw('single', LOW_START))[0]!),
       }
     } finally {
       condition.dispose()

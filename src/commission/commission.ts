@@ -89,7 +89,8 @@ export async function commission(
 type Sequence = {
   target: string
   mapping: ModelCard['mr']['mapping']
-  /** Where there are several. */ name: string | undefined
+  /** Where there are several. */
+  name: string | undefined
 }
 
 function sequencesOf({ mr: { target, mapping, further = [] } }: ModelCard): Sequence[] {

@@ -26,6 +26,7 @@ import {
 } from '../nn/index.ts'
 import { precondition, trainingSigma, type Precondition } from '../sampling/index.ts'
 import {
+  abs,
   add,
   cat,
   mul,
@@ -34,7 +35,6 @@ import {
   randn,
   reshape,
   scope,
-  abs,
   sqrt,
   square,
   sub,

@@ -91,11 +91,14 @@ function rankedSlices(evaluation: Evaluation, metric: RankedMetric): { patientId
     .map(({ patientId, sliceIndex }) => ({ patientId, sliceIndex }))
 }
 
+/** Who is told how far the drawing is, and what ends it. */
+export type Drawing = { report?: Report; signal?: AbortSignal | undefined }
+
 /** Loads each shown patient once and draws its slices. @throws interrupted */
 export async function takePictures(
   evaluation: Evaluation,
   cases: readonly EvaluationCase[],
-  { report = silent, signal }: { report?: Report; signal?: AbortSignal | undefined } = {},
+  { report = silent, signal }: Drawing = {},
 ): Promise<Pictures> {
   const [extremes, patients] = [extremeSlices(evaluation), patientSlices(evaluation)]
   const wanted = [...extremes, ...patients]

@@ -5,17 +5,17 @@ import { writeEvaluation } from '../evaluation/index.ts'
 import type { Evaluation, EvaluationCase } from '../evaluation/index.ts'
 import { writeFileAtomic } from '../files.ts'
 import { htmlReport } from './html.ts'
-import { takePictures } from './pictures.ts'
+import { takePictures, type Drawing } from './pictures.ts'
 
 /** @returns the path of report.html; `cases` are those that were evaluated (their images are loaded again for pictures) */
 export async function writeReport(
   folder: string,
   evaluation: Evaluation,
   cases: readonly EvaluationCase[],
-  listening: Parameters<typeof takePictures>[2] = {},
+  drawing: Drawing = {},
 ): Promise<string> {
   const path = join(folder, 'report.html')
-  const page = htmlReport(evaluation, await takePictures(evaluation, cases, listening))
+  const page = htmlReport(evaluation, await takePictures(evaluation, cases, drawing))
   // Of an earlier evaluation: a new page never stands beside old figures.
   await rm(join(folder, 'evaluation.json'), { force: true })
   await writeFileAtomic(path, page)

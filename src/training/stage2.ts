@@ -172,12 +172,12 @@ function measureSpectrum(store: Store, base: (ct: Tensor) => Tensor, seed: numbe
     const found = squaredResidual(store, all[n]!, base, device)
     whole.squares += found.squares
     whole.pixels += found.pixels
-    sums = sums ? added(sums, found.sums) : found.sums
+    sums = sums ? summed(sums, found.sums) : found.sums
   }
   return spectrumOf(sums!, whole.squares, whole.pixels)
 }
 
-const added = (a: BandSums, b: BandSums): BandSums => {
+function summed(a: BandSums, b: BandSums): BandSums {
   const each = (key: keyof BandSums): number[] => a[key].map((value, band) => value + b[key][band]!)
   return { residual: each('residual'), stage1: each('stage1'), both: each('both') }
 }
