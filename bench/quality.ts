@@ -6,7 +6,7 @@
  * The peer "the reference" is our preset `paper`, which equals PyTorch's to 1e-7 (test/models); at 192² it halves six times.
  *
  * npm run bench -- quality [--seconds 120] [--seed 1] [--kinds virtual,necks] [--parts presets,refiner,off,contrast]
- *                          [--patients 40] [--slices 8] [--output <folder>]
+ *                          [--patients 40] [--slices 8] [--off 1,2,4] [--output <folder>]
  * Patients are made once (about 15 minutes of one core) and kept in .cache/bench-quality.
  */
 import { mkdir } from 'node:fs/promises'
@@ -32,6 +32,7 @@ const { values: given } = parseArgs({
     parts: { type: 'string', default: 'presets,refiner,off,contrast' },
     patients: { type: 'string', default: '40' },
     slices: { type: 'string', default: '8' },
+    off: { type: 'string', default: '1,2,4' },
     output: { type: 'string' },
   },
 })
@@ -40,7 +41,7 @@ const parts = new Set(given.parts.split(','))
 const cache = fileURLToPath(new URL('../.cache/bench-quality', import.meta.url))
 const output = given.output ?? join(cache, 'pictures')
 /** Left misregistered by so much, mean over the body. */
-const OFF_MM = [1, 2, 4]
+const OFF_MM = given.off.split(',').map(Number)
 const AGENT = ['contrastShare=0.5']
 
 setThreads(1)

@@ -16,6 +16,7 @@ import {
   inParts,
   lossGradients,
   readNumbers,
+  structureLoss,
   totalWeight,
   values,
   weightedL1,
@@ -26,7 +27,7 @@ import {
   type ParamSpec,
   type Placement,
 } from '../nn/index.ts'
-import { add, cat, noGrad, relu, scope, type Generator, type Tensor } from '../tensor/index.ts'
+import { add, cat, mul, noGrad, relu, scope, type Generator, type Tensor } from '../tensor/index.ts'
 import { displacementBetween, warped, type AlignOptions } from './align.ts'
 import { bodyMultiple, bodySpec, smallUnet, type BodyOptions } from './small-unet.ts'
 import { tissueMean, tissueMeanSpec } from './tissue-mean.ts'
@@ -102,36 +103,48 @@ export function initResidualTraining(
 
 export type ResidualStep = {
   lr?: number
+  /** How much 1 − SSIM (nn/structure-loss.ts) counts beside L1; 0 is L1 alone. */
+  lambdaSsim?: number
   /** Seek in each pair how far it was left misregistered, and take L1 after a warp by that (align.ts). */
   align?: AlignOptions | undefined
 } & Partial<Economy>
 
 type ResidualBatch = { ct: Tensor; mr: Tensor; weight: Tensor; off?: Tensor }
 
-export type ResidualLosses = { l1: number; gradientNorm: number }
+/** Where structure counts it is named, too, and `loss` is what was lowered. */
+export type ResidualLosses = { l1: number; structure?: number; loss?: number; gradientNorm: number }
 
 /** Far above the norm of a healthy step (below 1): it only catches a broken one. */
 const MAX_GRADIENT_NORM = 5
 
 /**
- * One step: L1 where the weight counts, Adam, average.
+ * One step: L1 where the weight counts and the loss of structure beside it, Adam, average.
  * ct [N, C, H, W], mr and weight (mask · pair quality) [N, T, H, W]. Changes all of `state` in place.
  */
 export function residualStep(
   state: Residual,
   options: ResidualOptions,
   { ct, mr, weight }: { ct: Tensor; mr: Tensor; weight: Tensor },
-  { lr, align, accumulate = 1, recompute = false }: ResidualStep = {},
+  { lr, lambdaSsim = 0, align, accumulate = 1, recompute = false }: ResidualStep = {},
 ): ResidualLosses {
   return scope(() => {
     const batch: ResidualBatch = { ct, mr, weight }
     if (align) batch['off'] = displacementBetween(residualBase(state.network, options, ct), mr, weight, align)
     const [parts, total] = [inParts(batch, accumulate), totalWeight(weight)]
-    const lossOf = (part: ResidualBatch): { l1: Tensor } => {
+    const l1Of = (part: ResidualBatch): { l1: Tensor; image: Tensor } => {
       const made = residual(state.network, options, part.ct)
-      return { l1: weightedL1(part.off ? warped(made, part.off) : made, part.mr, part.weight, total) }
+      const image = part.off ? warped(made, part.off) : made
+      return { l1: weightedL1(image, part.mr, part.weight, total), image }
     }
-    const { terms, grads } = lossGradients(state.network, parts, 'l1', lossOf, recompute)
+    const bothOf = (part: ResidualBatch): Record<'l1' | 'structure' | 'loss', Tensor> => {
+      const { l1, image } = l1Of(part)
+      const structure = structureLoss(image, part.mr, part.weight, total)
+      return { l1, structure, loss: add(l1, mul(structure, lambdaSsim)) }
+    }
+    const { terms, grads } =
+      lambdaSsim === 0
+        ? lossGradients(state.network, parts, 'l1', (part) => ({ l1: l1Of(part).l1 }), recompute)
+        : lossGradients(state.network, parts, 'loss', bothOf, recompute)
     const gradientNorm = clipGradients(grads, MAX_GRADIENT_NORM)
     adamStep(state.adam, state.network, grads, lr)
     emaStep(state.ema, state.network)

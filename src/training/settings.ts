@@ -85,6 +85,8 @@ const Residual = z.strictObject({
   emaDecay: decay,
   /** The CT is averaged over differences up to about so many HU before the table looks it up; 0 (and runs of before): not. */
   tissueHu: z.number().min(0).max(500).default(0),
+  /** How much 1 − SSIM over five scales counts beside L1 (nn/structure-loss.ts); 0 (and runs of before): L1 alone. */
+  lambdaSsim: z.number().min(0).default(0),
   /** Take L1 after a warp by what a pair was left misregistered (models/align.ts); runs of before did not. */
   align: z.boolean().default(false),
 })
@@ -161,7 +163,15 @@ const { levels, unshuffle } = RESIDUAL_DEFAULTS
 const emaDecay = 0.999
 const networkDefaults = {
   unet: { width: ngf, criticWidth: ngf, downs, norm, dropout, lambdaL1: PAPER_LAMBDA_L1 },
-  residual: { width: RESIDUAL_DEFAULTS.width, levels, unshuffle, emaDecay, tissueHu: 80, align: false },
+  residual: {
+    width: RESIDUAL_DEFAULTS.width,
+    levels,
+    unshuffle,
+    emaDecay,
+    tissueHu: 80,
+    lambdaSsim: 0.5,
+    align: false,
+  },
   // The rate of `best`, whatever the preset: the published system says nothing of its second stage's.
   refiner: {
     ...REFINER_DEFAULTS,

@@ -98,12 +98,12 @@ function createResidual(config: ResidualConfig, store: Store, device: string, re
     parameters: countTrained(state.network),
     step(batch, { learningRate }) {
       const { ct, mr } = batch
-      const { accumulate, recompute } = config
+      const { lambdaSsim, accumulate, recompute } = config
       return scope(() => {
         const images = { ct, mr, weight: lossWeight(batch) }
-        const how = { lr: learningRate, align, accumulate, recompute }
-        const { l1, gradientNorm } = residualStep(state, options, images, how)
-        return { losses: { l1 }, watched: { gradientNorm } }
+        const how = { lr: learningRate, lambdaSsim, align, accumulate, recompute }
+        const { gradientNorm, ...losses } = residualStep(state, options, images, how)
+        return { losses, watched: { gradientNorm } }
       })
     },
     predict: async (batch) => imageOf(batch, predictor(state.ema.averaged, batch.ct)),

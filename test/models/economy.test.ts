@@ -39,20 +39,27 @@ function started(network: Params): Params {
   return network
 }
 
-function residualOutcome(economy: Partial<Economy>): Outcome {
-  const options = {
-    inChannels: 3,
-    width: 8,
-    levels: 3,
-    unshuffle: 2,
-    tables: [{ ct: [-1, 0, 1], mr: [-1, 0.5, 0] }],
-    tissueRange: 0.1,
+const residualOutcome =
+  (lambdaSsim: number) =>
+  (economy: Partial<Economy>): Outcome => {
+    const options = {
+      inChannels: 3,
+      width: 8,
+      levels: 3,
+      unshuffle: 2,
+      tables: [{ ct: [-1, 0, 1], mr: [-1, 0.5, 0] }],
+      tissueRange: 0.1,
+    }
+    const network = started(initResidual(options, generator(1), { dtype }))
+    const state = { network, adam: adam(network, { lr: 1e-3 }), ema: ema(network, { decay: 0.9 }) }
+    const numbers = residualStep(
+      state,
+      options,
+      { ct: images(3, 2), mr: images(1, 3), weight: images(1, 4) },
+      { lambdaSsim, ...economy },
+    )
+    return { numbers, moments: new Map(momentsOf('network', state.adam)), statistics: statisticsOf(network) }
   }
-  const network = started(initResidual(options, generator(1), { dtype }))
-  const state = { network, adam: adam(network, { lr: 1e-3 }), ema: ema(network, { decay: 0.9 }) }
-  const numbers = residualStep(state, options, { ct: images(3, 2), mr: images(1, 3), weight: images(1, 4) }, economy)
-  return { numbers, moments: new Map(momentsOf('network', state.adam)), statistics: statisticsOf(network) }
-}
 
 function refinerOutcome(economy: Partial<Economy>): Outcome {
   const options = {
@@ -119,7 +126,8 @@ function assertSame(found: Outcome, expected: Outcome): void {
 }
 
 const all = {
-  'residual generator': residualOutcome,
+  'residual generator': residualOutcome(0),
+  'residual generator, SSIM in the loss': residualOutcome(0.5),
   'diffusion refiner': refinerOutcome,
   'pix2pix, L1 everywhere': pix2pixOutcome('instance', 0, false),
   'pix2pix, weighted L1': pix2pixOutcome('instance', 0, true),
@@ -137,19 +145,19 @@ for (const [name, outcome] of Object.entries({ ...all, 'pix2pix as published': p
   })
 
 test('both together, and nothing is left behind', () => {
-  assertSame(residualOutcome({ accumulate: 2, recompute: true }), residualOutcome({}))
+  assertSame(residualOutcome(0.5)({ accumulate: 2, recompute: true }), residualOutcome(0.5)({}))
   assertSame(
     pix2pixOutcome('instance', 0, true)({ accumulate: 3, recompute: true }),
     pix2pixOutcome('instance', 0, true)({}),
   )
   const counted = (): number => {
     const before = liveTensors()
-    residualOutcome({ accumulate: 2, recompute: true })
+    residualOutcome(0.5)({ accumulate: 2, recompute: true })
     return liveTensors() - before
   }
   const plain = ((): number => {
     const before = liveTensors()
-    residualOutcome({})
+    residualOutcome(0.5)({})
     return liveTensors() - before
   })()
   assert.equal(counted(), plain)

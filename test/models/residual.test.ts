@@ -107,6 +107,18 @@ test('training lowers the loss below what the table leaves, and changes the netw
   assert.ok(averaged < 0.06, `the averaged network is at ${averaged}`)
 })
 
+test('with structure in the loss what is lowered is L1 and λ times it, and both are told', () => {
+  const state = initResidualTraining(OPTIONS, { lr: 2e-3, emaDecay: 0.9 }, generator(1))
+  const data = batch(5)
+  const said = Array.from({ length: 40 }, () => residualStep(state, OPTIONS, data, { lambdaSsim: 0.5 }))
+  const [first, last] = [said[0]!, said.at(-1)!]
+  // As in the test above: the first image is the table's alone, and L1 is its mean of 0.2 · |uniform|.
+  assert.ok(Math.abs(first.l1 - 0.1) < 0.005)
+  for (const { loss, l1, structure } of said) assert.ok(Math.abs(loss! - (l1 + 0.5 * structure!)) < 1e-6)
+  assert.ok(last.structure! < 0.5 * first.structure! && last.l1 < 0.06, `ended at ${last.structure} and ${last.l1}`)
+  assert.deepEqual(Object.keys(residualStep(state, OPTIONS, data)), ['l1', 'gradientNorm'])
+})
+
 test('pixels of weight 0 train nothing', () => {
   const { ct, mr } = batch(6)
   const weight = tensor(
