@@ -105,7 +105,7 @@ export type ResidualStep = {
   lr?: number
   /** How much 1 − SSIM (nn/structure-loss.ts) counts beside L1; 0 is L1 alone. */
   lambdaSsim?: number
-  /** Seek in each pair how far it was left misregistered, and take L1 after a warp by that (align.ts). */
+  /** Seek in each pair how far it was left misregistered, and take the losses after a warp by that (align.ts). */
   align?: AlignOptions | undefined
 } & Partial<Economy>
 

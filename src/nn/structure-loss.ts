@@ -5,7 +5,7 @@
  * structure is known (Zhao et al. 2017 mix the two for the same reason). Evaluation's `ms_ssim_2d` is the product of the scales' means;
  * here each scale counts alike, so that no scale's poor value hides another's gradient, and windows reach over the border.
  */
-import { add, avgPool2d, conv2d, div, mul, noGrad, reshape, square, sub, tensor, type Tensor } from '../tensor/index.ts'
+import { add, avgPool2d, conv2d, div, mul, reshape, square, sub, tensor, type Tensor } from '../tensor/index.ts'
 import { totalWeight, weightedMean } from './losses.ts'
 
 const SIDE = 11
@@ -57,13 +57,11 @@ function windowMean(like: Tensor): (t: Tensor) => Tensor {
   const taps = Array.from({ length: SIDE }, (_, n) => Math.exp(-0.5 * ((n - REACH) / SD_PX) ** 2))
   const sum = taps.reduce((a, b) => a + b)
   const kernel = (shape: readonly number[]): Tensor =>
-    noGrad(() =>
-      tensor(
-        taps.map((tap) => tap / sum),
-        shape,
-        like.dtype,
-        like.device,
-      ),
+    tensor(
+      taps.map((tap) => tap / sum),
+      shape,
+      like.dtype,
+      like.device,
     )
   const [across, down] = [kernel([1, 1, 1, SIDE]), kernel([1, 1, SIDE, 1])]
   return (t) => conv2d(conv2d(t, across, undefined, { padding: [0, REACH] }), down, undefined, { padding: [REACH, 0] })

@@ -87,7 +87,7 @@ const Residual = z.strictObject({
   tissueHu: z.number().min(0).max(500).default(0),
   /** How much 1 − SSIM over five scales counts beside L1 (nn/structure-loss.ts); 0 (and runs of before): L1 alone. */
   lambdaSsim: z.number().min(0).default(0),
-  /** Take L1 after a warp by what a pair was left misregistered (models/align.ts); runs of before did not. */
+  /** Take the losses after a warp by what a pair was left misregistered (models/align.ts); runs of before did not. */
   align: z.boolean().default(false),
 })
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { tissueMeanAlone } from '../../src/models/index.ts'
 import { stream } from '../../src/random.ts'
-import { flip, scope, setThreads, tensor, type Tensor } from '../../src/tensor/index.ts'
+import { cat, flip, scope, setThreads, tensor, type Tensor } from '../../src/tensor/index.ts'
 
 setThreads(1)
 const SIDE = 40
@@ -53,4 +53,10 @@ test('what is mirrored before is mirrored after', () => {
   const there = averaged(flip(ct, [3]))
   const back = scope(() => flip(tissueMeanAlone(ct, RANGE), [3]).values('float32'))
   there.forEach((value, at) => assert.ok(Math.abs(value - back[at]!) < 1e-5))
+})
+
+test('each image of a batch is averaged as it is alone', () => {
+  const images = [halves(0.1, 0.03), halves(0.3, 0.05, 2)]
+  const together = scope(() => tissueMeanAlone(cat(images, 0), RANGE).values('float32'))
+  images.forEach((ct, n) => assert.deepEqual(together.subarray(n * SIDE ** 2, (n + 1) * SIDE ** 2), averaged(ct)))
 })
