@@ -8,6 +8,7 @@
  * Direction   mr(x) ≈ image(x + u(x)), u in pixels, [N, 2T, H, W]: for each target first along the row (x), then along the
  *             column (y). Each MR was registered by itself, so each has a displacement of its own.
  */
+import { gaussianBlur } from '../nn/index.ts'
 import {
   add,
   aten,
@@ -51,7 +52,8 @@ export function displacementBetween(image: Tensor, mr: Tensor, weight: Tensor, o
       const [from, to, mask] = [image, mr, weight].map((t) =>
         avgPool2d(reshape(t, [n * targets, 1, h, w]), COARSER),
       ) as [Tensor, Tensor, Tensor]
-      const blur = blurBy(options.windowPx / COARSER, image)
+      const sdPx = options.windowPx / COARSER
+      const blur = gaussianBlur(sdPx, Math.ceil(2.5 * sdPx), image)
       const total = add(blur(mask), 1e-3)
       const local = (t: Tensor): Tensor => div(blur(mul(t, mask)), total)
       const largest = options.largestPx / COARSER
@@ -101,20 +103,4 @@ function gradientOf(image: Tensor): [Tensor, Tensor] {
   const along = (shape: readonly number[], padding: readonly number[]): Tensor =>
     conv2d(image, tensor([-0.5, 0, 0.5], [1, 1, ...shape], image.dtype, image.device), undefined, { padding })
   return [along([1, 3], [0, 1]), along([3, 1], [1, 0])]
-}
-
-/** A Gaussian, 0 beyond the border. */
-function blurBy(sdPx: number, like: Tensor): (t: Tensor) => Tensor {
-  const reach = Math.ceil(2.5 * sdPx)
-  const taps = Array.from({ length: 2 * reach + 1 }, (_, n) => Math.exp(-0.5 * ((n - reach) / sdPx) ** 2))
-  const sum = taps.reduce((a, b) => a + b, 0)
-  const kernel = (shape: readonly number[]): Tensor =>
-    tensor(
-      taps.map((tap) => tap / sum),
-      shape,
-      like.dtype,
-      like.device,
-    )
-  const [rows, columns] = [kernel([1, 1, taps.length, 1]), kernel([1, 1, 1, taps.length])]
-  return (t) => conv2d(conv2d(t, rows, undefined, { padding: [reach, 0] }), columns, undefined, { padding: [0, reach] })
 }

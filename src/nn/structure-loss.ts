@@ -5,11 +5,12 @@
  * structure is known (Zhao et al. 2017 mix the two for the same reason). Evaluation's `ms_ssim_2d` is the product of the scales' means;
  * here each scale counts alike, so that no scale's poor value hides another's gradient, and windows reach over the border.
  */
-import { add, avgPool2d, conv2d, div, mul, reshape, square, sub, tensor, type Tensor } from '../tensor/index.ts'
+import { add, avgPool2d, div, mul, reshape, square, sub, type Tensor } from '../tensor/index.ts'
+import { gaussianBlur } from './gaussian.ts'
 import { totalWeight, weightedMean } from './losses.ts'
 
-const SIDE = 11
-const REACH = (SIDE - 1) / 2
+const REACH = 5
+const SIDE = 2 * REACH + 1
 const SD_PX = 1.5
 const SCALES = 5
 /** The constants of SSIM for intensities in [−1, 1], whose range is 2. */
@@ -23,7 +24,7 @@ const [C1, C2] = [(0.01 * 2) ** 2, (0.03 * 2) ** 2]
  */
 export function structureLoss(x: Tensor, y: Tensor, weight: Tensor, total: Tensor = totalWeight(weight)): Tensor {
   const [height, width] = x.shape.slice(-2) as [number, number]
-  const mean = windowMean(x)
+  const mean = gaussianBlur(SD_PX, REACH, x)
   let [a, b, w] = [x, y, weight].map((t) => reshape(t, [-1, 1, height, width])) as [Tensor, Tensor, Tensor]
   const scales = scalesOf(height, width)
   let loss: Tensor | undefined
@@ -50,19 +51,4 @@ function scalesOf(height: number, width: number): number {
   let scales = 1
   while (scales < SCALES && fits(height, scales) && fits(width, scales)) scales++
   return scales
-}
-
-/** The mean under a Gaussian of 11 × 11, of images [M, 1, H, W]. */
-function windowMean(like: Tensor): (t: Tensor) => Tensor {
-  const taps = Array.from({ length: SIDE }, (_, n) => Math.exp(-0.5 * ((n - REACH) / SD_PX) ** 2))
-  const sum = taps.reduce((a, b) => a + b)
-  const kernel = (shape: readonly number[]): Tensor =>
-    tensor(
-      taps.map((tap) => tap / sum),
-      shape,
-      like.dtype,
-      like.device,
-    )
-  const [across, down] = [kernel([1, 1, 1, SIDE]), kernel([1, 1, SIDE, 1])]
-  return (t) => conv2d(conv2d(t, across, undefined, { padding: [0, REACH] }), down, undefined, { padding: [REACH, 0] })
 }
