@@ -5,8 +5,9 @@ import { untrained, type Params } from '../../src/nn/index.ts'
 import { stream } from '../../src/random.ts'
 import type { Denoiser } from '../../src/sampling/index.ts'
 import { sampleResiduals } from '../../src/synthesis/index.ts'
-import { cat, noGrad, scope, tensor, type Tensor } from '../../src/tensor/index.ts'
-import { refinerOptions, sigmaRange } from '../../src/training/networks.ts'
+import { countOf, noGrad, scope, tensor, type Tensor } from '../../src/tensor/index.ts'
+import { inOneBox } from '../../src/training/body-box.ts'
+import { boxRuleOf, refinerOptions, sigmaRange } from '../../src/training/networks.ts'
 import type { RefinerConfig } from '../../src/training/settings.ts'
 import { insideBody, type Stage } from '../../src/training/stage.ts'
 import { predictorOf } from '../../src/training/stage1.ts'
@@ -39,19 +40,19 @@ export function refinedPredict({ store, config, stage, stage1 }: Refined): Predi
   const predictStage1 = predictorOf(stage1.config, plan)
   return async (batch, seed) => {
     const base = predictStage1(stage1.params, batch.ct)
-    const condition = noGrad(() => cat([batch.ct, base], 1))
+    const { condition, residualShape, placed } = inOneBox(batch.ct, base, boxRuleOf(config, plan))
     try {
-      const denoise = denoiserOf(base, (noisy, sigma) =>
+      const denoise = denoiserOf(residualShape, (noisy, sigma) =>
         denoised(params, options, noisy, [sigma], condition, sigmaData),
       )
       const draw = (mode: 'mean' | 'single' | 'one-step', sampleFrom?: number): Promise<Float64Array[]> =>
-        sampleResiduals(denoise, (n) => noise(base, seed, n), mode, SAMPLES, {
+        sampleResiduals(denoise, (n) => noise(residualShape, seed, n), mode, SAMPLES, {
           ...SAMPLER,
           ...sigmaRange(sigmaData, sampleFrom),
         })
       const samples = await draw('mean')
       const mean = samples[0]!.map((_, at) => samples.reduce((sum, sample) => sum + sample[at]!, 0) / SAMPLES)
-      const added = addedTo(batch, base)
+      const added = addedTo(batch, base, placed)
       return {
         'one step': added((await draw('one-step'))[0]!),
         single: added(samples[0]!),
@@ -65,26 +66,32 @@ export function refinedPredict({ store, config, stage, stage1 }: Refined): Predi
   }
 }
 
-function denoiserOf(like: Tensor, evaluate: (noisy: Tensor, sigma: number) => Tensor): Denoiser {
+function denoiserOf(shape: readonly number[], evaluate: (noisy: Tensor, sigma: number) => Tensor): Denoiser {
   return async (noisy, sigma) =>
     noGrad(() =>
       scope(() => {
-        const image = tensor(Float32Array.from(noisy), like.shape, 'float32')
+        const image = tensor(Float32Array.from(noisy), shape, 'float32')
         return Float64Array.from(evaluate(image, sigma).values('float32'))
       }),
     )
 }
 
-function noise(like: Tensor, seed: number, sample: number): Float64Array {
+function noise(shape: readonly number[], seed: number, sample: number): Float64Array {
   const random = stream(seed, 'quality noise', sample)
-  return Float64Array.from({ length: like.shape.reduce((a, b) => a * b, 1) }, () => random.normal())
+  return Float64Array.from({ length: countOf(shape) }, () => random.normal())
 }
 
-function addedTo({ body }: Batch, base: Tensor): (residual: Float64Array) => Float32Array {
+function addedTo(
+  { body }: Batch,
+  base: Tensor,
+  placed: (residual: Float64Array) => Float64Array,
+): (residual: Float64Array) => Float32Array {
   const [stage1, inside] = [base.values('float32'), body.values('float32')]
-  return (residual) =>
-    insideBody(
-      stage1.map((value, at) => value + residual[at]!),
+  return (residual) => {
+    const whole = placed(residual)
+    return insideBody(
+      stage1.map((value, at) => value + whole[at]!),
       inside,
     )
+  }
 }

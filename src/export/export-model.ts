@@ -12,6 +12,7 @@ import type { Report } from '../progress.ts'
 import { INTENDED_USE, openNetwork, type ModelCard, type Network, type SamplerSettings } from '../synthesis/index.ts'
 import { scope, setThreads } from '../tensor/index.ts'
 import { multipleOf, sigmaRange, type RefinerConfig } from '../training/index.ts'
+import type { BoxRule } from '../volume/index.ts'
 import { bestMode, cardOf, type Described } from './card.ts'
 import { calibrationFigure } from './calibration.ts'
 import { fromStore } from './from-store.ts'
@@ -118,7 +119,7 @@ async function compared(
     ? await refinerRandom(second.twins, { channels, targets }, size, multiple, second.sampler)
     : 0
   const { slices, gate } = await fromStore(storeDir, planSha256(plan), signal)
-  const real = await onRealSlices(first.twins, second, slices, size)
+  const real = await onRealSlices(first, second, slices, size)
   const differences = { ...real, 'stage1, random': ofStage1, 'refiner, random': ofRefiner }
   for (const [what, found] of Object.entries(differences)) requireParity(what, found)
   options.report({ at: 'stage', name: 'measuring the package on validation slices' })
@@ -140,6 +141,7 @@ async function compared(
       generator: config.generator,
       normalisation: first.normalisation,
       weights: config.generator === 'unet' ? 'as trained' : 'averaged',
+      ...boxOf(first),
       parity: { random: ofStage1, realSlices: real.stage1 },
     },
     refiner: second
@@ -150,6 +152,7 @@ async function compared(
           sampler: second.sampler,
           defaultMode: second.defaultMode,
           weights: 'averaged',
+          ...boxOf(second),
           parity: { random: ofRefiner, realSlices: real.refiner },
           sampledParity: real.sampled,
           ...(uncertainty ? { uncertainty } : {}),
@@ -158,21 +161,25 @@ async function compared(
   }
 }
 
+const boxOf = ({ bodyBox }: Written): { bodyBox?: BoxRule } => (bodyBox ? { bodyBox } : {})
+
 /** Beside model.json: what its figures of uncertainty look like. */
 const FIGURE = 'uncertainty.svg'
 
 function graphsOf(first: Written, second: SecondWritten | undefined): Graphs {
   const refiner = second && {
-    network: second.twins.onnx,
+    ...seeing(second),
     sigmaData: second.sigmaData,
     sampler: second.sampler,
     defaultMode: second.defaultMode,
   }
-  return { stage1: first.twins.onnx, refiner }
+  return { stage1: seeing(first), refiner }
 }
 
+const seeing = ({ twins, bodyBox }: Written): Graphs['stage1'] => ({ network: twins.onnx, bodyBox })
+
 type SecondWritten = Written & Pick<NonNullable<ModelCard['refiner']>, 'sigmaData' | 'sampler' | 'defaultMode'>
-type Written = { file: string; sha256: string; normalisation: string; twins: Twins }
+type Written = { file: string; sha256: string; twins: Twins } & Pick<Exported, 'normalisation' | 'bodyBox'>
 
 async function writeGraph(
   file: string,
@@ -186,6 +193,7 @@ async function writeGraph(
     file,
     sha256: await sha256OfFile(file),
     normalisation: network.normalisation,
+    bodyBox: network.bodyBox,
     twins: {
       libtorch: heeding(libtorchNetwork(network), signal),
       onnx: heeding(await openNetwork(file, threads), signal),

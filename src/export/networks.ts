@@ -12,6 +12,7 @@ import { targetsOf, type Plan } from '../plan/index.ts'
 import type { Array4, Network } from '../synthesis/index.ts'
 import { noGrad, scope, tensor, zeros, type Tensor } from '../tensor/index.ts'
 import {
+  boxRuleOf,
   pix2pixOptions,
   refinerOptions,
   residualOptions,
@@ -19,6 +20,7 @@ import {
   type ResidualConfig,
   type UnetConfig,
 } from '../training/index.ts'
+import type { BoxRule } from '../volume/index.ts'
 import type { Dimension } from './onnx-file.ts'
 import type { Traceable } from './trace.ts'
 
@@ -30,6 +32,8 @@ export type Exported = {
   forward: (...inputs: Tensor[]) => Tensor
   /** Which statistics normalise, for the card. */
   normalisation: string
+  /** What it sees of a slice. */
+  bodyBox: BoxRule | undefined
 }
 
 const image = (name: string, channels: number): Port => ({ name, shape: ['N', channels, 'height', 'width'] })
@@ -40,6 +44,7 @@ export function stage1Network(config: UnetConfig | ResidualConfig, plan: Plan, p
     inputs: [image('ct', 2 * plan.neighbours + 1)],
     output: image('mr', targetsOf(plan).length),
     params,
+    bodyBox: boxRuleOf(config, plan),
   }
   if (config.generator === 'residual') {
     const options = residualOptions(config, plan)
@@ -61,6 +66,7 @@ export function refinerNetwork(config: RefinerConfig, plan: Plan, params: Params
     ],
     output: image('raw', options.targets),
     params,
+    bodyBox: boxRuleOf(config, plan),
     normalisation: GROUP_NORM,
     forward: (scaled, noiseLevel, condition) => refine(params, options, scaled, noiseLevel, condition),
   }

@@ -13,20 +13,21 @@ import {
   freedomOf,
   noiseField,
   overSlices,
+  piecesOf,
   sampleResiduals,
   type ModelCard,
   type Network,
   type SamplerSettings,
 } from '../synthesis/index.ts'
 import { scope } from '../tensor/index.ts'
+import type { BoxRule } from '../volume/index.ts'
 import { calibrate, type Calibration, type Spreads } from './calibration.ts'
 import { coarse, memorisation, type Memorisation } from './memorisation.ts'
 import { realSurfaces } from './real-surfaces.ts'
 
-export type Graphs = {
-  stage1: Network
-  refiner: { network: Network; sigmaData: number; sampler: SamplerSettings; defaultMode: Mode } | undefined
-}
+export type Graphs = { stage1: Seeing; refiner: Refiner | undefined }
+type Seeing = { network: Network; bodyBox: BoxRule | undefined }
+type Refiner = Seeing & { sigmaData: number; sampler: SamplerSettings; defaultMode: Mode }
 type Mode = NonNullable<ModelCard['refiner']>['defaultMode']
 
 export type OnValidation = {
@@ -129,7 +130,8 @@ async function madeOf(store: Store, ref: SliceRef, { stage1, refiner }: Graphs):
   const { sliceSize: size } = store.plan
   const frame = frameOf(size, size)
   const quiet = (): void => {}
-  const base = await overSlices(stage1, { ct: [channels] }, {}, frame, quiet)
+  const seen = { frame, pieces: piecesOf([channels], stage1.bodyBox, frame), outside: -1 }
+  const base = await overSlices(stage1.network, { ct: [channels] }, {}, seen, quiet)
   const clip = (image: Float64Array): Float64Array => image.map((value) => Math.min(1, Math.max(-1, value)))
   const made = (output: Float64Array, samples: Float64Array[]): Made[] => {
     const plane = size[0] * size[1]
@@ -146,7 +148,8 @@ async function madeOf(store: Store, ref: SliceRef, { stage1, refiner }: Graphs):
   }
   if (!refiner) return made(clip(base), [])
   const condition = [[...channels, ...asStack(base, 1, frame)[0]!]]
-  const denoise = denoiserOf(refiner.network, refiner.sigmaData, condition, frame, quiet)
+  const refined = { frame, pieces: piecesOf([channels], refiner.bodyBox, frame) }
+  const denoise = denoiserOf(refiner.network, refiner.sigmaData, condition, refined, quiet)
   const noise = (sample: number): Float64Array => noiseField(1, sample, base.length, 1)(ref.k)
   const add = (residuals: Float64Array[]): Float64Array[] =>
     residuals.map((residual) => clip(residual.map((value, at) => base[at]! + value)))

@@ -9,18 +9,22 @@ import {
   denoiserOf,
   frameOf,
   overSlices,
+  piecesOf,
   sampleResiduals,
   type Array4,
   type Network,
   type SamplerSettings,
   type Stack,
 } from '../synthesis/index.ts'
+import type { BoxRule } from '../volume/index.ts'
 
 /** What a package may differ by; below what 8-bit grey shows (1/128 of the range), far above float32's rounding. */
 export const ALLOWED = 1e-3
 
 /** Both programs of one network. */
 export type Twins = { libtorch: Network; onnx: Network }
+/** With what it sees of a slice. */
+export type Seeing = { twins: Twins; bodyBox: BoxRule | undefined }
 export type Parity = { random: number; realSlices: number }
 
 type Feeds = Readonly<Record<string, Array4>>
@@ -75,18 +79,20 @@ export type RealParity = { stage1: number; refiner: number; sampled: number }
  * @param slices  CT channels of each slice, in [−1, 1]
  */
 export async function onRealSlices(
-  stage1: Twins,
-  refiner: { twins: Twins; sigmaData: number; sampler: SamplerSettings } | undefined,
+  stage1: Seeing,
+  refiner: (Seeing & { sigmaData: number; sampler: SamplerSettings }) | undefined,
   slices: Stack,
   size: readonly [number, number],
 ): Promise<RealParity> {
   const frame = frameOf(size, size)
   const quiet = (): void => {}
-  const bases = await both(stage1, (network) => overSlices(network, { ct: slices }, {}, frame, quiet))
+  const of = { frame, pieces: piecesOf(slices, stage1.bodyBox, frame), outside: -1 }
+  const bases = await both(stage1.twins, (network) => overSlices(network, { ct: slices }, {}, of, quiet))
   const result = { stage1: largestDifference(...bases), refiner: 0, sampled: 0 }
   if (!refiner) return result
 
   const { twins, sigmaData, sampler } = refiner
+  const seen = { frame, pieces: piecesOf(slices, refiner.bodyBox, frame), outside: 0 }
   const random = stream(1, 'parity', 'sampled')
   const noise = Float64Array.from({ length: bases[0].length }, () => random.normal())
   const conditionOn = (base: Float64Array): Stack => {
@@ -96,10 +102,10 @@ export async function onRealSlices(
   const first = await both(twins, (network) => {
     const scaled = asStack(noise, slices.length, frame)
     const level = { noise_level: Math.log(sampler.sigmaMax) / 4 }
-    return overSlices(network, { scaled, condition: conditionOn(bases[0]) }, level, frame, quiet)
+    return overSlices(network, { scaled, condition: conditionOn(bases[0]) }, level, seen, quiet)
   })
   const sample = async (network: Network, base: Float64Array): Promise<Float64Array> => {
-    const denoise = denoiserOf(network, sigmaData, conditionOn(base), frame, quiet)
+    const denoise = denoiserOf(network, sigmaData, conditionOn(base), seen, quiet)
     const [clean] = await sampleResiduals(denoise, () => noise, 'single', 1, sampler)
     return base.map((value, at) => value + clean![at]!)
   }

@@ -7,6 +7,7 @@
  * Model       r_b ~ N(β_b · s_b, q_b · sigmaData² · what white noise of SD 1 has in band b), s stage 1. A stage 1 whose fine detail lies
  *             in the wrong place has β near −1 there: the MR has detail of its own, not this one beside.
  *             With every q_b 1 and β_b 0 the estimate is c_skip · x of Karras et al. 2022.
+ * Border      stage 1 is taken from air (−1) upward, so that the 0 beyond the border is air: no band of detail sees an edge there.
  * Export      convolutions and arithmetic alone; N, H and W stay open.
  */
 import { initialise, values, type Params, type ParamSpec } from '../nn/index.ts'
@@ -57,7 +58,7 @@ export function wiener(
       const precision = params.get('bands.precision')
       const u = reshape(mul(exp(mul(noiseLevel, 8)), precision), [-1, 1, 1, 1])
       const [root, norm, perSd] = [sqrt(u), sqrt(add(u, 1)), sqrt(precision)]
-      const [ofX, ofStage1] = [bandsOf(params, scaled), bandsOf(params, stage1)]
+      const [ofX, ofStage1] = [bandsOf(params, scaled), bandsOf(params, add(stage1, 1))]
       let [estimate, correction] = [mul(scaled, 0), mul(scaled, 0)]
       for (let b = 0; b < BANDS; b++) {
         const [q, slope] = ['variance', 'slope'].map((name) => narrow(params.get(`bands.${name}`), 1, b, 1)) as [
@@ -121,7 +122,7 @@ export function bandSums(residual: Tensor, stage1: Tensor, mask: Tensor): BandSu
   try {
     return noGrad(() =>
       scope(() => {
-        const [r, s] = [bandsOf(fixed, residual), bandsOf(fixed, stage1)]
+        const [r, s] = [bandsOf(fixed, residual), bandsOf(fixed, add(stage1, 1))]
         const over = (a: Tensor[], c: Tensor[]): number[] => a.map((band, b) => sum(mul(mul(band, c[b]!), mask)).item())
         return { residual: over(r, r), stage1: over(s, s), both: over(r, s) }
       }),

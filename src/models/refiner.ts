@@ -18,6 +18,7 @@ import {
   totalWeight,
   weightedMean,
   type AdamState,
+  type CropOf,
   type Economy,
   type Ema,
   type Params,
@@ -151,6 +152,13 @@ export type RefinerBatch = {
 
 export type RefinerLosses = { denoising: number; gradientNorm: number }
 
+export type RefinerStep = {
+  generator: Generator
+  lr?: number
+  /** What of each image counts; left out, all of it. */
+  cropOf?: CropOf | undefined
+} & Partial<Economy>
+
 const MAX_GRADIENT_NORM = 5
 
 /**
@@ -162,18 +170,20 @@ export function refinerStep(
   options: RefinerOptions,
   noise: NoiseOptions,
   { ct, stage1, mr, weight }: RefinerBatch,
-  { generator, lr, accumulate = 1, recompute = false }: { generator: Generator; lr?: number } & Partial<Economy>,
+  { generator, lr, cropOf, accumulate = 1, recompute = false }: RefinerStep,
 ): RefinerLosses {
   return scope(() => {
     const clean = sub(mr, stage1)
-    const [condition, total] = [cat([ct, stage1], 1), totalWeight(weight)]
+    const condition = cat([ct, stage1], 1)
     const sigmas = drawSigmas(ct.shape[0]!, noise, generator)
     const noisy = add(clean, mul(normalLike(clean, generator), perImage(sigmas, clean)))
     const { sigmaData } = noise
+    const parts = inParts({ clean, noisy, condition, weight }, accumulate, cropOf)
+    const total = totalWeight(...parts.map((part) => part.weight))
     let first = 0
     const { terms, grads } = lossGradients(
       state.network,
-      inParts({ clean, noisy, condition, weight }, accumulate),
+      parts,
       'denoising',
       (part) => {
         const ofPart = sigmas.slice(first, (first += part.clean.shape[0]!))

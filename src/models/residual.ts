@@ -21,6 +21,7 @@ import {
   values,
   weightedL1,
   type AdamState,
+  type CropOf,
   type Economy,
   type Ema,
   type Params,
@@ -107,6 +108,8 @@ export type ResidualStep = {
   lambdaSsim?: number
   /** Seek in each pair how far it was left misregistered, and take the losses after a warp by that (align.ts). */
   align?: AlignOptions | undefined
+  /** What of each image counts; left out, all of it. */
+  cropOf?: CropOf | undefined
 } & Partial<Economy>
 
 type ResidualBatch = { ct: Tensor; mr: Tensor; weight: Tensor; off?: Tensor }
@@ -125,12 +128,13 @@ export function residualStep(
   state: Residual,
   options: ResidualOptions,
   { ct, mr, weight }: { ct: Tensor; mr: Tensor; weight: Tensor },
-  { lr, lambdaSsim = 0, align, accumulate = 1, recompute = false }: ResidualStep = {},
+  { lr, lambdaSsim = 0, align, cropOf, accumulate = 1, recompute = false }: ResidualStep = {},
 ): ResidualLosses {
   return scope(() => {
     const batch: ResidualBatch = { ct, mr, weight }
     if (align) batch['off'] = displacementBetween(residualBase(state.network, options, ct), mr, weight, align)
-    const [parts, total] = [inParts(batch, accumulate), totalWeight(weight)]
+    const parts = inParts(batch, accumulate, cropOf)
+    const total = totalWeight(...parts.map((part) => part.weight))
     const l1Of = (part: ResidualBatch): { l1: Tensor; image: Tensor } => {
       const made = residual(state.network, options, part.ct)
       const image = part.off ? warped(made, part.off) : made

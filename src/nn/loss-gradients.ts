@@ -1,5 +1,5 @@
 /** A loss and its gradients, in the memory there is: part by part, and with activations computed again. */
-import { add, detach, gradients, narrow, noGrad, ones, scope, type Tensor } from '../tensor/index.ts'
+import { add, contiguous, detach, gradients, narrow, noGrad, ones, scope, type Tensor } from '../tensor/index.ts'
 import type { Grads } from './optimiser.ts'
 import type { Params } from './params.ts'
 import { forget, pullBackThrough, recorded } from './recompute.ts'
@@ -11,17 +11,31 @@ export type Economy = {
   recompute: boolean
 }
 
-/** A batch's tensors [N, …] cut along N into `count` parts of nearly equal size (N parts at most); one is the batch itself. */
-export function inParts<B extends Record<string, Tensor>>(batch: B, count: number): B[] {
-  const entries = Object.entries(batch)
-  const images = entries[0]![1].shape[0]!
+/** What of images from … to − 1 of a batch goes through the networks: a rectangle of pixels. */
+export type CropOf = (from: number, to: number) => { x: number; y: number; width: number; height: number }
+
+/**
+ * A batch's tensors [N, …] cut along N into `count` parts of nearly equal size (N parts at most); one is the batch itself.
+ * @param cropOf  where it is given, the tensors are images [N, C, H, W], and each part is cut to its rectangle
+ */
+export function inParts<B extends Record<string, Tensor>>(batch: B, count: number, cropOf?: CropOf): B[] {
+  const images = Object.values(batch)[0]!.shape[0]!
   const parts = Math.min(count, images)
-  if (parts === 1) return [batch]
   return Array.from({ length: parts }, (_, n) => {
     const [from, to] = [Math.floor((n * images) / parts), Math.floor(((n + 1) * images) / parts)]
-    return Object.fromEntries(entries.map(([name, t]) => [name, narrow(t, 0, from, to - from)])) as B
+    const own = parts === 1 ? batch : each(batch, (t) => narrow(t, 0, from, to - from))
+    if (!cropOf) return own
+    const crop = cropOf(from, to)
+    return each(own, (t) => cropped(t, crop))
   })
 }
+
+/** A rectangle of the pixels of images [N, C, H, W]. */
+export const cropped = (images: Tensor, { x, y, width, height }: ReturnType<CropOf>): Tensor =>
+  contiguous(narrow(narrow(images, 2, y, height), 3, x, width))
+
+const each = <B extends Record<string, Tensor>>(batch: B, change: (t: Tensor) => Tensor): B =>
+  Object.fromEntries(Object.entries(batch).map(([name, t]) => [name, change(t)])) as B
 
 type Terms<K extends string = string> = Record<K, Tensor>
 type Found<K extends string = string> = { terms: Terms<K>; grads: Grads }

@@ -1,6 +1,7 @@
 /** Losses as 0-d tensors, and how their numbers are read. */
 import {
   abs,
+  add,
   aten,
   clamp,
   detach,
@@ -37,8 +38,13 @@ export function weightedMean(v: Tensor, weight: Tensor, total = totalWeight(weig
   return div(sum(mul(v, weight)), total)
 }
 
-/** Σ w, a 0-d tensor: 0 or at least one voxel's, so the bound only keeps 0 / 0 from being NaN. */
-export const totalWeight = (weight: Tensor): Tensor => clamp(sum(weight), 1e-12, undefined)
+/** Σ w of all parts, a 0-d tensor: 0 or at least one voxel's, so the bound only keeps 0 / 0 from being NaN. */
+export const totalWeight = (...parts: readonly Tensor[]): Tensor =>
+  clamp(
+    parts.map((weight) => sum(weight)).reduce((a, b) => add(a, b)),
+    1e-12,
+    undefined,
+  )
 
 /** Reads several 0-d tensors with one copy off the device. */
 export function readNumbers<K extends string>(named: Record<K, Tensor>): Record<K, number> {

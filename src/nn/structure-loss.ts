@@ -3,14 +3,14 @@
  *
  * L1 alone rests on the median of what a pixel can be, which has less contrast than any MR; this asks for the MR's contrast where its
  * structure is known (Zhao et al. 2017 mix the two for the same reason). Evaluation's `ms_ssim_2d` is the product of the scales' means;
- * here each scale counts alike, so that no scale's poor value hides another's gradient, and windows reach over the border.
+ * here each scale counts alike, so that no scale's poor value hides another's gradient, and windows reach over the border, where
+ * all is air.
  */
 import { add, avgPool2d, div, mul, reshape, square, sub, type Tensor } from '../tensor/index.ts'
 import { gaussianBlur } from './gaussian.ts'
 import { totalWeight, weightedMean } from './losses.ts'
 
 const REACH = 5
-const SIDE = 2 * REACH + 1
 const SD_PX = 1.5
 const SCALES = 5
 /** The constants of SSIM for intensities in [−1, 1], whose range is 2. */
@@ -18,14 +18,19 @@ const [C1, C2] = [(0.01 * 2) ** 2, (0.03 * 2) ** 2]
 
 /**
  * x, y and weight [N, T, H, W], images in [−1, 1], weight ≥ 0 at each window's centre → a 0-d tensor, 0 where they are equal.
- * Five scales, or as many as can be halved and still hold a window; contrast and structure at each, luminance at the coarsest.
- * Beyond the border both images are 0.
+ * Five scales, or as many as can be halved; contrast and structure at each, luminance at the coarsest. Beyond the border both images
+ * are −1, as air is: the border of a rectangle about the body is no edge.
  * @param total  Σ weight of the whole batch, where x and y are a part of it: the losses of the parts then add up to the batch's
  */
 export function structureLoss(x: Tensor, y: Tensor, weight: Tensor, total: Tensor = totalWeight(weight)): Tensor {
   const [height, width] = x.shape.slice(-2) as [number, number]
   const mean = gaussianBlur(SD_PX, REACH, x)
-  let [a, b, w] = [x, y, weight].map((t) => reshape(t, [-1, 1, height, width])) as [Tensor, Tensor, Tensor]
+  // From air upward, as evaluation has it: the constants and all but the luminance are the same.
+  let [a, b, w] = [add(x, 1), add(y, 1), weight].map((t) => reshape(t, [-1, 1, height, width])) as [
+    Tensor,
+    Tensor,
+    Tensor,
+  ]
   const scales = scalesOf(height, width)
   let loss: Tensor | undefined
   for (let scale = 0; scale < scales; scale++) {
@@ -47,8 +52,7 @@ export function structureLoss(x: Tensor, y: Tensor, weight: Tensor, total: Tenso
 const ratio = (both: Tensor, each: Tensor, c: number): Tensor => div(add(mul(both, 2), c), add(each, c))
 
 function scalesOf(height: number, width: number): number {
-  const fits = (side: number, halvings: number): boolean => side % 2 ** halvings === 0 && side / 2 ** halvings >= SIDE
   let scales = 1
-  while (scales < SCALES && fits(height, scales) && fits(width, scales)) scales++
+  while (scales < SCALES && height % 2 ** scales === 0 && width % 2 ** scales === 0) scales++
   return scales
 }

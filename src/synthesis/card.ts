@@ -15,6 +15,9 @@ const Count = z.int().nonnegative()
 /** One number each, or as many as the quantity has. */
 const Extremes = z.strictObject({ low: z.array(z.number()).min(1), high: z.array(z.number()).min(1) })
 
+/** The network was trained on the rectangle about each slice's body (volume/body-box.ts); absent: on whole slices. */
+const BodyBox = z.strictObject({ marginPixels: z.int().nonnegative(), multipleOf: z.int().positive() }).optional()
+
 /** The largest |libtorch − ONNX Runtime| in [−1, 1], on random input and on real slices. */
 const Parity = z.strictObject({ random: z.number().nonnegative(), realSlices: z.number().nonnegative() })
 
@@ -127,6 +130,7 @@ const Card = z.strictObject({
     /** Which statistics the graph normalises by: the question behind most defects of exported pix2pix models. */
     normalisation: z.string().min(1),
     weights: z.enum(['averaged', 'as trained']),
+    bodyBox: BodyBox,
     parity: Parity,
   }),
   refiner: z
@@ -138,6 +142,7 @@ const Card = z.strictObject({
       /** What `synthesize` makes unless asked: the output that validated best, `metrics` says by how much. */
       defaultMode: z.enum(['single', 'one-step', 'stage-1']),
       weights: z.enum(['averaged', 'as trained']),
+      bodyBox: BodyBox,
       parity: Parity,
       /** Of the whole sampled result, all evaluations in a row, on real slices. */
       sampledParity: z.number().nonnegative(),

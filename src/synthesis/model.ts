@@ -57,7 +57,7 @@ type Ports = Record<'inputs' | 'outputs', Record<string, number | undefined>>
 
 async function openChecked(
   folder: string,
-  { file, sha256: expected }: { file: string; sha256: string },
+  { file, sha256: expected, bodyBox }: Pick<ModelCard['stage1'], 'file' | 'sha256' | 'bodyBox'>,
   threads: number,
   card: ModelCard,
   ports: Ports,
@@ -71,18 +71,19 @@ async function openChecked(
   for (const side of ['inputs', 'outputs'] as const)
     for (const [name, channels] of Object.entries(ports[side])) {
       const port = network[side].find((each) => each.name === name)
-      if (!port || !fits(port, channels, card)) throw mismatch(path, name, port, wanted(channels, card))
+      const expected = wanted(channels, bodyBox ? ['height', 'width'] : card.input.size.toReversed())
+      if (!port || !fits(port, expected)) throw mismatch(path, name, port, expected)
     }
   return network
 }
 
-function wanted(channels: number | undefined, { input: { size } }: ModelCard): (number | string)[] {
-  return channels === undefined ? ['N'] : ['N', channels, size[1], size[0]]
+/** @param size  height and width: numbers where the graph may fix them, names where it has to leave them open */
+function wanted(channels: number | undefined, size: readonly (number | string)[]): (number | string)[] {
+  return channels === undefined ? ['N'] : ['N', channels, ...size]
 }
 
-/** A size that the graph leaves open fits any; one that it fixes must be the card's. */
-function fits({ shape }: Port, channels: number | undefined, card: ModelCard): boolean {
-  const expected = wanted(channels, card)
+/** A size that the graph leaves open fits any; one that it fixes must be the expected. */
+function fits({ shape }: Port, expected: readonly (number | string)[]): boolean {
   return (
     shape.length === expected.length && shape.every((size, at) => typeof size === 'string' || size === expected[at])
   )

@@ -2,8 +2,9 @@
  * The two networks over the slices of a slab, and the sampling of the refiner around its own. In pixels of the frame;
  * every image in [−1, 1].
  *
- * Tiles   where the frame is larger than the networks' input, every evaluation is one of overlapping tiles, blended:
- *         the sampler itself sees whole slices, so tiles never drift apart.
+ * Boxes   a network that was trained on the rectangle about the body sees no more of a slice here.
+ * Tiles   where that, or the frame of a network of whole slices, is larger than the networks' input, every evaluation is one of
+ *         overlapping tiles, blended: the sampler itself sees whole slices, so tiles never drift apart.
  */
 import {
   karrasSigmas,
@@ -15,9 +16,10 @@ import {
   scaled,
   type Denoiser,
 } from '../sampling/index.ts'
+import { bodyExtent, boxAround, type BoxRule } from '../volume/index.ts'
 import type { SamplerSettings } from './card.ts'
 import type { Array4, Network } from './network.ts'
-import { blend, cut, tilesOver, type Tile } from './tiles.ts'
+import { blend, clear, cut, tilesOver, wholeTile, type Tile } from './tiles.ts'
 
 /** Images of one call of the runtime: more give no speed on a CPU, and a request to stop waits for one call. */
 const BATCH = 2
@@ -31,60 +33,88 @@ export function frameOf(size: readonly [number, number], tile: readonly [number,
   return { size, tiles: tilesOver(size, tile), tile }
 }
 
+/** What a network looks at of each slice: its pieces. */
+export type Pieces = readonly (readonly Tile[])[]
+
 /**
- * A network over whole slices: cut into tiles, run in batches, blended.
+ * The rectangle about the body of each slice where the network was trained on such and it fits the network's input, else the tiles.
+ * @param ct  of each slice its channels, in [−1, 1]; the middle one says where the body is
+ */
+export function piecesOf(ct: Stack, rule: BoxRule | undefined, { size, tiles, tile }: Frame): Pieces {
+  return ct.map((channels) => {
+    if (!rule) return tiles
+    const box = boxAround([bodyExtent(channels[(channels.length - 1) / 2]!, size)], size, rule)
+    return box.width <= tile[0] && box.height <= tile[1] ? [wholeTile(box)] : tiles
+  })
+}
+
+/**
+ * A network over whole slices: cut into pieces, run in batches, blended.
  * @param inputs    named stacks of the same slices
  * @param numbers   named inputs that are one number, the same for every image
  * @param onBatch   told before each call of the runtime how many slices (a fraction) it finishes; may throw
- * @returns the slices one after the other, of each the network's output channels
+ * @returns the slices one after the other, of each the network's output channels; `outside` where no piece lies
  */
 export async function overSlices(
   network: Network,
   inputs: Readonly<Record<string, Stack>>,
   numbers: Readonly<Record<string, number>>,
-  { size, tiles, tile }: Frame,
+  { frame, pieces, outside }: { frame: Frame; pieces: Pieces; outside: number },
   onBatch: (slices: number) => void,
 ): Promise<Float64Array> {
-  const perSlice = size[0] * size[1]
-  const perTile = tile[0] * tile[1]
-  const count = Object.values(inputs)[0]!.length
-  let out = new Float64Array(0)
-  const jobs = Array.from({ length: count }, (_, slice) => tiles.map((piece) => ({ slice, piece }))).flat()
-  for (let first = 0; first < jobs.length; first += BATCH) {
-    const batch = jobs.slice(first, first + BATCH)
-    onBatch(batch.length / tiles.length)
+  const [width, height] = frame.size
+  const perSlice = width * height
+  let out: Float64Array | undefined
+  for (const batch of batchesOf(pieces)) {
+    onBatch(batch.reduce((sum, { slice }) => sum + 1 / pieces[slice]!.length, 0))
     const feeds: Record<string, Array4> = {}
-    for (const [name, stack] of Object.entries(inputs)) feeds[name] = gathered(stack, batch, size[0], tile)
+    for (const [name, stack] of Object.entries(inputs)) feeds[name] = gathered(stack, batch, width)
     for (const [name, value] of Object.entries(numbers))
       feeds[name] = { values: new Float32Array(batch.length).fill(value), shape: [batch.length] }
     const made = Object.values(await network.run(feeds))[0]!
-    const channels = made.length / (batch.length * perTile)
-    if (first === 0) out = new Float64Array(count * channels * perSlice)
-    batch.forEach(({ slice, piece }, n) => {
+    const perPiece = batch[0]!.piece.width * batch[0]!.piece.height
+    const channels = made.length / (batch.length * perPiece)
+    const imageOf = (all: Float64Array, at: number): Float64Array => all.subarray(at * perSlice, (at + 1) * perSlice)
+    if (!out) {
+      out = new Float64Array(pieces.length * channels * perSlice).fill(outside)
+      for (const [slice, own] of pieces.entries())
+        for (let c = 0; c < channels; c++)
+          for (const piece of own) clear(imageOf(out, slice * channels + c), width, piece)
+    }
+    for (const [n, { slice, piece }] of batch.entries())
       for (let c = 0; c < channels; c++) {
-        const [from, to] = [n * channels + c, slice * channels + c]
-        const image = out.subarray(to * perSlice, (to + 1) * perSlice)
-        blend(made.subarray(from * perTile, (from + 1) * perTile), image, size[0], piece)
+        const from = (n * channels + c) * perPiece
+        blend(made.subarray(from, from + perPiece), imageOf(out, slice * channels + c), width, piece)
       }
-    })
   }
-  return out
+  return out ?? new Float64Array(0)
 }
 
-/** [batch, channels, tile height, tile width] */
-function gathered(
-  stack: Stack,
-  batch: readonly { slice: number; piece: Tile }[],
-  width: number,
-  tile: readonly [number, number],
-): Array4 {
+type Job = { slice: number; piece: Tile }
+
+/** Neighbours of one size go through the runtime together. */
+function batchesOf(pieces: Pieces): Job[][] {
+  const batches: Job[][] = []
+  for (const [slice, own] of pieces.entries())
+    for (const piece of own) {
+      const last = batches.at(-1)
+      const fits = last && last[0]!.piece.width === piece.width && last[0]!.piece.height === piece.height
+      if (fits && last.length < BATCH) last.push({ slice, piece })
+      else batches.push([{ slice, piece }])
+    }
+  return batches
+}
+
+/** [batch, channels, height, width] of pieces of one size */
+function gathered(stack: Stack, batch: readonly Job[], frameWidth: number): Array4 {
   const channels = stack[0]!.length
-  const perTile = tile[0] * tile[1]
-  const values = new Float32Array(batch.length * channels * perTile)
+  const { width, height } = batch[0]!.piece
+  const perPiece = width * height
+  const values = new Float32Array(batch.length * channels * perPiece)
   batch.forEach(({ slice, piece }, n) =>
-    stack[slice]!.forEach((image, c) => cut(image, width, piece, values, (n * channels + c) * perTile)),
+    stack[slice]!.forEach((image, c) => cut(image, frameWidth, piece, values, (n * channels + c) * perPiece)),
   )
-  return { values, shape: [batch.length, channels, tile[1], tile[0]] }
+  return { values, shape: [batch.length, channels, height, width] }
 }
 
 /** Slices one after the other, as a stack of `count`: of each its channels, in float32 as networks see them. */
@@ -110,12 +140,12 @@ export function denoiserOf(
   refiner: Network,
   sigmaData: number,
   condition: Stack,
-  frame: Frame,
+  { frame, pieces }: { frame: Frame; pieces: Pieces },
   onBatch: (slices: number) => void,
 ): Denoiser {
   return preconditioned(async (image, noiseLevel) => {
-    const images = asStack(image, condition.length, frame)
-    return overSlices(refiner, { scaled: images, condition }, { noise_level: noiseLevel }, frame, onBatch)
+    const inputs = { scaled: asStack(image, condition.length, frame), condition }
+    return overSlices(refiner, inputs, { noise_level: noiseLevel }, { frame, pieces, outside: 0 }, onBatch)
   }, sigmaData)
 }
 

@@ -26,6 +26,7 @@ import {
   evaluationsOf,
   frameOf,
   overSlices,
+  piecesOf,
   sampleResiduals,
   type Frame,
   type Mode,
@@ -196,13 +197,15 @@ async function madeSlab(model: Model, patient: Patient, frame: Frame, run: Run, 
   const ct = withNeighbours(patient, slab, card.input.channels, (first, last) =>
     mappedSlices(patient, first, last, card),
   )
-  const base = await overSlices(stage1, { ct }, {}, frame, slab.onBatch)
+  const seen = { frame, pieces: piecesOf(ct, card.stage1.bodyBox, frame), outside: -1 }
+  const base = await overSlices(stage1, { ct }, {}, seen, slab.onBatch)
   if (run.mode === 'stage-1' || !refiner || !card.refiner || !run.settings) return [base]
 
   const perSlice = base.length / ct.length
   const bases = asStack(base, ct.length, frame)
   const condition = ct.map((channels, n) => [...channels, ...bases[n]!])
-  const denoise = denoiserOf(refiner, card.refiner.sigmaData, condition, frame, slab.onBatch)
+  const refined = { frame, pieces: piecesOf(ct, card.refiner.bodyBox, frame) }
+  const denoise = denoiserOf(refiner, card.refiner.sigmaData, condition, refined, slab.onBatch)
   const noise = (sample: number): Float64Array => joined(slab, perSlice, slab.noises[sample]!)
   const residuals = await sampleResiduals(denoise, noise, run.mode, run.samples, run.settings)
   for (const residual of residuals) for (let at = 0; at < base.length; at++) residual[at]! += base[at]!

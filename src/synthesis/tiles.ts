@@ -22,6 +22,11 @@ export function tilesOver(size: readonly [number, number], tile: readonly [numbe
   )
 }
 
+/** A rectangle that stands for itself: what lies under it is what it makes. */
+export function wholeTile(box: Omit<Tile, 'weights'>): Tile {
+  return { ...box, weights: new Float64Array(box.width * box.height).fill(1) }
+}
+
 /** The part of one slice of `width` pixels a row that lies under a tile, written to `into` from `at` on. */
 export function cut(slice: Float32Array, width: number, tile: Tile, into: Float32Array, at: number): void {
   for (let j = 0; j < tile.height; j++) {
@@ -30,7 +35,12 @@ export function cut(slice: Float32Array, width: number, tile: Tile, into: Float3
   }
 }
 
-/** Adds a tile's values, weighted, to the slice; the slice starts as zeros and gets every tile. */
+/** Zeros under a tile, onto which tiles are blended. */
+export function clear(slice: Float64Array, width: number, { x, y, width: across, height }: Tile): void {
+  for (let j = y; j < y + height; j++) slice.fill(0, width * j + x, width * j + x + across)
+}
+
+/** Adds a tile's values, weighted, to the slice; it has to be clear where tiles lie, and gets every one. */
 export function blend(values: Float32Array, slice: Float64Array, width: number, tile: Tile): void {
   const { weights } = tile
   for (let j = 0; j < tile.height; j++) {

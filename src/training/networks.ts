@@ -10,6 +10,7 @@ import {
 import type { AlignOptions, Pix2pixOptions, RefinerOptions, ResidualOptions } from '../models/index.ts'
 import type { ParamSpec } from '../nn/index.ts'
 import { targetsOf, type Plan } from '../plan/index.ts'
+import type { BoxRule } from '../volume/index.ts'
 import type { RefinerConfig, ResidualConfig, RunConfig, UnetConfig } from './settings.ts'
 
 /** Slices of CT that a network sees. */
@@ -66,6 +67,17 @@ export function multipleOf(config: RunConfig, plan: Plan): number {
     default:
       return config satisfies never
   }
+}
+
+/** Air that a network sees on each side of a body: a window of SSIM (11 pixels) about the skin and the finest of the network's own. */
+const BOX_MARGIN = 8
+/** What SSIM's five scales halve evenly. */
+const BOX_MULTIPLE = 16
+
+/** Of the rectangle about the body that a network sees; undefined where it sees whole slices. */
+export function boxRuleOf(config: RunConfig, plan: Plan): BoxRule | undefined {
+  if (config.generator === 'unet' || !config.bodyBox) return undefined
+  return { marginPixels: BOX_MARGIN, multipleOf: Math.max(BOX_MULTIPLE, multipleOf(config, plan)) }
 }
 
 /** Names, shapes and starting values of the network that predicts. */

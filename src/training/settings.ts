@@ -28,7 +28,10 @@ const common = {
   steps: z.int().positive().nullable(),
   minutes: z.number().positive().nullable(),
   batch: z.int().positive().max(256),
-  /** In how many parts a batch goes through the networks: less memory, the same gradients (nn/loss-gradients.ts). */
+  /**
+   * In how many parts a batch goes through the networks: less memory, the same gradients (nn/loss-gradients.ts). With `bodyBox` a part
+   * is cut to one rectangle about its images' bodies; a CPU then takes image by image, each with its own.
+   */
   accumulate: z.int().positive().max(256).default(1),
   /** Activation checkpointing: less memory for about a third more time, the same gradients (nn/recompute.ts). */
   recompute: z.boolean().default(false),
@@ -83,6 +86,8 @@ const Residual = z.strictObject({
   levels: z.int().min(1).max(6),
   unshuffle: z.union([z.literal(1), z.literal(2), z.literal(4)]),
   emaDecay: decay,
+  /** Networks see the rectangle about each slice's body (body-box.ts), not the air around; in runs of before the whole slice. */
+  bodyBox: z.boolean().default(false),
   /** The CT is averaged over differences up to about so many HU before the table looks it up; 0 (and runs of before): not. */
   tissueHu: z.number().min(0).max(500).default(0),
   /** How much 1 − SSIM over five scales counts beside L1 (nn/structure-loss.ts); 0 (and runs of before): L1 alone. */
@@ -100,6 +105,8 @@ const Refiner = z.strictObject({
   unshuffle: z.union([z.literal(1), z.literal(2), z.literal(4)]),
   embedding: z.int().positive().multipleOf(2),
   emaDecay: decay,
+  /** Networks see the rectangle about each slice's body (body-box.ts), not the air around; in runs of before the whole slice. */
+  bodyBox: z.boolean().default(false),
   /** A Wiener filter over bands of detail stands around the network (models/bands.ts); in runs of before c_skip alone. */
   wiener: z.boolean().default(false),
   /** At high noise the loss is the absolute error, as stage 1's (models/refiner.ts); in runs of before the squared one. */
@@ -168,6 +175,7 @@ const networkDefaults = {
     levels,
     unshuffle,
     emaDecay,
+    bodyBox: true,
     tissueHu: 80,
     lambdaSsim: 0.5,
     align: false,
@@ -177,6 +185,7 @@ const networkDefaults = {
     ...REFINER_DEFAULTS,
     ...PAPER_NOISE,
     emaDecay,
+    bodyBox: true,
     samplerSteps: 5,
     sampleFrom: 10,
     learningRate: best.learningRate,

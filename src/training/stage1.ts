@@ -6,7 +6,8 @@ import type { Params } from '../nn/index.ts'
 import type { Plan } from '../plan/index.ts'
 import { seedOf } from '../random.ts'
 import { generator, noGrad, scope, type Tensor } from '../tensor/index.ts'
-import { alignOptions, pix2pixOptions, residualOptions } from './networks.ts'
+import { partsOf, predictInBoxes } from './body-box.ts'
+import { alignOptions, boxRuleOf, pix2pixOptions, residualOptions } from './networks.ts'
 import type { ResidualConfig, UnetConfig } from './settings.ts'
 import { tissueTables } from './tissue-table.ts'
 import { insideBody, lossWeight, prefixed, restoreTensors, withPrefix, type Restored, type Stage } from './stage.ts'
@@ -17,8 +18,8 @@ export function predictorOf(config: UnetConfig | ResidualConfig, plan: Plan): (p
     const { unet } = pix2pixOptions(config, plan)
     return (params, ct) => noGrad(() => scope(() => generate(params, unet, ct, { training: false })))
   }
-  const options = residualOptions(config, plan)
-  return (params, ct) => noGrad(() => scope(() => residual(params, options, ct)))
+  const [options, rule] = [residualOptions(config, plan), boxRuleOf(config, plan)]
+  return (params, ct) => noGrad(() => scope(() => predictInBoxes(ct, rule, (part) => residual(params, options, part))))
 }
 
 export function createStage1(
@@ -94,14 +95,15 @@ function createResidual(config: ResidualConfig, store: Store, device: string, re
   }
   const predictor = predictorOf(config, plan)
   const align = config.align ? alignOptions(plan) : undefined
+  const rule = boxRuleOf(config, plan)
   return {
     parameters: countTrained(state.network),
     step(batch, { learningRate }) {
       const { ct, mr } = batch
-      const { lambdaSsim, accumulate, recompute } = config
+      const { lambdaSsim, recompute } = config
       return scope(() => {
         const images = { ct, mr, weight: lossWeight(batch) }
-        const how = { lr: learningRate, lambdaSsim, align, accumulate, recompute }
+        const how = { lr: learningRate, lambdaSsim, align, recompute, ...partsOf(config, rule, ct) }
         const { gradientNorm, ...losses } = residualStep(state, options, images, how)
         return { losses, watched: { gradientNorm } }
       })

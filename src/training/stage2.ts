@@ -14,10 +14,12 @@ import type { Params } from '../nn/index.ts'
 import type { Plan } from '../plan/index.ts'
 import { seedOf, stream } from '../random.ts'
 import { karrasSigmas, oneStep, sampleHeun, type Denoiser } from '../sampling/index.ts'
-import { cat, generator, mul, noGrad, scope, square, sub, sum, tensor, type Tensor } from '../tensor/index.ts'
+import { countOf, generator, mul, noGrad, scope, square, sub, sum, tensor, type Tensor } from '../tensor/index.ts'
+import type { BoxRule } from '../volume/index.ts'
+import { inOneBox, partsOf } from './body-box.ts'
 import { loadPredictor, openRun } from './open-run.ts'
 import { checkSamePlan } from './run-folder.ts'
-import { refinerOptions, sigmaRange } from './networks.ts'
+import { boxRuleOf, refinerOptions, sigmaRange } from './networks.ts'
 import { predictorOf } from './stage1.ts'
 import type { RefinerConfig, ResidualConfig, UnetConfig } from './settings.ts'
 import { insideBody, lossWeight, prefixed, restoreTensors, withPrefix, type Restored, type Stage } from './stage.ts'
@@ -71,6 +73,7 @@ export function createStage2(
     restoreAdam(state.adam, withPrefix('refiner', tensors.optimiser), counters['refinerSteps']!, where)
     state.ema.updates = counters['emaUpdates']!
   }
+  const rule = boxRuleOf(config, store.plan)
   const noise = { sigmaData, pMean: config.pMean + Math.log(sigmaData / PAPER_SIGMA_DATA), pStd: config.pStd }
   return {
     parameters: countTrained(state.network),
@@ -78,14 +81,13 @@ export function createStage2(
       return scope(() => {
         const { ct, mr } = batch
         const images = { ct, mr, stage1: base(ct), weight: lossWeight(batch) }
-        const { accumulate, recompute } = config
-        const how = { generator, lr: learningRate, accumulate, recompute }
+        const how = { generator, lr: learningRate, recompute: config.recompute, ...partsOf(config, rule, ct) }
         const { denoising, gradientNorm } = refinerStep(state, options, noise, images, how)
         return { losses: { denoising }, watched: { gradientNorm } }
       })
     },
     predict: (batch, seed) =>
-      predictions(batch, seed, base(batch.ct), config, sigmaData, (noisy, sigmas, condition) =>
+      predictions(batch, seed, base(batch.ct), { config, rule, sigmaData }, (noisy, sigmas, condition) =>
         denoised(state.ema.averaged, options, noisy, sigmas, condition, sigmaData),
       ),
     tensors: () => ({
@@ -103,49 +105,44 @@ export function createStage2(
 
 type Denoise = (noisy: Tensor, sigmas: readonly number[], condition: Tensor) => Tensor
 
+type Sampling = { config: RefinerConfig; rule: BoxRule | undefined; sigmaData: number }
+
 /** `one-step` (the expected image, which chooses `best`), a single sample, and stage 1 as it came. */
 async function predictions(
   { ct, body }: Batch,
   seed: number,
   stage1: Tensor,
-  { samplerSteps, sampleFrom, wiener }: RefinerConfig,
-  sigmaData: number,
+  { config: { samplerSteps, sampleFrom, wiener }, rule, sigmaData }: Sampling,
   denoise: Denoise,
 ): Promise<Record<string, Float32Array>> {
-  const condition = noGrad(() => cat([ct, stage1], 1))
+  const { condition, residualShape, placed } = inOneBox(ct, stage1, rule)
   try {
     const [base, inside] = [stage1.values('float32'), body.values('float32')]
+    const sigmas = (sigma: number): number[] => Array.from({ length: residualShape[0]! }, () => sigma)
     const denoiser: Denoiser = async (noisy, sigma) =>
       noGrad(() =>
-        scope(() =>
-          asDoubles(
-            denoise(
-              imageLike(noisy, stage1),
-              Array.from({ length: stage1.shape[0]! }, () => sigma),
-              condition,
-            ),
-          ),
-        ),
+        scope(() => {
+          const image = tensor(Float32Array.from(noisy), residualShape, 'float32', stage1.device)
+          return asDoubles(denoise(image, sigmas(sigma), condition))
+        }),
       )
-    const unit = unitNoise(base.length, seed)
+    const unit = unitNoise(countOf(residualShape), seed)
     const { sigmaMin, sigmaMax } = sigmaRange(sigmaData, sampleFrom)
     // As synthesis does (synthesis/refine.ts): from the middle of all noise.
     const mean = await oneStep(denoiser, wiener ? new Float64Array(unit.length) : unit, sigmaMax)
     const sample = await sampleHeun(denoiser, unit, karrasSigmas(samplerSteps, sigmaMin, sigmaMax))
-    const added = (residual: Float64Array): Float32Array =>
-      insideBody(
-        base.map((value, at) => value + residual[at]!),
+    const added = (residual: Float64Array): Float32Array => {
+      const whole = placed(residual)
+      return insideBody(
+        base.map((value, at) => value + whole[at]!),
         inside,
       )
+    }
     return { 'one-step': added(mean), single: added(sample), 'stage-1': insideBody(base, inside) }
   } finally {
     condition.dispose()
     stage1.dispose()
   }
-}
-
-function imageLike(values: Float64Array, like: Tensor): Tensor {
-  return tensor(Float32Array.from(values), like.shape, 'float32', like.device)
 }
 
 function asDoubles(image: Tensor): Float64Array {

@@ -1,5 +1,6 @@
 /** What other rooms use of volume/. */
 export * from './bias-field.ts'
+export * from './body-box.ts'
 export * from './ct-features.ts'
 export { noiseOf } from './ct-noise.ts'
 export type { Noise } from './ct-noise.ts'

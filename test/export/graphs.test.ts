@@ -82,8 +82,17 @@ test('the refiner at the lowest and the highest noise, and four evaluations in a
   const random = await refinerRandom(b, { channels: 3, targets: 1 }, size, 8, sampler)
   assert.ok(random > 0 && random < 2e-5, `refiner: ${random}`)
   const smooth = stream(1, 'slices')
-  const slice = Array.from({ length: 3 }, () => Float32Array.from({ length: 64 * 64 }, () => smooth.between(-1, 1)))
-  const real = await onRealSlices(a, { twins: b, sigmaData: 0.1, sampler }, [slice, slice], size)
+  // A body of 30 × 20 pixels off the middle, in air.
+  const inBody = (at: number): boolean => at % 64 >= 30 && at % 64 < 60 && at >= 64 * 4 && at < 64 * 24
+  const slice = Array.from({ length: 3 }, () =>
+    Float32Array.from({ length: 64 * 64 }, (_, at) => (inBody(at) ? smooth.between(-0.9, 1) : -1)),
+  )
+  const real = await onRealSlices(
+    { twins: a, bodyBox: stage1.bodyBox },
+    { twins: b, bodyBox: refiner.bodyBox, sigmaData: 0.1, sampler },
+    [slice, slice],
+    size,
+  )
   assert.ok(real.sampled > 0 && Object.values(real).every((each) => each < 5e-5), JSON.stringify(real))
   for (const each of [a, b]) await each.onnx.close()
   for (const each of [stage1, refiner]) each.params.dispose()

@@ -101,14 +101,14 @@ test('detail of one band is the mean of its Gaussian posterior, and F is what br
 })
 
 test('the spectrum of residuals: white noise has 1 in every band, and a part of stage 1 in it is told as that part', () => {
-  const [stage1, white, mask] = [
+  const [detail, white, mask] = [
     noise([1, 1, 256, 256], 1),
     noise([1, 1, 256, 256], 2),
     ones([1, 1, 256, 256], { dtype: 'float64' }),
   ]
-  const residual = add(mul(white, SIGMA_DATA), mul(stage1, -0.5))
+  const residual = add(mul(white, SIGMA_DATA), mul(detail, -0.5))
   const squares = residual.values('float64').reduce((sum, r) => sum + r ** 2, 0)
-  const found = spectrumOf(bandSums(residual, stage1, mask), squares, 256 ** 2)
+  const found = spectrumOf(bandSums(residual, sub(detail, 1), mask), squares, 256 ** 2)
   assert.ok(Math.abs(found.sigmaData - Math.hypot(SIGMA_DATA, 0.5)) < 0.01)
   // Of the coarser bands a picture holds few independent numbers; what is left after the details is not related to stage 1.
   const left = SIGMA_DATA ** 2 / found.sigmaData ** 2

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { ssim2d } from '../../src/evaluation/index.ts'
 import { initialise, structureLoss, totalWeight, values } from '../../src/nn/index.ts'
-import { add, generator, mul, narrow, rand, setThreads, sub, tensor } from '../../src/tensor/index.ts'
+import { add, generator, mul, narrow, pad, rand, setThreads, sub, tensor } from '../../src/tensor/index.ts'
 import type { Tensor } from '../../src/tensor/index.ts'
 import { assertGradients } from './finite-differences.ts'
 
@@ -15,21 +15,22 @@ const image = (shape: number[], seed: number): Tensor => sub(mul(positive(shape,
 const alike = (x: Tensor, seed: number): Tensor => add(mul(x, 0.6), mul(image([...x.shape], seed), 0.3))
 
 test("of one scale, where windows lie wholly inside, it is 1 − evaluation's ssim_2d", () => {
-  const side = 20
+  const side = 21 // Odd: it is not halved.
   const x = image([1, 1, side, side], 1)
   const y = alike(x, 2)
   const inside = (n: number): boolean => n >= 5 && n < side - 5
   const centres = Float64Array.from({ length: side ** 2 }, (_, at) =>
     Number(inside(at % side) && inside(Math.floor(at / side))),
   )
-  const pair = { reference: x.values(dtype), test: y.values(dtype), width: side, height: side, dataRange: 2 }
+  const fromAir = (t: Tensor): Float64Array => add(t, 1).values(dtype)
+  const pair = { reference: fromAir(x), test: fromAir(y), width: side, height: side, dataRange: 2 }
   const found = structureLoss(x, y, tensor(centres, [1, 1, side, side], dtype)).item()
   assert.ok(Math.abs(found - (1 - ssim2d(pair)!)) < 1e-12)
 })
 
 type Plane = { width: number; height: number; pixels: Float64Array }
 
-/** Wang 2004, eq. 9 and 10 with C3 = C2 / 2, and luminance of eq. 6, from the sums themselves; 0 beyond the border. */
+/** Wang 2004, eq. 9 and 10 with C3 = C2 / 2, and luminance of eq. 6, from the sums themselves; from air upward, air beyond the border. */
 function likeness(a: Plane, b: Plane, row: number, column: number, luminance: boolean): number {
   let [sum, ma, mb, aa, bb, ab] = [0, 0, 0, 0, 0, 0]
   for (let y = -5; y <= 5; y++)
@@ -37,7 +38,7 @@ function likeness(a: Plane, b: Plane, row: number, column: number, luminance: bo
       const weight = Math.exp(-(x ** 2 + y ** 2) / (2 * 1.5 ** 2))
       const [r, c] = [row + y, column + x]
       const outside = r < 0 || c < 0 || r >= a.height || c >= a.width
-      const [p, q] = outside ? [0, 0] : [a.pixels[r * a.width + c]!, b.pixels[r * a.width + c]!]
+      const [p, q] = outside ? [0, 0] : [a.pixels[r * a.width + c]! + 1, b.pixels[r * a.width + c]! + 1]
       sum += weight
       ma += weight * p
       mb += weight * q
@@ -60,7 +61,7 @@ function halved({ width, height, pixels }: Plane): Plane {
 }
 
 test('of two targets and two scales it is the weighted mean of every window of Wang, scales alike', () => {
-  const [height, width] = [24, 44] // A third scale would have 6 rows, fewer than a window.
+  const [height, width] = [26, 44] // 13 rows are not halved.
   const shape = [1, 2, height, width]
   const x = image(shape, 3)
   const [y, weight] = [alike(x, 4), positive(shape, 5)]
@@ -81,6 +82,14 @@ test('of two targets and two scales it is the weighted mean of every window of W
   })
   const found = structureLoss(x, y, weight).item()
   assert.ok(Math.abs(found - (terms[0]! + terms[1]!) / 2) < 1e-12, `${found}, expected ${terms.join(' and ')}`)
+})
+
+test('a rectangle with the air of both images cut away has the loss of the whole', () => {
+  const [inner, rim] = [image([1, 1, 32, 48], 15), [16, 16, 16, 16]]
+  const [y, weight] = [alike(inner, 16), positive([1, 1, 32, 48], 17)]
+  const inAir = (t: Tensor): Tensor => pad(t, rim, 'constant', -1)
+  const whole = structureLoss(inAir(inner), inAir(y), pad(weight, rim)).item()
+  assert.ok(Math.abs(structureLoss(inner, y, weight).item() - whole) < 1e-12)
 })
 
 test('equal images cost nothing, and where nothing counts nothing does', () => {
