@@ -71,6 +71,18 @@ test('a graph of another fixed image size than the card says is refused with bot
   assert.match(fault.found, /48 × 64/)
 })
 
+test('a graph of a fixed image size cannot look at the rectangle about the body', async () => {
+  const fixed = { stage1: weightedChannels([0, 1, 0], [32, 32]) }
+  await (await openModel(modelFolder(fixed), { threads: 1 })).close()
+  const folder = modelFolder(fixed, (card) => ({
+    ...card,
+    stage1: { ...card.stage1, bodyBox: { marginPixels: 8, multipleOf: 16 } },
+  }))
+  const { fault } = await refusal(folder)
+  assert.equal(fault.kind, 'model.mismatch')
+  assert.match(fault.expected, /height × width/)
+})
+
 test('a refiner in the place of stage 1 is refused', async () => {
   const folder = modelFolder({ stage1: gaussianRefiner(0) })
   assert.equal((await refusal(folder)).fault.kind, 'model.mismatch')

@@ -47,6 +47,16 @@ export function blurred(width: number): OnnxGraph {
   return graph
 }
 
+/** mr = the middle CT slice less its mean over the image: how much air there is changes every pixel. */
+export function lessMean(): OnnxGraph {
+  const graph = emptyGraph()
+  const ct = addInput(graph, 'ct', ['N', CHANNELS, 'height', 'width'])
+  const middle = addNode(graph, 'Conv', [ct, addConstant(graph, Float32Array.of(0, 1, 0), [1, CHANNELS, 1, 1])])
+  const mean = addNode(graph, 'GlobalAveragePool', [middle])
+  addOutput(graph, 'mr', addNode(graph, 'Sub', [middle, mean]), ['N', 1, 'height', 'width'])
+  return graph
+}
+
 /**
  * The refiner of data N(m, s²) with m = target · stage 1 and s = SIGMA_DATA. The posterior mean is
  * D = (s² x + σ² m) / (s² + σ²) = c_skip x + c_out F, so F = σ m / (s √(s² + σ²)), and c_noise = ln(σ) / 4 tells σ.

@@ -9,7 +9,15 @@ import type { Event } from '../../src/progress.ts'
 import { openModel, synthesizeMri, type Model, type SynthesisOptions } from '../../src/synthesis/index.ts'
 import { bodyMask, boundingBox, identityDirection, type Mat3, type Vec3, type Volume } from '../../src/volume/index.ts'
 import { BALL, centredGrid, centreOfGravityMm, huAt, sampledCt } from './phantom.ts'
-import { blurred, gaussianRefiner, modelFolder, SIGMA_DATA, weightedChannels, type Package } from './small-models.ts'
+import {
+  blurred,
+  gaussianRefiner,
+  lessMean,
+  modelFolder,
+  SIGMA_DATA,
+  weightedChannels,
+  type Package,
+} from './small-models.ts'
 
 const middle = weightedChannels([0, 1, 0])
 const open = (model: Package): Promise<Model> => openModel(modelFolder(model), { threads: 1 })
@@ -133,6 +141,46 @@ test('a body wider than the frame is made of tiles as it is in one piece, edges 
     assert.ok(largest < allowed, `a difference of ${largest} of 1000`)
     await whole.close()
     await tiled.close()
+  }
+})
+
+/** As exported of a network that was trained on the rectangle about the body. */
+const inBoxes = (model: Package): Promise<Model> =>
+  openModel(
+    modelFolder(model, (card) => {
+      const bodyBox = { marginPixels: 3, multipleOf: 2 }
+      return { ...card, stage1: { ...card.stage1, bodyBox }, refiner: card.refiner && { ...card.refiner, bodyBox } }
+    }),
+    { threads: 1 },
+  )
+
+test('a network of the rectangle about the body does not see how much air the frame has', async () => {
+  const ct = sampledCt(plain)
+  const imagesOf = (opened: (model: Package) => Promise<Model>): Promise<Float32Array[]> =>
+    Promise.all(
+      [onOwnPixels(ct, [46, 42]), onOwnPixels(ct, [90, 70])].map(async (size) => {
+        const model = await opened({ stage1: lessMean(), size, spacingMm: [1.6, 1.6] })
+        const [{ mr }] = await synthesizeMri(model, ct, { seed: 1 })
+        await model.close()
+        return mr.values
+      }),
+    )
+  const apart = ([a, b]: Float32Array[]): number =>
+    a!.reduce((most, value, at) => Math.max(most, Math.abs(value - b![at]!)), 0)
+  const [boxes, whole] = [apart(await imagesOf(inBoxes)), apart(await imagesOf(open))]
+  assert.ok(boxes < 1e-3 && whole > 50, `boxes differ by ${boxes} of 1000, whole slices by ${whole}`)
+})
+
+test('a pixel by itself is made as it is of whole slices, sampled and as tiles where the body is wider', async () => {
+  const ct = sampledCt(plain)
+  const seen: SynthesisOptions = { seed: 1, mode: 'single', steps: 3 }
+  for (const size of [onOwnPixels(ct, [46, 42]), [24, 20]] as [number, number][]) {
+    const graphs: Package = { stage1: middle, refiner: gaussianRefiner(0.5), size, spacingMm: [1.6, 1.6] }
+    const [boxed, whole] = [await inBoxes(graphs), await open(graphs)]
+    const [[a], [b]] = [await synthesizeMri(boxed, ct, seen), await synthesizeMri(whole, ct, seen)]
+    assert.equal(a.tiles, b.tiles)
+    a.mr.values.forEach((value, at) => assert.ok(Math.abs(value - b.mr.values[at]!) < 1e-3))
+    for (const model of [boxed, whole]) await model.close()
   }
 })
 
