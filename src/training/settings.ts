@@ -109,8 +109,10 @@ const Refiner = z.strictObject({
   bodyBox: z.boolean().default(false),
   /** A Wiener filter over bands of detail stands around the network (models/bands.ts); in runs of before c_skip alone. */
   wiener: z.boolean().default(false),
-  /** At high noise the loss is the absolute error, as stage 1's (models/refiner.ts); in runs of before the squared one. */
+  /** At high noise the loss is the absolute error, as stage 1's (models/refiner-training.ts); in runs of before the squared one. */
   absolute: z.boolean().default(false),
+  /** How much 1 − SSIM of stage 1 + D counts beside the error at high noise; 0 in runs of before. */
+  lambdaSsim: z.number().min(0).default(0),
   /** ln σ ~ N(pMean, pStd²) for data of SD 0.5 (Karras et al. 2022, table 1); moved along with the residual's SD. */
   pMean: z.number(),
   pStd: z.number().positive(),
@@ -186,6 +188,7 @@ const networkDefaults = {
     ...PAPER_NOISE,
     emaDecay,
     bodyBox: true,
+    lambdaSsim: 0.5,
     samplerSteps: 5,
     sampleFrom: 10,
     learningRate: best.learningRate,

@@ -81,9 +81,10 @@ export function createStage2(
       return scope(() => {
         const { ct, mr } = batch
         const images = { ct, mr, stage1: base(ct), weight: lossWeight(batch) }
-        const how = { generator, lr: learningRate, recompute: config.recompute, ...partsOf(config, rule, ct) }
-        const { denoising, gradientNorm } = refinerStep(state, options, noise, images, how)
-        return { losses: { denoising }, watched: { gradientNorm } }
+        const { lambdaSsim, recompute } = config
+        const how = { generator, lr: learningRate, lambdaSsim, recompute, ...partsOf(config, rule, ct) }
+        const { gradientNorm, ...losses } = refinerStep(state, options, noise, images, how)
+        return { losses, watched: { gradientNorm } }
       })
     },
     predict: (batch, seed) =>

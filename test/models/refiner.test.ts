@@ -11,9 +11,10 @@ import {
   REFINER_DEFAULTS,
   refinerMultiple,
   refinerStep,
+  type RefinerLosses,
   type RefinerOptions,
 } from '../../src/models/index.ts'
-import type { Params } from '../../src/nn/index.ts'
+import { structureLoss, type Params } from '../../src/nn/index.ts'
 import { precondition } from '../../src/sampling/index.ts'
 import {
   add,
@@ -223,6 +224,22 @@ test('two steps from one seed give the same bits and leave no tensor behind', ()
     return [...state.network.tensors.values()].flatMap((t) => [...t.values('float32')])
   }
   assert.deepEqual(trained(), trained())
+})
+
+// Where all is noise D is 0 before training, and the weight is 1 / c_out = 1 / sigmaData.
+test('structure counts where nearly all is noise, as that of stage 1 before training, and not below', () => {
+  const images = data(true)
+  const stepAt = (sigma: number): RefinerLosses => {
+    const state = initRefinerTraining(OPTIONS, { lr: 1e-3, emaDecay: 0.9 }, generator(1))
+    const noise = { sigmaData: SIGMA_DATA, pMean: Math.log(sigma), pStd: 1e-6 }
+    return refinerStep(state, OPTIONS, noise, images, { generator: generator(5), lambdaSsim: 0.5 })
+  }
+  const [high, low] = [stepAt(1e4 * SIGMA_DATA), stepAt(0.9 * SIGMA_DATA)]
+  const expected = structureLoss(images.stage1, images.mr, images.weight).item() / SIGMA_DATA
+  assert.ok(expected > 0.03 && Math.abs(high.structure! / expected - 1) < 1e-3, `${high.structure}, ${expected}`)
+  assert.equal(low.structure, 0)
+  for (const { denoising, structure, loss } of [high, low])
+    assert.ok(Math.abs(loss! - (denoising + 0.5 * structure!)) < 1e-5 * loss!)
 })
 
 test('pixels of weight 0 train nothing', () => {
