@@ -131,9 +131,12 @@ export function residualStep(
   { lr, lambdaSsim = 0, align, cropOf, accumulate = 1, recompute = false }: ResidualStep = {},
 ): ResidualLosses {
   return scope(() => {
-    const batch: ResidualBatch = { ct, mr, weight }
-    if (align) batch['off'] = displacementBetween(residualBase(state.network, options, ct), mr, weight, align)
-    const parts = inParts(batch, accumulate, cropOf)
+    const parts: ResidualBatch[] = inParts({ ct, mr, weight }, accumulate, cropOf)
+    if (align)
+      for (const part of parts) {
+        const base = residualBase(state.network, options, part.ct)
+        part.off = displacementBetween(base, part.mr, part.weight, align)
+      }
     const total = totalWeight(...parts.map((part) => part.weight))
     const l1Of = (part: ResidualBatch): { l1: Tensor; image: Tensor } => {
       const made = residual(state.network, options, part.ct)
