@@ -25,7 +25,7 @@ const [C1, C2] = [(0.01 * 2) ** 2, (0.03 * 2) ** 2]
 export function structureLoss(x: Tensor, y: Tensor, weight: Tensor, total: Tensor = totalWeight(weight)): Tensor {
   const [height, width] = x.shape.slice(-2) as [number, number]
   const mean = gaussianBlur(SD_PX, REACH, x)
-  // From air upward, as evaluation has it: the constants and all but the luminance are the same.
+  // From air upward: twice evaluation's images, whose range is 1.
   let [a, b, w] = [add(x, 1), add(y, 1), weight].map((t) => reshape(t, [-1, 1, height, width])) as [
     Tensor,
     Tensor,
