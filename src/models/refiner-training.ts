@@ -87,8 +87,8 @@ export type RefinerStep = {
 const MAX_GRADIENT_NORM = 5
 
 /**
- * One step (eq. 2 and 8): draw σ and noise, ask D for the clean residual, weigh the squared error by λ(σ) and the mask, and structure beside it.
- * @param random  a CPU generator of this step's own stream: σ first, then the noise. Changes all of `state` in place.
+ * One step (eq. 2 and 8): draw σ and noise, ask D for the clean residual, weigh the error by λ(σ) and the mask, and structure beside it.
+ * `generator` is a CPU generator of this step's own stream: σ first, then the noise. Changes all of `state` in place.
  */
 export function refinerStep(
   state: Refiner,

@@ -3,7 +3,8 @@ import { LarmorError } from '../errors.ts'
 import type { RunConfig } from './settings.ts'
 
 export const LESS_MEMORY =
-  'start a new run with --set recompute=true (the same result in more time), accumulate=<parts of the batch>, a smaller batch or width'
+  'start a new run with --set recompute=true (the same result in more time), accumulate=<parts of the batch> (not on a CPU with ' +
+  'bodyBox, which takes image by image), a smaller batch or width'
 
 /** Of an error in a run of these settings: one about memory says what to lower and what it is now; others stay. */
 export function withMemoryAdvice(error: unknown, { batch, accumulate, recompute, width }: RunConfig): unknown {
