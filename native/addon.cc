@@ -48,6 +48,7 @@ const Export exportTable[] = {
     {"deviceMemory", entry<deviceMemory>},
     {"flag", entry<flag>},
     {"buildInfo", entry<buildInfo>},
+    {"shareLists", entry<shareLists>},
     {"install", entry<install>},
 };
 
@@ -69,7 +70,7 @@ template <typename Context>
 void withoutNnpack(Context&, long) {}  // before libtorch could be told
 
 /// Grows when what src/tensor may expect of these functions changes: an addon of an earlier checkout is not used.
-constexpr int protocol = 2;
+constexpr int protocol = 3;
 
 napi_value load(napi_env env, napi_value exports) {
   keepFreedBlocks();

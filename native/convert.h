@@ -81,6 +81,23 @@ inline IValue toSingle(napi_env env, Engine& engine, c10::TypeKind kind, napi_va
   }
 }
 
+/// The next `length` handles of those that the caller wrote down: an element of an array costs a call of N-API each.
+inline IValue toTensorList(Engine& engine, const Parameter& parameter, size_t length, size_t& read) {
+  if (length > engine.listedRoom - read) throw BadArgument("got a longer list than was written down");
+  const double* handles = engine.listed + read;
+  read += length;  // now: what describes a refused call reads on behind this list
+  if (parameter.kind != c10::TypeKind::TensorType) throw BadArgument("got a list of tensors");
+  c10::impl::GenericList list(parameter.elementType);
+  list.reserve(length);
+  for (size_t i = 0; i < length; i++) {
+    const Handle handle = Handle(handles[i]);
+    if (handle) list.push_back(tensorOf(engine, handle));
+    else if (parameter.hasHoles) list.push_back(IValue());
+    else throw BadArgument("expected a tensor, got none");
+  }
+  return list;
+}
+
 inline IValue toList(napi_env env, Engine& engine, const Parameter& parameter, napi_value v, bool isHandle) {
   c10::impl::GenericList list(parameter.elementType);
   if (!isArray(env, v)) {
@@ -93,13 +110,17 @@ inline IValue toList(napi_env env, Engine& engine, const Parameter& parameter, n
   for (uint32_t i = 0; i < length; i++) {
     const napi_value each = elementOf(env, v, i);
     const bool isHole = parameter.hasHoles && isNullish(env, each);
-    list.push_back(isHole ? IValue() : toSingle(env, engine, parameter.kind, each, isHandle));
+    list.push_back(isHole ? IValue() : toSingle(env, engine, parameter.kind, each, false));
   }
   return list;
 }
 
-/// `isHandle`: v is a tensor or generator, or a list of them.
-inline IValue toArgument(napi_env env, Engine& engine, const Parameter& parameter, napi_value v, bool isHandle) {
+/// `isHandle`: v is a tensor or generator, or of a list of them the length, negated.
+inline IValue toArgument(napi_env env, Engine& engine, const Parameter& parameter, napi_value v, bool isHandle,
+                         size_t& read) {
+  double length;
+  if (isHandle && parameter.isList && isNumber(env, v, length) && length < 0)
+    return toTensorList(engine, parameter, size_t(-length), read);
   if (!isHandle && isNullish(env, v)) {
     if (parameter.hasDefault && typeOf(env, v) == napi_undefined) return parameter.defaultValue;
     if (parameter.isOptional) return IValue();

@@ -55,6 +55,9 @@ class Engine {
   std::deque<Operator> operators;  // grows without moving what a running call refers to
   std::unordered_map<std::string, uint32_t> operatorIndex;
   napi_ref makeFault = nullptr;
+  napi_ref listMemory = nullptr;   // keeps alive what `listed` points into
+  const double* listed = nullptr;  // handles in the lists of the running call, one list after the other, 0 for a hole
+  size_t listedRoom = 0;
 
   Handle add(IValue value) {
     uint32_t i;
@@ -124,20 +127,25 @@ inline void reportBytes(napi_env env, int64_t change) {
 inline Handle handleOf(napi_env env, napi_value v) {
   double handle;
   if (napi_get_value_double(env, v, &handle) != napi_ok) refuse(env, v, "a tensor or generator");
+  if (handle < 0) throw BadArgument("expected a tensor or generator, got a list");
   return Handle(handle);
 }
 
-inline Slot& slotOf(napi_env env, Engine& engine, napi_value v) {
-  Slot* slot = engine.find(handleOf(env, v));
+inline Slot& slotOf(Engine& engine, Handle handle) {
+  Slot* slot = engine.find(handle);
   if (!slot) throw BadArgument("it was freed: its scope ended, or dispose() was called");
   return *slot;
 }
 
-inline const Tensor& tensorOf(napi_env env, Engine& engine, napi_value v) {
-  const IValue& value = slotOf(env, engine, v).value;
+inline Slot& slotOf(napi_env env, Engine& engine, napi_value v) { return slotOf(engine, handleOf(env, v)); }
+
+inline const Tensor& tensorOf(Engine& engine, Handle handle) {
+  const IValue& value = slotOf(engine, handle).value;
   if (!value.isTensor()) throw BadArgument("expected a tensor, got a generator");
   return value.toTensor();
 }
+
+inline const Tensor& tensorOf(napi_env env, Engine& engine, napi_value v) { return tensorOf(engine, handleOf(env, v)); }
 
 inline at::Generator generatorOf(napi_env env, Engine& engine, napi_value v) {
   const IValue& value = slotOf(env, engine, v).value;

@@ -113,11 +113,12 @@ struct Given {
 /// "self=float32[2, 2], other=…": read from JavaScript again, since a failed kernel may have eaten the stack.
 inline std::string describeCall(napi_env env, Engine& engine, const Operator& op, const Given& given) {
   std::ostringstream out;
+  size_t read = 0;
   for (size_t i = 0; i < op.parameters.size() && i < given.count; i++) {
     if (typeOf(env, given.values[i]) == napi_undefined) continue;
     out << (out.tellp() > 0 ? ", " : "") << op.parameters[i].name << "=";
     try {
-      describe(out, toArgument(env, engine, op.parameters[i], given.values[i], given.isHandle(i)));
+      describe(out, toArgument(env, engine, op.parameters[i], given.values[i], given.isHandle(i), read));
     } catch (const std::exception&) {
       out << (given.isHandle(i) ? "a tensor or generator" : typeName(env, given.values[i]));
     }
@@ -130,10 +131,12 @@ inline void pushArguments(napi_env env, Engine& engine, const Operator& op, cons
   const size_t count = op.parameters.size();
   if (given.count > count)
     throw BadArgument(std::to_string(given.count) + " arguments for " + std::to_string(count) + " parameters");
+  size_t read = 0;
   const napi_value missing = given.count < count ? jsUndefined(env) : nullptr;
   for (size_t i = 0; i < count; i++) {
     try {
-      stack.push_back(toArgument(env, engine, op.parameters[i], i < given.count ? given.values[i] : missing, given.isHandle(i)));
+      const napi_value value = i < given.count ? given.values[i] : missing;
+      stack.push_back(toArgument(env, engine, op.parameters[i], value, given.isHandle(i), read));
     } catch (const BadArgument& error) {
       throw BadArgument("argument " + op.parameters[i].name + ": " + error.what());
     }

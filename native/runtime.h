@@ -122,6 +122,16 @@ inline napi_value flag(napi_env env, Engine&, size_t, napi_value* argv) {
 /// buildInfo() → what libtorch says of how it was built, in its own words
 inline napi_value buildInfo(napi_env env, Engine&, size_t, napi_value*) { return js(env, at::show_config()); }
 
+/// shareLists(Float64Array): where callers write the handles of a call's lists; until another takes its place
+inline napi_value shareLists(napi_env env, Engine& engine, size_t, napi_value* argv) {
+  const Bytes bytes = bytesOf(env, argv[0]);
+  if (engine.listMemory) check(napi_delete_reference(env, engine.listMemory));
+  check(napi_create_reference(env, argv[0], 1, &engine.listMemory));
+  engine.listed = static_cast<const double*>(bytes.data);
+  engine.listedRoom = bytes.size / sizeof(double);
+  return jsUndefined(env);
+}
+
 /// install(makeFault): the function that makes the errors which the gate throws
 inline napi_value install(napi_env env, Engine& engine, size_t, napi_value* argv) {
   if (typeOf(env, argv[0]) != napi_function) refuse(env, argv[0], "a function");

@@ -35,7 +35,10 @@ export type Native = {
   find(name: string): number
   schema(operator: number): Schema
   names(): string[]
-  /** Bit i of `handles` is set where value i is a handle or a list of them, which else would be numbers. */
+  /**
+   * Bit i of `handles` is set where value i is a handle, which else would be a number, or a list of them: of such a
+   * list the value is its length, negated, and its handles lie where `shareLists` said, behind those of the list before.
+   */
   call(operator: number, handles: number, ...values: unknown[]): unknown
   fromBytes(data: ArrayBufferView, dataDtype: string, shape: readonly number[], dtype: string, device: string): Handle
   readInto(tensor: Handle, data: ArrayBufferView): void
@@ -68,6 +71,7 @@ export type Native = {
   deviceMemory(device: string): DeviceMemory | null
   flag(name: 'cudnnBenchmark' | 'tf32' | 'deterministic', on: boolean): void
   buildInfo(): string
+  shareLists(memory: Float64Array): void
   install(makeFault: (kind: string, operator: string, message: string, given: string) => Error): void
 }
 
@@ -107,7 +111,7 @@ export function loadNative(): Native {
 }
 
 /** What `protocol` of native/addon.cc is. */
-const PROTOCOL = 2
+const PROTOCOL = 3
 
 function load(path: string): Native {
   const engine = readEngineFile(path)

@@ -144,10 +144,22 @@ function asCall(schema: Schema, given: Argument[], result: unknown): OperatorCal
 /** A number holds 53 bits exactly; no operator has as many parameters. */
 const BITS = Array.from({ length: 53 }, (_, i) => 2 ** i)
 
+/** Where the addon finds the handles of a call's lists: read from an array, each would be a call of N-API. */
+let listed = new Float64Array(0)
+
+/** Makes room for as many handles, those of this call's lists before kept. */
+function makeRoom(count: number): void {
+  if (count <= listed.length) return
+  const larger = new Float64Array(Math.max(64, 2 * count))
+  larger.set(listed)
+  loadNative().shareLists((listed = larger))
+}
+
 /** The values as the addon takes them, and the bits that say which of them are handles or lists of handles. */
 function unwrapped(values: readonly Argument[], schema: Schema): [unknown[], number] {
   const raw: unknown[] = []
   let handles = 0
+  let written = 0
   for (let i = 0; i < values.length; i++) {
     const value = values[i]
     let isHandle = false
@@ -156,9 +168,9 @@ function unwrapped(values: readonly Argument[], schema: Schema): [unknown[], num
       raw.push(value.handle)
     } else if (Array.isArray(value) && holdsHandles(value)) {
       isHandle = true
-      const list: (Handle | null)[] = []
-      for (const each of value as readonly Argument[]) list.push(handleIn(each, schema))
-      raw.push(list)
+      makeRoom(written + value.length)
+      for (const each of value as readonly Argument[]) listed[written++] = handleIn(each, schema)
+      raw.push(-value.length)
     } else raw.push(value)
     if (isHandle) handles += BITS[i]!
   }
@@ -170,10 +182,10 @@ function holdsHandles(list: readonly unknown[]): boolean {
   return typeof list[0] !== 'number' && list.some(isHeld)
 }
 
-/** Of one in a list of tensors, which may have holes. */
-function handleIn(each: Argument, schema: Schema): Handle | null {
+/** Of one in a list of tensors; 0 of a hole. */
+function handleIn(each: Argument, schema: Schema): number {
   if (isHeld(each)) return each.handle
-  if (each === null || each === undefined) return null
+  if (each === null || each === undefined) return 0
   throw new LarmorError({
     kind: 'native.argument',
     message: 'An operator was called with a list of tensors and something else.',

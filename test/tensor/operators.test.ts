@@ -33,6 +33,15 @@ test('each kind of argument reaches its operator', () => {
   expect(numbers(aten.full([1], 2n ** 60n, { dtype: 'int64' }))).toEqual([2 ** 60]) // bigint
 })
 
+test('several lists of tensors in one call, short and long ones, reach their operator in order', () => {
+  for (const count of [1, 3, 500, 2]) {
+    const firsts = Array.from({ length: count }, (_, i) => tensor([i]))
+    const seconds = firsts.map((_, i) => tensor([1000 * i]))
+    const sums = aten['_foreach_add.List']<Tensor[]>(firsts, seconds)
+    expect(sums.map((sum) => sum.item())).toEqual(firsts.map((_, i) => 1001 * i))
+  }
+})
+
 test('each kind of result comes back', () => {
   const [values, indices] = aten['max.dim']<[Tensor, Tensor]>(x, 0)
   expect(numbers(values)).toEqual([3, 4])
@@ -93,6 +102,19 @@ test('a wrong kind of argument: the error names the operator and the parameter',
   expect(faultOf(() => aten.sum(x, x)).found).toMatch(/expected .*, got a tensor or generator/)
   expect(faultOf(() => aten.reshape(x, [x, 2])).kind).toBe('native.argument')
   expect(faultOf(() => aten.cat([x, 1], 0)).kind).toBe('native.argument')
+  // A list of tensors is one, too: its length.
+  expect(faultOf(() => aten.relu([x, x])).found).toMatch(/argument self: expected a tensor or generator, got a list/)
+  expect(faultOf(() => aten.reshape(x, [x])).found).toMatch(/argument shape: got a list of tensors/)
+  expect(faultOf(() => aten.cat([x, null], 0)).found).toMatch(/argument tensors: expected a tensor, got none/)
+  expect(faultOf(() => aten.cat([generator(1)], 0)).found).toMatch(
+    /argument tensors: expected a tensor, got a generator/,
+  )
+  expect(faultOf(() => aten['_foreach_add.List']([null, x], [x])).where).toMatch(
+    /self=a tensor.*, other=\[float32\[2, 2\]\]/,
+  )
+  expect(faultOf(() => aten['_foreach_add.List']([x], [x, x])).where).toBe(
+    'aten::_foreach_add.List(self=[float32[2, 2]], other=[float32[2, 2], float32[2, 2]])',
+  )
 })
 
 test('an operator that is not there is refused with its name', () => {
