@@ -27,6 +27,8 @@ const Sampler = z.strictObject({
   steps: z.int().positive(),
   sigmaMin: z.number().positive(),
   sigmaMax: z.number().positive(),
+  /** Of one step; packages of before took it at sigmaMax. */
+  sigmaOneStep: z.number().positive().optional(),
   rho: z.number().positive(),
   /** How several samples are drawn, and where one step starts (refine.ts). Absent in older packages: each by itself. */
   noise: z.enum(['independent', 'mirrored']).optional(),

@@ -165,7 +165,10 @@ export async function sampleResiduals(
   settings: SamplerSettings,
 ): Promise<Float64Array[]> {
   const mirrored = settings.noise === 'mirrored'
-  if (mode === 'one-step') return [await oneStep(denoise, scaled(mirrored ? 0 : 1, noise(0)), settings.sigmaMax)]
+  if (mode === 'one-step') {
+    const { sigmaMax, sigmaOneStep = sigmaMax } = settings
+    return [await oneStep(denoise, scaled(mirrored ? 0 : 1, noise(0)), sigmaOneStep)]
+  }
   const residuals: Float64Array[] = []
   let drawn = noise(0)
   for (let sample = 0; sample < (mode === 'mean' ? samples : 1); sample++) {

@@ -46,13 +46,24 @@ export function refinerOptions(config: RefinerConfig, plan: Plan): RefinerOption
   return { targets, conditionChannels, width, levels, unshuffle, embedding, wiener, absolute }
 }
 
+/** In SDs of the residual: from here on an image is noise alone. */
+const NOISE_ALONE = 10
+
 /**
  * From where a sample starts and where it ends, by the SD of the residual: within what training has seen. The image is what
- * stage 1 left, so that a start at `sampleFrom` of 1 or less is stage 1 with a little noise, one at 10 noise alone. The end is a
- * tenth of the SD of the finest detail and less: steps below it would change nothing that is seen.
+ * stage 1 left, so that a start at `sampleFrom` of 1 or less is stage 1 with a little noise. The end is a tenth of the SD of the
+ * finest detail and less: steps below it would change nothing that is seen. One step is always taken from noise alone: only there
+ * does the network answer what is to be expected, and not what fits an image with no residual in it.
  */
-export function sigmaRange(sigmaData: number, sampleFrom = 10): { sigmaMin: number; sigmaMax: number } {
-  return { sigmaMin: 0.02 * sigmaData, sigmaMax: sampleFrom * sigmaData }
+export function sigmaRange(
+  sigmaData: number,
+  sampleFrom = NOISE_ALONE,
+): { sigmaMin: number; sigmaMax: number; sigmaOneStep: number } {
+  return {
+    sigmaMin: 0.02 * sigmaData,
+    sigmaMax: sampleFrom * sigmaData,
+    sigmaOneStep: NOISE_ALONE * sigmaData,
+  }
 }
 
 /** Slices must be a multiple of this. */

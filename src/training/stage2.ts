@@ -128,9 +128,9 @@ async function predictions(
         }),
       )
     const unit = unitNoise(countOf(residualShape), seed)
-    const { sigmaMin, sigmaMax } = sigmaRange(sigmaData, sampleFrom)
+    const { sigmaMin, sigmaMax, sigmaOneStep } = sigmaRange(sigmaData, sampleFrom)
     // As synthesis does (synthesis/refine.ts): from the middle of all noise.
-    const mean = await oneStep(denoiser, wiener ? new Float64Array(unit.length) : unit, sigmaMax)
+    const mean = await oneStep(denoiser, wiener ? new Float64Array(unit.length) : unit, sigmaOneStep)
     const sample = await sampleHeun(denoiser, unit, karrasSigmas(samplerSteps, sigmaMin, sigmaMax))
     const added = (residual: Float64Array): Float32Array => {
       const whole = placed(residual)
