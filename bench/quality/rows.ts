@@ -77,8 +77,7 @@ export async function refinerRows(
   if (!isRefiner(second)) throw new Error('a second stage is meant')
   // createStage2 frees the weights that it is given, and others still need these.
   const own = untrained(new Map([...params.tensors].map(([key, t]) => [key, noGrad(() => scope(() => clone(t)))])))
-  const origin = { run: '', step: 0, weightsSha256: '' }
-  const stage = createStage2(second, store, { config, params: own, origin }, 'cpu', undefined)
+  const stage = createStage2(second, store, { config, params: own }, 'cpu', undefined)
   try {
     const { steps } = trainFor(stage, store, second, { seconds })
     console.error(`${name}: ${steps} steps, sigmaData ${stage.counters()['sigmaData']!.toFixed(4)}`)

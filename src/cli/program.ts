@@ -77,8 +77,8 @@ async function run(argv: readonly string[], signal: AbortSignal): Promise<number
   let exitCode = 0
   for (const name of names) {
     const definition = await commands[name]!()
-    addCommand(program, definition, signal, (outcome) => {
-      print(outcome)
+    addCommand(program, definition, signal, async (outcome) => {
+      await print(outcome)
       exitCode = outcome.exitCode ?? 0
     })
   }
@@ -97,7 +97,7 @@ function addCommand(
   program: Program,
   definition: Command,
   signal: AbortSignal,
-  finish: (outcome: Outcome) => void,
+  finish: (outcome: Outcome) => Promise<void>,
 ): void {
   const sub = program.command(definition.name).description(definition.summary)
   sub.usage([...definition.arguments.map(([form]) => form), ...neededFlags(definition), '[options]'].join(' '))
@@ -119,7 +119,7 @@ function addCommand(
     const { seed: seedAsked, threads, device, quiet } = common
     const seed = seedAsked ?? 1
     const { report, end } = renderer(process.stderr, { quiet })
-    finish(await definition.run(options, { report, signal, seed, seedAsked, threads, device }).finally(end))
+    await finish(await definition.run(options, { report, signal, seed, seedAsked, threads, device }).finally(end))
   })
 }
 
@@ -157,8 +157,16 @@ function camelCase(name: string): string {
   return name.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
 }
 
-function print(outcome: Outcome): void {
-  process.stdout.write(wantsJson ? `${JSON.stringify(outcome.json)}\n` : `${outcome.text.trimEnd()}\n`)
+/** @throws machine.diskFull  standard output is a file, and the disk is full */
+async function print(outcome: Outcome): Promise<void> {
+  const text = wantsJson ? `${JSON.stringify(outcome.json)}\n` : `${outcome.text.trimEnd()}\n`
+  await new Promise<void>((resolve, reject) => {
+    process.stdout.write(text, (error) => {
+      // A reader that has seen enough (head) has closed the pipe: the work is done all the same.
+      if (error && !('code' in error && error.code === 'EPIPE')) reject(asDiskFault(error, 'standard output'))
+      else resolve()
+    })
+  })
 }
 
 /** Prints what went wrong and gives the exit code; an error that is not typed is a fault of ours, so: the whole stack. */
@@ -174,6 +182,9 @@ function report(error: unknown): number {
   return 1
 }
 
+// Nobody may be listening any more: `print` hears of it itself, and what is only progress is no reason to end.
+process.stdout.on('error', () => {})
+process.stderr.on('error', () => {})
 process.exitCode = await main(process.argv.slice(2))
 // Thread pools of the inference runtime may keep the process alive after the last result is out.
 process.stdout.write('', () => process.exit())

@@ -1,5 +1,6 @@
 /** `larmor runs`: runs side by side. */
 import { z } from 'zod'
+import type { Fault } from '../errors.ts'
 import { differences, runsTable, summariseRuns } from '../training/index.ts'
 import { command } from './command.ts'
 
@@ -10,8 +11,16 @@ export const runsCommand = command({
   flags: [],
   options: z.strictObject({ dir: z.array(z.string()).min(1) }),
 
-  async run({ dir }) {
-    const runs = await summariseRuns(dir)
-    return { json: { runs, differences: differences(runs) }, text: runsTable(runs) }
+  async run({ dir }, { report }) {
+    const refused: Fault[] = []
+    const runs = await summariseRuns(dir, (event) => {
+      if (event.at === 'case.refused') refused.push(event.fault)
+      report(event)
+    })
+    return {
+      json: { runs, differences: differences(runs), refused },
+      text: runsTable(runs),
+      exitCode: refused.length > 0 ? 5 : 0,
+    }
   },
 })

@@ -63,12 +63,24 @@ export async function buildStore(
  * refused; with the same plan both write the same bytes.
  */
 async function claimFolder(storeDir: string, plan: Plan): Promise<void> {
+  if (await exists(join(storeDir, 'cohort.json'))) throw isCohort(storeDir)
   const path = join(storeDir, PLAN)
   await withLock(join(storeDir, '.plan.lock'), async () => {
     if ((await exists(path)) && planSha256(await readPlan(path)) !== planSha256(plan)) throw anotherPlan(storeDir)
     await writePlan(path, plan)
   }).catch((error: unknown) => {
     throw asDiskFault(error, path)
+  })
+}
+
+function isCohort(storeDir: string): LarmorError {
+  return new LarmorError({
+    kind: 'usage.outputExists',
+    message: 'The slices would lie amid the patients of a cohort.',
+    where: storeDir,
+    found: 'cohort.json',
+    expected: 'an empty folder, or none yet',
+    fix: 'Choose another --output.',
   })
 }
 

@@ -2,7 +2,7 @@
  * From a run to a model package: trace, write, open in ONNX Runtime, compare with libtorch, and only then give the
  * folder its name.
  */
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { LarmorError, throwIfAborted } from '../errors.ts'
@@ -50,7 +50,9 @@ export async function exportModel(runDir: string, outputDir: string, options: Ex
   const sources = await openSources(runDir)
   const output = resolve(outputDir)
   await mkdir(dirname(output), { recursive: true })
-  const temporary = await mkdtemp(join(dirname(output), `.${basename(output)}.tmp-`))
+  const temporary = join(dirname(output), `.${basename(output)}.tmp-${process.pid}`)
+  await rm(temporary, { recursive: true, force: true })
+  await mkdir(temporary)
   try {
     const card = await writePackage(sources, temporary, { ...options, name: options.name ?? basename(output) })
     throwIfAborted(options.signal, `Writing ${output}`)

@@ -1,6 +1,7 @@
 /** The runs behind a package, opened: the one that was named, and the first stage that a refiner was trained on. */
 import { LarmorError } from '../errors.ts'
 import {
+  keptStage1,
   loadPredictor,
   openRun,
   type OpenRun,
@@ -37,7 +38,7 @@ export async function openSources(runDir: string): Promise<Sources> {
   }
   const origin = run.record.stage1
   if (origin === null) throw mismatch(runDir, 'a refiner without a first stage', 'the run that it refines')
-  const firstRun = await openRun(origin.run)
+  const firstRun = await openRun((await keptStage1(runDir)) ?? origin.run)
   const first = firstRun.config
   if (first.generator === 'refiner') throw mismatch(origin.run, 'a refiner', 'a run of stage 1')
   const firstPredictor = await loadPredictor(firstRun, 'best')

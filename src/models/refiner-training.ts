@@ -66,7 +66,7 @@ export type RefinerBatch = {
   stage1: Tensor
   /** [N, T, H, W] */
   mr: Tensor
-  /** [N, T, H, W], mask · pair quality. */
+  /** [N, T, H, W]: what each pixel counts. */
   weight: Tensor
 }
 

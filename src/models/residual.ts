@@ -122,7 +122,7 @@ const MAX_GRADIENT_NORM = 5
 
 /**
  * One step: L1 where the weight counts and the loss of structure beside it, Adam, average.
- * ct [N, C, H, W], mr and weight (mask · pair quality) [N, T, H, W]. Changes all of `state` in place.
+ * ct [N, C, H, W], mr and weight (what each pixel counts) [N, T, H, W]. Changes all of `state` in place.
  */
 export function residualStep(
   state: Residual,

@@ -76,7 +76,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor): Tensor {
 
 /**
  * The noise level's code for the blocks of a denoiser, [N] → [N, E]: two linear layers `${name}.0`, `${name}.2` with
- * SiLU on the bare scalar. What the first one starts as decides how well levels are told apart: `noiseEmbeddingSpec`.
+ * SiLU on the bare scalar. What the first one starts as decides how well levels are told apart: `noiseLines` of models/small-unet.ts.
  */
 export function noiseEmbedding(params: Params, name: string, noiseLevel: Tensor): Tensor {
   const ramps = ops.silu(linear(params, `${name}.0`, ops.reshape(noiseLevel, [-1, 1])))

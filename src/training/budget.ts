@@ -4,6 +4,9 @@ import type { RunConfig } from './settings.ts'
 
 export type Progress = { step: number; elapsedSeconds: number }
 
+/** Where the clock ends the run, validation may take this share of the time, beside the first and the last. */
+export const LOOKING_SHARE = 0.25
+
 /** The number of steps; undefined where the clock decides. */
 export function stepsOf({ epochs, steps, batch }: RunConfig, trainingSlices: number): number | undefined {
   if (steps !== null) return steps

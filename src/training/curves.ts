@@ -5,6 +5,7 @@ import { writeFileAtomic } from '../files.ts'
 import { curvesSvg, type Curve, type Panel } from '../report/index.ts'
 import type { MetricsLine } from './journal.ts'
 import { RUN_FILES } from './run-folder.ts'
+import { METRICS } from './validation.ts'
 
 type Named = { step: number; values: Record<string, number> }
 
@@ -22,7 +23,7 @@ function panelsOf(lines: readonly MetricsLine[]): Panel[] {
   const validations = lines.flatMap((line) => (line.at === 'validation' ? [line] : []))
   const steps = lines.flatMap((line) => (line.at === 'step' ? [line] : []))
   const scores = validations.map(({ step, scores }) => ({ step, values: scores }))
-  const metrics = [...new Set(namesIn(scores).map((name) => name.slice(name.lastIndexOf('/') + 1)))]
+  const metrics = METRICS.filter((metric) => namesIn(scores).some((name) => isOf(metric, name)))
   const ofSteps = (of: 'losses' | 'watched'): Named[] => steps.map((line) => ({ step: line.step, values: line[of] }))
   const [losses, watched] = [ofSteps('losses'), ofSteps('watched')]
   const rates = steps.map(({ step, learningRate }) => ({ step, values: { learningRate } }))
@@ -38,11 +39,8 @@ function panelsOf(lines: readonly MetricsLine[]): Panel[] {
     ...metrics.map((metric) => ({
       title: `validation ${metric}`,
       curves: namesIn(scores)
-        .filter((name) => name === metric || name.endsWith(`/${metric}`))
-        .map((name) => ({
-          ...curve(scores, name),
-          name: name === metric ? 'chosen by' : name.slice(0, -metric.length - 1),
-        })),
+        .filter((name) => isOf(metric, name))
+        .map((name) => ({ ...curve(scores, name), name: ofWhat(metric, name) })),
     })),
     ...namesIn(losses).map((name) => ({ title: `loss ${name}`, curves: [curve(losses, name)] })),
     alone('critic, share of right patches', watched, 'accuracy'),
@@ -51,6 +49,16 @@ function panelsOf(lines: readonly MetricsLine[]): Panel[] {
     alone('images/s', speeds),
     alone('memory, GiB', memory),
   ]
+}
+
+/** A score is called single/ms_ssim_2d/mr_t1: of which output, what, of which sequence; the first and the last may be missing. */
+function isOf(metric: string, name: string): boolean {
+  return name.split('/').includes(metric)
+}
+
+function ofWhat(metric: string, name: string): string {
+  const others = name.split('/').filter((part) => part !== metric)
+  return others.length === 0 ? 'chosen by' : others.join(' ')
 }
 
 function namesIn(lines: readonly Named[]): string[] {

@@ -1,5 +1,5 @@
 /** What `larmor train --dry-run` prints. */
-import { LESS_MEMORY } from './memory-advice.ts'
+import { LESS_MEMORY } from './advice.ts'
 import type { Trial } from './trial.ts'
 
 export function describeTrial(trial: Trial): { json: Record<string, unknown>; text: string } {
@@ -28,7 +28,7 @@ export function describeTrial(trial: Trial): { json: Record<string, unknown>; te
     ...onDevice,
     row('slices', `${size(expected.storeBytes)}, mapped: held in memory as far as there is room`),
     row('checkpoint', `${size(expected.checkpointBytes)}, computed; the disk holds up to three at a time`),
-    ...(expected.memoryBytes > availableBytes ? ['', `This does not fit: ${LESS_MEMORY}.`] : []),
+    ...(expected.memoryBytes > availableBytes ? ['', `This does not fit. Try ${LESS_MEMORY}.`] : []),
     '',
     'Nothing was written.',
   ]

@@ -6,10 +6,11 @@ import { join } from 'node:path'
 import type { Plan } from '../plan/index.ts'
 import { requireDevice, setThreads } from '../tensor/index.ts'
 import type { TrainJob } from './job.ts'
+import { keptStage1 } from './kept-stage1.ts'
 import { multipleOf } from './networks.ts'
 import { checkSamePlan, readRecord, readRun, RUN_FILES } from './run-folder.ts'
 import type { RunRecord } from './run-record-schema.ts'
-import { resolveConfig, type RunConfig } from './settings.ts'
+import { CHANGEABLE, changedConfig, resolveConfig, type RunConfig } from './settings.ts'
 import { openStage1, type Stage1 } from './stage2.ts'
 
 /**
@@ -37,22 +38,23 @@ function newConfig({ stage, preset, settings, seed }: TrainJob, plan: Plan): Run
   return resolveConfig({ stage, preset, settings, seed, planBatch: plan.batch })
 }
 
-/** The config of the run that goes on, as it was: settings of a run are for its whole life. */
+/** The config of the run that goes on, as it was: settings of a run are for its whole life, but for those of how it is computed. */
 async function resumedConfig(job: TrainJob, plan: Plan): Promise<RunConfig> {
   const { runDir, stage, preset, settings, seedAsked } = job
   const { config, plan: ofRun } = await readRun(runDir)
   checkSamePlan(runDir, ofRun, plan)
   if (config.stage !== stage) throw otherStage(runDir, config.stage, stage)
+  const fixed = settings.filter((setting) => !CHANGEABLE.has(setting.split('=')[0]!))
   const others = [
-    ...(settings.length > 0 ? [`--set ${settings.join(' ')}`] : []),
+    ...(fixed.length > 0 ? [`--set ${fixed.join(' ')}`] : []),
     ...(preset !== undefined && preset !== config.preset ? [`--preset ${preset}`] : []),
     ...(seedAsked !== undefined && seedAsked !== config.seed ? [`--seed ${seedAsked}`] : []),
   ]
   if (others.length > 0) throw fixedSettings(runDir, others.join(' '), config)
-  return config
+  return changedConfig(config, settings)
 }
 
-/** The first stage of a refiner: the named one; of a run that goes on the one that it began with, and no other. */
+/** The first stage of a refiner: the named one; of a run that goes on the one that it began with, which it keeps, and no other. */
 async function stage1Of(job: TrainJob, config: RunConfig, plan: Plan): Promise<Stage1 | undefined> {
   const { stage1Dir, runDir, resume, device } = job
   if (config.stage === 'pix2pix') {
@@ -60,8 +62,10 @@ async function stage1Of(job: TrainJob, config: RunConfig, plan: Plan): Promise<S
     return undefined
   }
   const before = resume ? await stage1Before(runDir) : null
-  const stage1 = await openStage1({ stage1Dir: stage1Dir ?? before?.run, device }, plan)
-  if (before === null || before.weightsSha256 === stage1.origin.weightsSha256) return stage1
+  const kept = resume ? await keptStage1(runDir) : undefined
+  const stage1 = await openStage1({ stage1Dir: stage1Dir ?? kept ?? before?.run, device }, plan)
+  if (before === null) return stage1
+  if (before.weightsSha256 === stage1.origin.weightsSha256) return { ...stage1, origin: before }
   stage1.params.dispose()
   throw otherStage1(runDir, before, stage1.origin)
 }
@@ -119,7 +123,7 @@ function fixedSettings(runDir: string, found: string, { preset, seed }: RunConfi
     message: 'A run keeps the settings that it began with.',
     where: `--resume of ${runDir}`,
     found,
-    expected: `no --set; if at all --preset ${preset} and --seed ${seed}, as it began`,
+    expected: `no --set but of ${[...CHANGEABLE].join(', ')}; if at all --preset ${preset} and --seed ${seed}, as it began`,
     fix: 'Leave them out to go on with this run, or start another with the new settings.',
   })
 }

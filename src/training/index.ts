@@ -1,6 +1,7 @@
 /** What other rooms use of training/. */
 export { describeTrial } from './describe-trial.ts'
 export { launchDryRun, launchTraining } from './launch.ts'
+export { keptStage1 } from './kept-stage1.ts'
 export { loadPredictor, openRun, type OpenRun, type Predictor } from './open-run.ts'
 export {
   boxRuleOf,

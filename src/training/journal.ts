@@ -67,6 +67,9 @@ function tagged<T>(prefix: string, named: Record<string, T>): Record<string, T> 
   return Object.fromEntries(Object.entries(named).map(([name, value]) => [`${prefix}${name}`, value]))
 }
 
+/** A picture of samples.ts, or (with a dot) what a kill left of one; whatever else lies there is not ours. */
+const SAMPLE = /^(\.?)step-(\d{8,})\.png/
+
 /** Cuts off what a killed run wrote beyond the checkpoint that it goes on from, also where the kill cut a line in two. */
 export async function trimJournal(runDir: string, { step, score }: LoopState): Promise<void> {
   // The validation of the checkpoint's own step is in it only if the checkpoint was written after it.
@@ -89,8 +92,10 @@ export async function trimJournal(runDir: string, { step, score }: LoopState): P
     )
 
   const samples = join(runDir, RUN_FILES.samples)
-  for (const name of await readdir(samples).catch(() => []))
-    if (!keeps(Number(/\d+/.exec(name)?.[0]), true)) await rm(join(samples, name))
+  for (const name of await readdir(samples).catch(() => [])) {
+    const [, dot, at] = SAMPLE.exec(name) ?? []
+    if (at !== undefined && (dot || !keeps(Number(at), true))) await rm(join(samples, name), { force: true })
+  }
 }
 
 function lineOf(text: string): MetricsLine | undefined {

@@ -6,7 +6,7 @@ import type { Report } from '../progress.ts'
 import { ENGINE_ENVIRONMENT } from '../tensor/index.ts'
 import type { ToChild, ToParent } from './messages.ts'
 import type { RunRecord } from './run-record-schema.ts'
-import { LESS_MEMORY } from './memory-advice.ts'
+import { LESS_MEMORY } from './advice.ts'
 import type { TrainJob } from './job.ts'
 import type { Trial } from './trial.ts'
 
@@ -54,6 +54,10 @@ async function inProcess(
     ask({ tell: 'stop' })
     giveUp = setTimeout(() => {
       child.removeAllListeners()
+      if (order.tell === 'dry-run') {
+        child.kill('SIGKILL') // it writes nothing
+        return tooLong.reject(interruptedTrial(job.storeDir))
+      }
       if (child.connected) child.disconnect()
       child.unref()
       tooLong.reject(stillSaving(job.runDir, child.pid))
@@ -96,6 +100,17 @@ function outcomeOf(child: ChildProcess, job: TrainJob, report: Report): Promise<
   })
 }
 
+function interruptedTrial(storeDir: string): LarmorError {
+  return new LarmorError({
+    kind: 'interrupted',
+    message: 'Interrupted.',
+    where: `The dry run on ${storeDir}`,
+    found: 'a request to stop',
+    expected: 'the end of the work',
+    fix: 'Run it again; nothing was written.',
+  })
+}
+
 function stillSaving(runDir: string, pid: number | undefined): LarmorError {
   return new LarmorError({
     kind: 'interrupted',
@@ -117,7 +132,7 @@ function endedAlone({ runDir, storeDir }: TrainJob, code: number | null, signal:
       kind: 'machine.outOfMemory',
       message: 'The training process was killed: when memory runs out, the system or Node itself does that.',
       where: runDir,
-      fix: `If it was memory, ${LESS_MEMORY}; else go on with --resume: the last checkpoint is there.`,
+      fix: `If it was memory, try ${LESS_MEMORY}; else go on with --resume: the last checkpoint is there.`,
     })
   // Stored slices are mapped into memory: reading where a file has been cut off is a bus error.
   if (signal === 'SIGBUS')

@@ -9,11 +9,11 @@ import { slicesOf, type SliceRef } from '../dataset/index.ts'
 import { LarmorError } from '../errors.ts'
 import type { Report } from '../progress.ts'
 import { deviceMemory } from '../tensor/index.ts'
-import { learningRate, shareDone, stepsOf } from './budget.ts'
+import { learningRate, LOOKING_SHARE, shareDone, stepsOf } from './budget.ts'
 import { saveCheckpoint, type LoopState } from './checkpoint.ts'
 import { writeCurves } from './curves.ts'
 import { writeLine } from './journal.ts'
-import { startClock, type Clock } from './clock.ts'
+import { NOTHING_SPENT, startClock, type Clock } from './clock.ts'
 import { oneStep, type Training } from './one-step.ts'
 import { writeSamples } from './samples.ts'
 import type { RunConfig } from './settings.ts'
@@ -36,6 +36,7 @@ export const freshState: LoopState = {
   step: 0,
   elapsedSeconds: 0,
   validations: 0,
+  spent: NOTHING_SPENT,
   score: null,
   pending: { steps: 0, sums: {} },
 }
@@ -50,13 +51,22 @@ export async function trainLoop(loop: Loop, start: LoopState, bestSoFar: Best | 
   const { store, config, stop } = loop
   const training = slicesOf(store, 'train')
   const watched = validationSlices(store, config.validationSlices)
-  const clock = startClock(start.elapsedSeconds)
+  // A run that ended by the clock may have seconds left, which its last validation did not need: they are no more steps.
+  if (start.validations > config.validations) {
+    loop.report({
+      at: 'note',
+      message: `This run is finished, with step ${start.step}: there is nothing left to train.`,
+    })
+    return true
+  }
+  const clock = startClock(start.elapsedSeconds, start.spent)
   let state = start
   let best = bestSoFar
   let lastSaved = { step: start.step, atSeconds: clock.elapsed() }
 
   const save = async (isBest: boolean, scores: Scores | null): Promise<void> => {
     const begun = clock.elapsed()
+    state = { ...state, spent: clock.spent() }
     await saveCheckpoint(loop.runDir, loop.stage.tensors(), loop.stage.counters(), state, { isBest })
     lastSaved = { step: state.step, atSeconds: clock.elapsed() }
     clock.saveSeconds = lastSaved.atSeconds - begun
@@ -154,9 +164,8 @@ function memoryNow(device: string): { memoryBytes: number; deviceMemoryBytes?: n
   return { memoryBytes: process.memoryUsage.rss(), ...(onDevice ? { deviceMemoryBytes: onDevice.peak } : {}) }
 }
 
-/** Where the clock ends the run, looking at it may take a quarter of the time, beside the first and the last look. */
 function affordable({ minutes }: RunConfig, clock: Clock): boolean {
-  return minutes === null || clock.watchedSeconds <= 0.25 * clock.elapsed()
+  return minutes === null || clock.watchedSeconds <= LOOKING_SHARE * clock.elapsed()
 }
 
 function added({ steps, sums }: LoopState['pending'], losses: Record<string, number>): LoopState['pending'] {

@@ -2,7 +2,7 @@
 import { LarmorError } from '../errors.ts'
 import { paramsFrom, type Params } from '../nn/index.ts'
 import type { Plan } from '../plan/index.ts'
-import { findCheckpoint, loadAveraged, readState, type CheckpointName, type CheckpointState } from './checkpoint.ts'
+import { loadAveraged, readingCheckpoint, type CheckpointName, type CheckpointState } from './checkpoint.ts'
 import { readRecord, readRun } from './run-folder.ts'
 import type { RunRecord } from './run-record-schema.ts'
 import type { RunConfig } from './settings.ts'
@@ -15,7 +15,7 @@ export async function openRun(dir: string): Promise<OpenRun> {
   return { dir, ...(await readRun(dir)), record: await readRecord(dir) }
 }
 
-export type Predictor = { params: Params; state: CheckpointState; checkpointDir: string }
+export type Predictor = { params: Params; state: CheckpointState }
 
 /**
  * The weights that predict (the average; for `paper` the generator as it is), checked against their hash and the network.
@@ -28,21 +28,25 @@ export async function loadPredictor(
   name: CheckpointName,
   device = 'cpu',
 ): Promise<Predictor> {
-  const checkpointDir = await findCheckpoint(dir, name)
-  if (checkpointDir === undefined) throw noCheckpoint(dir, name)
-  const stored = await loadAveraged(checkpointDir)
-  const params = paramsFrom(networkSpec(config, plan), stored, checkpointDir, { device })
-  for (const t of stored.values()) t.dispose()
-  return { params, state: await readState(checkpointDir), checkpointDir }
+  const found = await readingCheckpoint(dir, name, async (checkpointDir) => {
+    const { state, averaged } = await loadAveraged(checkpointDir)
+    try {
+      return { params: paramsFrom(networkSpec(config, plan), averaged, checkpointDir, { device }), state }
+    } finally {
+      for (const t of averaged.values()) t.dispose()
+    }
+  })
+  if (found === undefined) throw noCheckpoint(dir, name)
+  return found
 }
 
-function noCheckpoint(dir: string, name: CheckpointName): LarmorError {
+export function noCheckpoint(dir: string, name: CheckpointName): LarmorError {
   return new LarmorError({
     kind: 'run.damaged',
     message: 'The run has no such checkpoint.',
     where: dir,
     found: `no complete checkpoints/${name}`,
     expected: 'a checkpoint with its state.json',
-    fix: 'Go on with the run: larmor train … --run <dir> --resume.',
+    fix: 'Restore it from a copy; a run that has none yet makes it: larmor train … --run <dir> --resume.',
   })
 }

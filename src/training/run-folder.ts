@@ -1,4 +1,5 @@
 /** The run folder: config.json, plan.json, metrics.jsonl, and run.json, which says what became of the run. */
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LarmorError } from '../errors.ts'
 import { exists, readJson, writeJson } from '../files.ts'
@@ -23,19 +24,34 @@ export const RUN_FILES = {
 export async function createRun(runDir: string, config: RunConfig, plan: Plan): Promise<void> {
   await refuseRun(runDir)
   await writePlan(join(runDir, RUN_FILES.plan), plan)
+  await writeConfig(runDir, config)
+}
+
+export async function writeConfig(runDir: string, config: RunConfig): Promise<void> {
   await writeJson(join(runDir, RUN_FILES.config), config)
 }
 
-/** @throws usage.outputExists  there is a run already */
+/** @throws usage.outputExists  there is a run already, or something else that is no run's */
 export async function refuseRun(runDir: string): Promise<void> {
-  if (await exists(join(runDir, RUN_FILES.config)))
+  const inside: string[] = await readdir(runDir).catch(() => [])
+  const refused = { kind: 'usage.outputExists', where: runDir, expected: 'an empty folder, or none yet' } as const
+  if (inside.some((name) => name === RUN_FILES.config))
     throw new LarmorError({
-      kind: 'usage.outputExists',
+      ...refused,
       message: 'There is a run in this folder already.',
-      where: runDir,
       found: RUN_FILES.config,
-      expected: 'an empty folder',
       fix: 'Add --resume to go on with it, or choose another --run.',
+    })
+  // A run that was killed in its first moments leaves its plan and its lock.
+  const others = inside.filter(
+    (name) => name !== RUN_FILES.plan && !name.startsWith('.') && !name.startsWith('run.lock'),
+  )
+  if (others.length > 0)
+    throw new LarmorError({
+      ...refused,
+      message: 'The folder of the run is not empty.',
+      found: others.slice(0, 3).join(', '),
+      fix: 'Choose another --run.',
     })
 }
 

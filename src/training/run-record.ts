@@ -18,11 +18,12 @@ type Machine = {
   device: 'cpu' | 'cuda'
   threads: number
   environment?: NodeJS.ProcessEnv | undefined
+  settings: readonly string[]
 }
 
 /** Of a new run, or of one that goes on: then its scores so far and the number of sessions come from its own record. */
 export async function startingRecord(
-  { runDir, device, threads, environment = {} }: Machine,
+  { runDir, device, threads, settings, environment = {} }: Machine,
   config: RunConfig,
   store: Store,
   stage: Stage,
@@ -46,7 +47,7 @@ export async function startingRecord(
     store: resolve(store.dir),
     parameters: stage.parameters,
     stage1: stage1?.origin ?? null,
-    reproducible: config.minutes === null && device === 'cpu',
+    reproducible: config.minutes === null && device === 'cpu' && isAsBefore(before, threads, settings),
     versions: { larmor: version(), node: process.version, libtorch: libtorchInfo().version },
     device,
     threads,
@@ -58,6 +59,13 @@ export async function startingRecord(
     sessions: (before?.sessions ?? 0) + 1,
     processor: probeDevice(device),
   }
+}
+
+/** Whether the sessions before computed to the bit as this one does: with other threads or parts of a batch sums have another order. */
+function isAsBefore(before: RunRecord | undefined, threads: number, settings: readonly string[]): boolean {
+  if (!before) return true
+  const isSameMachine = before.threads === threads && before.versions.libtorch === libtorchInfo().version
+  return before.reproducible && isSameMachine && !settings.some((setting) => /^(recompute|accumulate)=/.test(setting))
 }
 
 /** The record with the reason; undefined where the run was only interrupted, which is no failure. */

@@ -3,9 +3,10 @@ import { readdir, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { LarmorError } from '../errors.ts'
 import { exists } from '../files.ts'
+import { silent, type Report } from '../progress.ts'
 import type { MetricsLine } from './journal.ts'
 import { readRecord, readRun, RUN_FILES } from './run-folder.ts'
-import { lockHolder } from './run-lock.ts'
+import { runHolder } from './run-lock.ts'
 import type { RunRecord } from './run-record-schema.ts'
 import type { RunConfig } from './settings.ts'
 
@@ -21,12 +22,25 @@ export type RunSummary = { run: string; dir: string } & Omit<RunRecord, 'schema'
 export type Differences = Record<string, Record<string, string>>
 
 /**
- * @param dirs  run folders, or folders that hold run folders
+ * @param dirs    run folders, or folders that hold run folders
+ * @param report  told of each run that is left out since a file of it is not what it should be
  * @throws input.notFound  a folder is or holds no run
+ * @throws json.refused    no run can be read
  */
-export async function summariseRuns(dirs: readonly string[]): Promise<RunSummary[]> {
-  const found = await Promise.all(dirs.map(runsIn))
-  return Promise.all([...new Set(found.flat())].map(summarise))
+export async function summariseRuns(dirs: readonly string[], report: Report = silent): Promise<RunSummary[]> {
+  const found = new Set((await Promise.all(dirs.map(runsIn))).flat())
+  const runs: RunSummary[] = []
+  const refused: LarmorError[] = []
+  for (const dir of found)
+    try {
+      runs.push(await summarise(dir))
+    } catch (error) {
+      if (!(error instanceof LarmorError)) throw error
+      refused.push(error)
+      report({ at: 'case.refused', caseId: dir, fault: error.fault })
+    }
+  if (runs.length === 0) throw refused[0]!
+  return runs
 }
 
 /** Where the runs differ, beside how far and how good they are. A setting that a run does not have is `–`. */
@@ -108,7 +122,7 @@ async function runsIn(dir: string): Promise<string[]> {
 
 async function summarise(dir: string): Promise<RunSummary> {
   const { schema: _, ...record } = await readRecord(dir)
-  const killed = record.state === 'running' && (await lockHolder(dir)) === undefined
+  const killed = record.state === 'running' && (await runHolder(dir)) === undefined
   const { config } = await readRun(dir)
   const imagesPerSecond = await lastSpeed(dir)
   return { run: basename(dir), dir, ...record, state: killed ? 'killed' : record.state, imagesPerSecond, config }
@@ -129,6 +143,7 @@ export function describeRun(dir: string, record: RunRecord): { json: Record<stri
   const lines = [
     `Trained ${step} steps in ${(seconds / 60).toFixed(1)} min.`,
     ...(best ? [`Best validation: ${best.by} ${best.value.toFixed(4)} at step ${best.step}.`] : []),
+    ...(scores ? [`Last validation:`] : []),
     ...Object.entries(scores ?? {}).map(([name, value]) => `  ${name.padEnd(widest)}  ${value.toFixed(4).padStart(7)}`),
     `Run: ${dir}`,
   ]

@@ -74,7 +74,7 @@ const Unet = z.strictObject({
   norm: z.enum(['batch', 'instance']),
   dropout: share.max(0.95),
   lambdaL1: z.number().min(0),
-  /** L1 counts only where body and MR are; the paper's counts everywhere. */
+  /** L1 counts where body and MR are, and a tenth in the air around; the paper's counts everywhere. */
   maskLoss: z.boolean(),
 })
 
@@ -84,7 +84,7 @@ const Residual = z.strictObject({
   generator: z.literal('residual'),
   width: z.int().positive().multipleOf(8),
   levels: z.int().min(1).max(6),
-  unshuffle: z.union([z.literal(1), z.literal(2), z.literal(4)]),
+  unshuffle: z.literal([1, 2, 4]),
   emaDecay: decay,
   /** Networks see the rectangle about each slice's body (body-box.ts), not the air around; in runs of before the whole slice. */
   bodyBox: z.boolean().default(false),
@@ -102,7 +102,7 @@ const Refiner = z.strictObject({
   generator: z.literal('refiner'),
   width: z.int().positive().multipleOf(8),
   levels: z.int().min(1).max(6),
-  unshuffle: z.union([z.literal(1), z.literal(2), z.literal(4)]),
+  unshuffle: z.literal([1, 2, 4]),
   embedding: z.int().positive().multipleOf(2),
   emaDecay: decay,
   /** Networks see the rectangle about each slice's body (body-box.ts), not the air around; in runs of before the whole slice. */
@@ -225,12 +225,25 @@ export function resolveConfig({ stage, preset = 'best', settings, seed, planBatc
   if (lengths.length > 1)
     throw refused(lengths.join(', '), `${lengths.length} lengths of the run`, 'one of epochs, steps, minutes')
   const length = lengths.length === 1 ? whole : {}
+  return checkedConfig(generator, { ...defaults, ...length }, given)
+}
+
+/** What a run may change when it goes on: how it is computed, and not what it learns. */
+export const CHANGEABLE: ReadonlySet<string> = new Set(['recompute', 'accumulate', 'checkpointSeconds', 'logEvery'])
+
+/** @param settings  of CHANGEABLE alone  @throws config.refused */
+export function changedConfig(config: RunConfig, settings: readonly string[]): RunConfig {
+  return checkedConfig(config.generator, config, parseSettings(settings))
+}
+
+function checkedConfig(generator: Generator, defaults: object, given: Given): RunConfig {
   const known = SCHEMAS[generator].shape
   for (const key of Object.keys(given)) checkKey(key, generator, known)
-  const parsed = SCHEMAS[generator].safeParse({ ...defaults, ...length, ...given })
+  const parsed = SCHEMAS[generator].safeParse({ ...defaults, ...given })
   if (parsed.success) return checkContradictions(parsed.data, given)
-  const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')
-  throw refused(Object.keys(given).join(', '), problems, 'values of the right kind and range')
+  const bad = parsed.error.issues.map(({ path, message }) => ({ key: path.join('.'), message }))
+  const found = bad.map(({ key }) => `${key}=${given[key]}`).join(', ')
+  throw refused(bad.map(({ key }) => key).join(', '), found, bad.map(({ message }) => message).join('; '))
 }
 
 /** The keys that a run may change, for help texts. */

@@ -24,8 +24,9 @@ import { predictorOf } from './stage1.ts'
 import type { RefinerConfig, ResidualConfig, UnetConfig } from './settings.ts'
 import { insideBody, lossWeight, prefixed, restoreTensors, withPrefix, type Restored, type Stage } from './stage.ts'
 
-/** A finished first stage: its config, the weights that predict, and where they came from. */
+/** A first stage: where it was opened, its config, the weights that predict, and where they came from. */
 export type Stage1 = {
+  dir: string
   config: UnetConfig | ResidualConfig
   params: Params
   origin: { run: string; step: number; weightsSha256: string }
@@ -46,7 +47,7 @@ export async function openStage1(
   checkSamePlan(stage1Dir, run.plan, plan)
   const { params, state } = await loadPredictor(run, 'best', device)
   const origin = { run: resolve(stage1Dir), step: state.step, weightsSha256: state.sha256.ema }
-  return { config: run.config, params, origin }
+  return { dir: stage1Dir, config: run.config, params, origin }
 }
 
 /** Karras et al. 2022 chose their noise for data of this SD; ours moves along with the residual's. */
@@ -55,7 +56,7 @@ const PAPER_SIGMA_DATA = 0.5
 export function createStage2(
   config: RefinerConfig,
   store: Store,
-  stage1: Stage1,
+  stage1: Pick<Stage1, 'config' | 'params'>,
   device: string,
   restored: Restored | undefined,
 ): Stage {
@@ -200,7 +201,7 @@ function noStage1(): LarmorError {
     message: 'The refiner needs a first stage.',
     where: 'larmor train diffusion',
     found: 'no --stage1',
-    expected: 'a finished run of pix2pix',
+    expected: 'a run of pix2pix',
     fix: 'Name it: --stage1 <run>.',
   })
 }

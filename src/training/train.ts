@@ -1,15 +1,26 @@
 /** One training from the door to the last checkpoint, in this process. `launch.ts` runs it in a process of its own. */
+import { join } from 'node:path'
 import type { Store } from '../dataset/index.ts'
 import { throwIfAborted } from '../errors.ts'
+import { exists } from '../files.ts'
 import type { Report } from '../progress.ts'
-import { findCheckpoint, loadCheckpoint, readState, type LoopState, type Loaded } from './checkpoint.ts'
+import {
+  findCheckpoint,
+  loadCheckpoint,
+  mendCheckpoints,
+  readState,
+  type LoopState,
+  type Loaded,
+} from './checkpoint.ts'
 import { throughDoor } from './door.ts'
 import type { TrainJob } from './job.ts'
 import { freshState, trainLoop, type Best, type Loop } from './loop.ts'
-import { withMemoryAdvice } from './memory-advice.ts'
+import { withAdvice } from './advice.ts'
 import { trimJournal } from './journal.ts'
-import { createRun, refuseRun, writeRecord } from './run-folder.ts'
-import { lockRun, unlockRun } from './run-lock.ts'
+import { keepStage1 } from './kept-stage1.ts'
+import { noCheckpoint } from './open-run.ts'
+import { createRun, readRecord, refuseRun, RUN_FILES, writeConfig, writeRecord } from './run-folder.ts'
+import { lockRun } from './run-lock.ts'
 import { failedRecord, startingRecord } from './run-record.ts'
 import type { RunRecord } from './run-record-schema.ts'
 import type { RunConfig } from './settings.ts'
@@ -35,12 +46,13 @@ const GO_ON = 'Go on with --resume: the last step is in the checkpoint.'
  */
 export async function train(job: TrainJob, context: TrainContext): Promise<RunRecord> {
   return throughDoor(job, async (config, store, stage1) => {
-    if (!job.resume) await createRun(job.runDir, config, store.plan)
-    await lockRun(job.runDir)
+    if (!job.resume) await refuseRun(job.runDir)
+    const lock = await lockRun(job.runDir)
     try {
+      if (!job.resume) await createRun(job.runDir, config, store.plan)
       return await trainLocked(job, config, store, stage1, context)
     } finally {
-      await unlockRun(job.runDir)
+      await lock.release()
     }
   })
 }
@@ -53,7 +65,7 @@ export async function dryRun(job: TrainJob, { stop }: Pick<TrainContext, 'stop'>
     try {
       return await tryRun({ store, stage, config, device: job.device }, job.threads, stop)
     } catch (error) {
-      throw withMemoryAdvice(error, config)
+      throw withAdvice(error, config)
     } finally {
       stage.dispose()
     }
@@ -68,8 +80,10 @@ async function trainLocked(
   { report, stop, environment }: TrainContext,
 ): Promise<RunRecord> {
   const { runDir, device } = job
-  const last = await findCheckpoint(runDir, 'last')
-  const loaded = last === undefined ? undefined : await loadCheckpoint(last)
+  if (job.settings.length > 0 && job.resume) await writeConfig(runDir, config)
+  if (stage1) await keepStage1(runDir, stage1)
+  await mendCheckpoints(runDir)
+  const loaded = await latest(runDir, report)
   const start = loaded ? loopStateOf(loaded) : freshState
   const stage = createStage(config, store, device, stage1, loaded)
   loaded?.dispose()
@@ -87,10 +101,11 @@ async function trainLocked(
       const loop = { runDir, store, stage, config, device, report, stop, onSaved }
       const finished = await trainLoop(loop, start, await bestOf(runDir))
       await keep({ state: finished ? 'finished' : 'interrupted' })
-      if (!finished) throwIfAborted(stop, `Training, after step ${record.step}`, GO_ON)
+      const goOn = record.step > 0 ? GO_ON : 'No checkpoint was due yet: --resume begins with the first step.'
+      if (!finished) throwIfAborted(stop, `Training, after step ${record.step}`, goOn)
       return record
     } catch (cause) {
-      const error = withMemoryAdvice(cause, config)
+      const error = withAdvice(cause, config)
       const failed = failedRecord(record, error)
       // The disk may be what failed: then the record cannot be written either, and the first error is the one to tell.
       if (failed) await writeRecord(runDir, failed).catch(() => undefined)
@@ -99,6 +114,27 @@ async function trainLocked(
   } finally {
     stage.dispose()
   }
+}
+
+/**
+ * The checkpoint to go on from: `last`, or `best` where somebody took `last` away; undefined in a run that has none yet.
+ * @throws run.damaged  it had one
+ */
+async function latest(runDir: string, report: Report): Promise<Loaded | undefined> {
+  const last = await findCheckpoint(runDir, 'last')
+  if (last !== undefined) return loadCheckpoint(last)
+  const best = await findCheckpoint(runDir, 'best')
+  if (best !== undefined) {
+    const loaded = await loadCheckpoint(best)
+    report({
+      at: 'note',
+      message: `There is no checkpoints/last: going on from checkpoints/best, step ${loaded.state.step}.`,
+    })
+    return loaded
+  }
+  const done = (await exists(join(runDir, RUN_FILES.record))) ? (await readRecord(runDir)).step : 0
+  if (done > 0) throw noCheckpoint(runDir, 'last')
+  return undefined
 }
 
 function createStage(
@@ -113,8 +149,8 @@ function createStage(
 }
 
 function loopStateOf({ state }: Loaded): LoopState {
-  const { step, elapsedSeconds, validations, score, pending } = state
-  return { step, elapsedSeconds, validations, score, pending }
+  const { schema: _, counters: __, sha256: ___, ...loopState } = state
+  return loopState
 }
 
 /** The best of earlier sessions, from its own checkpoint. */

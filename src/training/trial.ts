@@ -9,7 +9,7 @@ import { setImmediate } from 'node:timers/promises'
 import { slicesOf } from '../dataset/index.ts'
 import { throwIfAborted } from '../errors.ts'
 import { countOf, deviceMemory, type Tensor } from '../tensor/index.ts'
-import { learningRate, stepsOf } from './budget.ts'
+import { learningRate, LOOKING_SHARE, stepsOf } from './budget.ts'
 import { oneStep, type Training } from './one-step.ts'
 import type { RunConfig } from './settings.ts'
 import { validate, validationSlices } from './validation.ts'
@@ -55,16 +55,19 @@ export async function tryRun(training: Training, threads: number, stop: AbortSig
   throwIfAborted(stop, 'The dry run', 'Run it again.')
 
   const secondsPerStep = seconds.toSorted((a, b) => a - b)[Math.floor(seconds.length / 2)]!
-  const looking = (config.validations + 1) * watched.length * secondsPerSlice
-  const steps =
-    stepsOf(config, slices.length) ?? Math.max(1, Math.floor((config.minutes! * 60 - looking) / secondsPerStep))
+  const fixed = stepsOf(config, slices.length)
+  const validations = Math.min(config.validations, fixed ?? Infinity) + 1
+  const once = watched.length * secondsPerSlice
+  const looking =
+    config.minutes === null ? validations * once : Math.min(validations * once, mostLooking(config.minutes * 60, once))
+  const steps = fixed ?? Math.max(1, Math.floor((config.minutes! * 60 - looking) / secondsPerStep))
   const memoryBytes = process.resourceUsage().maxRSS * 1024
   return {
     config,
     parameters: stage.parameters,
     steps,
     trainingSlices: slices.length,
-    validations: config.validations + 1,
+    validations,
     validationSlices: watched.length,
     measured: {
       steps: seconds.length,
@@ -82,6 +85,11 @@ export async function tryRun(training: Training, threads: number, stop: AbortSig
     },
     availableBytes: available,
   }
+}
+
+/** Seconds of validation where the clock ends the run: the loop leaves out what is more. */
+function mostLooking(seconds: number, once: number): number {
+  return 2 * once + LOOKING_SHARE * seconds
 }
 
 /** Of a few steps after the first, which also warms up. */

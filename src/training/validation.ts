@@ -81,6 +81,8 @@ export function isBetter(score: Score, than: Score | null): boolean {
   return score.by === 'mae' ? score.value < than.value : score.value > than.value
 }
 
+export const METRICS = ['ms_ssim_2d', 'ssim_2d', 'psnr', 'mae'] as const
+
 /** Null where a score is not defined: MS-SSIM of small slices. */
 type SliceScores = Map<string, number | null>
 
@@ -103,7 +105,7 @@ function scoreSlice(
       return { ms_ssim_2d: msSsim, ssim_2d: ssim, psnr: psnr(pair), mae: mae(pair) }
     })
     const prefix = n === 0 ? '' : `${name}/`
-    for (const metric of ['ms_ssim_2d', 'ssim_2d', 'psnr', 'mae'] as const) {
+    for (const metric of METRICS) {
       const values = each.map((target) => target[metric])
       const defined = values.filter((value) => value !== null)
       scores.set(`${prefix}${metric}`, defined.length < values.length ? null : mean(defined))

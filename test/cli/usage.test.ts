@@ -1,8 +1,10 @@
 /** What the command line answers to words that it does not understand, and which stream gets what. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, test } from 'vitest'
 import { writeImage } from '../../src/formats/index.ts'
 import { identityDirection } from '../../src/volume/index.ts'
@@ -102,4 +104,13 @@ test('results go to standard output and progress to standard error, which --quie
   assert.match(json.stderr, /synthesis: 12\/12 slices/)
   assert.equal(json.stdout.trimEnd().split('\n').length, 1)
   assert.equal((JSON.parse(json.stdout) as { done: unknown[] }).done.length, 1)
+})
+
+test.skipIf(process.platform !== 'linux')('a result that cannot be written is no success', () => {
+  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+  const { status, stderr } = spawnSync('bash', ['-c', `'${process.execPath}' '${main}' doctor --json > /dev/full`], {
+    encoding: 'utf8',
+  })
+  assert.equal(status, 4)
+  assert.match(stderr, /The disk is full/)
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, test } from 'vitest'
 import { openStore } from '../../src/dataset/index.ts'
@@ -9,9 +9,17 @@ import { LarmorError, type FaultKind } from '../../src/errors.ts'
 import { exists, sha256OfFile, writeJson } from '../../src/files.ts'
 import { silent } from '../../src/progress.ts'
 import { readSafetensors, tensor, writeSafetensors } from '../../src/tensor/index.ts'
-import { findCheckpoint, loadCheckpoint, readState, saveCheckpoint } from '../../src/training/checkpoint.ts'
+import {
+  findCheckpoint,
+  loadAveraged,
+  loadCheckpoint,
+  mendCheckpoints,
+  readingCheckpoint,
+  readState,
+  saveCheckpoint,
+} from '../../src/training/checkpoint.ts'
 import { freshState, trainLoop, type Loop } from '../../src/training/loop.ts'
-import { lockRun, unlockRun } from '../../src/training/run-lock.ts'
+import { lockRun } from '../../src/training/run-lock.ts'
 import { resolveConfig } from '../../src/training/settings.ts'
 import type { Stage } from '../../src/training/stage.ts'
 import { hashesOf, jobOn, smallStore, TINY, trainHere, type SmallStore } from './small-store.ts'
@@ -96,10 +104,39 @@ test('a kill between the two renames of a swap loses nothing: the newer whole ch
   await saveCheckpoint(join(store.dir, 'newer'), stage.tensors(), {}, { ...freshState, step: 2 }, { isBest: false })
   await rename(join(store.dir, 'newer', 'checkpoints', 'last'), at('.last.new'))
   await rm(at('last'), { recursive: true })
-  assert.equal((await readState((await findCheckpoint(runDir, 'last'))!)).step, 2)
+  assert.equal(await findCheckpoint(runDir, 'last'), at('.last.new'), 'who reads moves nothing')
+  await mendCheckpoints(runDir)
+  assert.equal(await findCheckpoint(runDir, 'last'), at('last'))
+  assert.equal((await readState(at('last'))).step, 2)
   // The kill before that: the new one is not whole yet, the old one still has its name.
   await mkdir(at('.last.new'))
+  await mendCheckpoints(runDir)
   assert.equal((await readState((await findCheckpoint(runDir, 'last'))!)).step, 2)
+})
+
+test('who reads checkpoints while a training saves them always gets a whole one, and never disturbs it', async () => {
+  const stage = stageWith(() => 1)
+  const runDir = join(store.dir, 'read-and-written')
+  const save = (step: number) => saveCheckpoint(runDir, stage.tensors(), {}, { ...freshState, step }, { isBest: true })
+  await save(0)
+  const saving = new AbortController()
+  const reading = async (name: 'last' | 'best'): Promise<number> => {
+    let [reads, reached] = [0, 0]
+    for (; !saving.signal.aborted; reads++) {
+      const state = await readingCheckpoint(runDir, name, async (dir) => {
+        const { state, averaged } = await loadAveraged(dir)
+        for (const t of averaged.values()) t.dispose()
+        return state
+      })
+      assert.ok(state!.step >= reached)
+      reached = state!.step
+    }
+    return reads
+  }
+  const readers = Promise.all([reading('last'), reading('best'), reading('best')])
+  for (let step = 1; step <= 60; step++) await save(step)
+  saving.abort()
+  for (const reads of await readers) assert.ok(reads > 5)
 })
 
 test('a checkpoint that was changed since is refused before the first step', async () => {
@@ -204,12 +241,12 @@ test('a store with nothing to validate on is refused before a folder is made', a
 
 test('two trainings never share a run folder; a lock whose process is gone is void', async () => {
   const job = jobOn(store, 'shared', [...TINY.residual, 'steps=1'])
-  await mkdir(job.runDir, { recursive: true })
-  await lockRun(job.runDir)
+  const lock = await lockRun(job.runDir)
   await assert.rejects(trainHere(job), refusedAs('usage.outputExists'))
-  await unlockRun(job.runDir)
-  await writeFile(join(job.runDir, 'run.lock'), '999999999 12345')
-  await trainHere({ ...job, settings: [], resume: true })
+  assert.ok(!(await exists(join(job.runDir, 'config.json'))), 'nothing of the one that came second')
+  await lock.release()
+  await writeFile(join(job.runDir, 'run.lock'), `999999999 ${hostname()} 12345\n`)
+  await trainHere(job)
 })
 
 test('a full disk ends typed, with the last checkpoint whole (skipped where no file system may be mounted)', async (context) => {

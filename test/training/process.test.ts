@@ -6,13 +6,14 @@ import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, test } from 'vitest'
 import { LarmorError, type Fault } from '../../src/errors.ts'
+import { exists } from '../../src/files.ts'
 import { ENGINE_ENVIRONMENT, readEngineFile } from '../../src/tensor/index.ts'
 import { stream } from '../../src/random.ts'
-import { withMemoryAdvice } from '../../src/training/memory-advice.ts'
+import { withAdvice } from '../../src/training/advice.ts'
 import type { RunConfig } from '../../src/training/settings.ts'
 import { launchTraining, summariseRuns, type TrainJob } from '../../src/training/index.ts'
 import { findCheckpoint, loadCheckpoint, readState } from '../../src/training/checkpoint.ts'
-import { lockHolder } from '../../src/training/run-lock.ts'
+import { runHolder } from '../../src/training/run-lock.ts'
 import { hashesOf, jobOn, smallStore, TINY, trainHere, type SmallStore } from './small-store.ts'
 
 let store: SmallStore
@@ -27,8 +28,8 @@ const parentProgram = fileURLToPath(new URL('./parent.ts', import.meta.url))
 /** The training process of a job, by its lock; waits until it is at work. */
 async function trainerOf(runDir: string): Promise<number> {
   for (let n = 0; n < 600; n++) {
-    const pid = await lockHolder(runDir)
-    if (pid !== undefined) return pid
+    const pid = (await runHolder(runDir))?.pid
+    if (pid !== undefined && (await exists(join(runDir, 'config.json')))) return pid
     await setTimeout(50)
   }
   return assert.fail('no training process appeared')
@@ -112,7 +113,7 @@ test('when the parent is killed, the training saves its step and ends too', asyn
   await new Promise((resolve) => parent.stdout.once('data', resolve))
   const child = await trainerOf(job.runDir)
   parent.kill('SIGKILL')
-  await until('the training process lived on', async () => (await lockHolder(job.runDir)) !== child)
+  await until('the training process lived on', async () => (await runHolder(job.runDir))?.pid !== child)
   await until(
     'no record of the interruption',
     async () => (await summariseRuns([job.runDir]))[0]!.state === 'interrupted',
@@ -141,7 +142,7 @@ test('a step that takes longer than a person waits: Ctrl-C is answered, and the 
   assert.ok(performance.now() - stoppedAt < 2000)
   await assert.rejects(trainHere({ ...job, settings: [], resume: true }), /already at work/)
   process.kill(trainer, 'SIGCONT')
-  await until('the training process lived on', async () => (await lockHolder(job.runDir)) === undefined)
+  await until('the training process lived on', async () => (await runHolder(job.runDir)) === undefined)
   const [summary] = await summariseRuns([job.runDir])
   const saved = await readState((await findCheckpoint(job.runDir, 'last'))!)
   assert.deepEqual([summary!.state, summary!.step], ['interrupted', saved.step])
@@ -205,7 +206,7 @@ test.skipIf(endsAlone)('too little memory is an error that says what to lower, e
 test('what to lower is said with what it is now', () => {
   const fault = { kind: 'machine.outOfMemory', message: '', where: '', found: '', expected: '', fix: '' } as const
   const config = { batch: 64, accumulate: 1, recompute: false, width: 256 } as RunConfig
-  const said = withMemoryAdvice(new LarmorError(fault), config)
+  const said = withAdvice(new LarmorError(fault), config)
   assert.ok(said instanceof LarmorError)
   assert.match(said.fault.fix, /recompute=true.*now batch=64 accumulate=1 recompute=false width=256/)
 })

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdir, readFile, stat } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, test } from 'vitest'
 import { exists } from '../../src/files.ts'
+import type { Event } from '../../src/progress.ts'
 import { describeTrial, differences, runsTable, summariseRuns } from '../../src/training/index.ts'
 import { dryRun } from '../../src/training/train.ts'
 import { jobOn, smallStore, TINY, trainHere, type SmallStore } from './small-store.ts'
@@ -55,6 +58,29 @@ test('two runs of one name are told apart by their paths, and other plans are po
   assert.match(text, /plan +\w{12} +\w{12}/)
   assert.match(text, /different plans/)
   await other.remove()
+})
+
+test('a run whose record is damaged is told of and left out; a folder with other things in it takes no run', async () => {
+  const parent = join(store.dir, 'some-broken')
+  const job = jobOn(store, 'some-broken/sound', [...TINY.residual, 'steps=1'])
+  await trainHere(job)
+  await mkdir(join(parent, 'broken'))
+  await writeFile(join(parent, 'broken', 'run.json'), '{')
+  const told: string[] = []
+  const report = (event: Event): void => void (event.at === 'case.refused' && told.push(event.caseId))
+  assert.deepEqual(
+    (await summariseRuns([parent], report)).map(({ run }) => run),
+    ['sound'],
+  )
+  assert.deepEqual(told, [join(parent, 'broken')])
+  await assert.rejects(summariseRuns([join(parent, 'broken')]), /not what it should be/)
+  // Told on standard error, also where nobody listens there: then the work goes on all the same.
+  const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+  const words = `exec 2> >(exit 0); sleep 0.3; '${process.execPath}' '${main}' runs '${parent}'`
+  const { status, stdout } = spawnSync('bash', ['-c', words], { encoding: 'utf8' })
+  assert.equal(status, 5)
+  assert.match(stdout, /sound/)
+  await assert.rejects(trainHere({ ...job, runDir: parent }), /The folder of the run is not empty/)
 })
 
 test('a dry run says what the run then has, and writes nothing', async () => {

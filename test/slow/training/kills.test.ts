@@ -9,7 +9,7 @@ import type { Event } from '../../../src/progress.ts'
 import { stream } from '../../../src/random.ts'
 import { findCheckpoint, loadCheckpoint } from '../../../src/training/checkpoint.ts'
 import { launchTraining, type TrainJob } from '../../../src/training/index.ts'
-import { lockHolder } from '../../../src/training/run-lock.ts'
+import { runHolder } from '../../../src/training/run-lock.ts'
 import { hashesOf, jobOn, smallStore, TINY, trainHere, type SmallStore } from '../../training/small-store.ts'
 
 let store: SmallStore
@@ -26,8 +26,8 @@ async function trainAndKill(job: TrainJob, when: (event: Event) => boolean, afte
     if (waiting || !when(event)) return
     waiting = true
     void setTimeout(afterMs)
-      .then(() => lockHolder(job.runDir))
-      .then((pid) => process.kill(pid!, 'SIGKILL'))
+      .then(() => runHolder(job.runDir))
+      .then((holder) => process.kill(holder!.pid!, 'SIGKILL'))
       .then(() => killed.resolve(), killed.reject)
   }
   const signal = new AbortController().signal
