@@ -37,7 +37,8 @@ export type SliceRef = { readonly patient: string; readonly k: number }
  * @throws store.damaged  the folder, the manifest or a file is missing, or a file or the plan is not what was written
  */
 export async function openStore(dir: string, device = 'cpu'): Promise<Store> {
-  if (!(await exists(join(dir, MANIFEST)))) throw unfinished(dir)
+  if (!(await exists(join(dir, MANIFEST))))
+    throw unfinished(dir, (await exists(dir)) ? `no ${MANIFEST}` : 'no such folder')
   const manifest = await readJson(join(dir, MANIFEST), ManifestSchema)
   const plan = await readPlan(join(dir, PLAN))
   if (planSha256(plan) !== manifest.planSha256)
@@ -124,13 +125,15 @@ function damaged(where: string, found: string, expected: string): LarmorError {
   })
 }
 
-function unfinished(dir: string): LarmorError {
+function unfinished(dir: string, found: string): LarmorError {
   return new LarmorError({
     kind: 'store.damaged',
     message: 'There is no finished slice store.',
     where: dir,
-    found: 'no manifest.json',
+    found,
     expected: 'a folder that larmor plan has finished',
-    fix: 'Run: larmor plan <cohort> --output <store>; an interrupted one goes on where it stopped.',
+    fix:
+      'Check the path (of one that was moved, larmor export takes --store), or make it: larmor plan <cohort> --output <store>; ' +
+      'an interrupted one goes on where it stopped.',
   })
 }

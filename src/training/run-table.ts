@@ -105,16 +105,21 @@ function aligned(rows: readonly (readonly string[])[]): string {
 
 async function runsIn(dir: string): Promise<string[]> {
   if (await exists(join(dir, RUN_FILES.record))) return [dir]
-  const names = await readdir(dir).catch(() => [])
+  const names = await readdir(dir).catch(() => undefined)
+  if (names === undefined) throw noRunIn(dir, 'no such folder')
   const inside: string[] = []
   for (const name of names.toSorted((a, b) => (a < b ? -1 : 1)))
     if (await exists(join(dir, name, RUN_FILES.record))) inside.push(join(dir, name))
   if (inside.length > 0) return inside
-  throw new LarmorError({
+  throw noRunIn(dir, `no ${RUN_FILES.record} in it or in its folders`)
+}
+
+function noRunIn(dir: string, found: string): LarmorError {
+  return new LarmorError({
     kind: 'input.notFound',
     message: 'There is no run.',
     where: dir,
-    found: `no ${RUN_FILES.record} in it or in its folders`,
+    found,
     expected: 'a run folder, or a folder of run folders',
     fix: 'Check the path; runs are made by larmor train … --run <dir>.',
   })
