@@ -48,6 +48,7 @@ export async function exportModel(runDir: string, outputDir: string, options: Ex
   await requireEmpty(outputDir)
   setThreads(options.threads)
   const sources = await openSources(runDir)
+  tellUnfinished(sources, options.report)
   const output = resolve(outputDir)
   await mkdir(dirname(output), { recursive: true })
   const temporary = join(dirname(output), `.${basename(output)}.tmp-${process.pid}`)
@@ -219,6 +220,16 @@ function samplerOf(sigmaData: number, { sampleFrom, wiener }: RefinerConfig): Sa
   // Runs of before the filter make the packages that they made.
   const noise = wiener ? 'mirrored' : 'independent'
   return { name: 'dpmpp2m', steps: STEPS, ...sigmaRange(sigmaData, sampleFrom), rho: 7, noise }
+}
+
+/** Weights so far may be what is wanted, for a look: so it is said, and not refused. */
+function tellUnfinished({ stage1, refiner }: Sources, report: Report): void {
+  for (const each of refiner ? [stage1, refiner] : [stage1]) {
+    const { dir, record } = each.run
+    if (record.state === 'finished') continue
+    const message = `${dir} is not finished (${record.state}): these are its best weights so far, of step ${each.predictor.state.step}.`
+    report({ at: 'note', message })
+  }
 }
 
 async function requireEmpty(outputDir: string): Promise<void> {

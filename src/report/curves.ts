@@ -90,7 +90,7 @@ function minMax(values: readonly number[]): [number, number] {
 /** As many digits as neighbouring ticks need to differ; powers of ten where all are small (a learning rate) or large. */
 function label(value: number, ticks: readonly number[]): string {
   const largest = Math.max(...ticks.map(Math.abs))
-  if (value !== 0 && (largest >= 1e5 || largest < 1e-2)) return value.toExponential(1)
+  if (largest >= 1e5 || largest < 1e-2) return value === 0 ? '0' : value.toExponential(1)
   const step = ticks[1]! - ticks[0]!
   const power = Math.floor(Math.log10(step) + 1e-9)
   const half = Math.abs(step / 10 ** power - 2.5) < 1e-6 ? 1 : 0

@@ -42,7 +42,10 @@ function panelsOf(lines: readonly MetricsLine[]): Panel[] {
         .filter((name) => isOf(metric, name))
         .map((name) => ({ ...curve(scores, name), name: ofWhat(metric, name) })),
     })),
-    ...namesIn(losses).map((name) => ({ title: `loss ${name}`, curves: [curve(losses, name)] })),
+    ...namesIn(losses).map((name) => ({
+      title: name === 'loss' ? 'the whole loss' : `loss ${name}`,
+      curves: [curve(losses, name)],
+    })),
     alone('critic, share of right patches', watched, 'accuracy'),
     alone('gradient norms', watched, 'gradientNorm'),
     alone('learning rate', rates),

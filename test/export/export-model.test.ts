@@ -3,7 +3,7 @@
  * it says of itself is what the runs say, and synthesis cuts the same slices as training.
  */
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openStore, readBatch } from '../../src/dataset/index.ts'
@@ -184,6 +184,15 @@ test('a store of another plan, a full output folder and a folder without a run a
     readdirSync(store.dir).filter((name) => name.includes('.tmp-')),
     [],
   )
+})
+
+test('a run that is not finished is exported as it is so far, which is said', async () => {
+  await assert.rejects(trainHere(jobOn(store, 'half', [...TINY.residual, 'steps=9']), 5), refusedAs('interrupted'))
+  const told: string[] = []
+  const report = (event: Event): void => void (event.at === 'note' && told.push(event.message))
+  await exportModel(at('half'), at('half-model'), { ...options, report })
+  assert.match(told.join(), /half is not finished \(interrupted\): these are its best weights so far, of step \d/)
+  if (process.platform === 'linux') assert.equal(statSync(at('half-model')).mode & 0o777, 0o777 & ~process.umask())
 })
 
 test('a request to stop is heard while the programs are compared, and nothing is written', async () => {
