@@ -17,6 +17,8 @@ function beginWithLargePages(): void {
   process.execve?.(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], environment)
 }
 
+// ONNX Runtime reads it when it loads; a worker that sets it changes a copy (synthesis/network.ts).
+process.env['ORT_DISABLE_TELEMETRY'] = '1'
 if (process.argv[2] === 'register') beginWithLargePages()
 // Where it cannot be written nothing is kept.
 enableCompileCache(cache)

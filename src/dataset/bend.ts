@@ -24,7 +24,7 @@ export function jittered(sample: Sample, random: Random, outsideHu: number): Sam
   const left = random.below(wide - w + 1)
   const cut = (t: Tensor): Tensor => contiguous(squeeze(narrow(narrow(t, 2, top, h), 3, left, w), 0))
   const image = (t: Tensor): Tensor => cut(aten._upsample_bicubic2d_aa(unsqueeze(t, 0), [tall, wide], false))
-  const mask = (t: Tensor): Tensor => cut(aten.upsample_nearest2d(unsqueeze(t, 0), [tall, wide]))
+  const mask = (t: Tensor): Tensor => cut(aten._upsample_nearest_exact2d(unsqueeze(t, 0), [tall, wide]))
   return fromImages(sample, image, mask, outsideHu)
 }
 

@@ -21,6 +21,7 @@ import {
   interpolate,
   mul,
   noGrad,
+  pad,
   permute,
   reshape,
   scope,
@@ -98,9 +99,14 @@ export function warped(image: Tensor, u: Tensor): Tensor {
   })
 }
 
-/** Central differences, half as large at the borders. */
+/** Central differences; beyond the border lies what is at it, so that no edge is seen there: half as large. */
 function gradientOf(image: Tensor): [Tensor, Tensor] {
-  const along = (shape: readonly number[], padding: readonly number[]): Tensor =>
-    conv2d(image, tensor([-0.5, 0, 0.5], [1, 1, ...shape], image.dtype, image.device), undefined, { padding })
-  return [along([1, 3], [0, 1]), along([3, 1], [1, 0])]
+  const along = (shape: readonly number[], around: readonly number[]): Tensor =>
+    conv2d(
+      pad(image, around, 'replicate'),
+      tensor([-0.5, 0, 0.5], [1, 1, ...shape], image.dtype, image.device),
+      undefined,
+      {},
+    )
+  return [along([1, 3], [1, 1, 0, 0]), along([3, 1], [0, 0, 1, 1])]
 }

@@ -65,6 +65,8 @@ export type Pix2pixStep = {
   lr?: number
   /** [N, M, H, W]: where and how much L1 counts; everywhere the same in the paper. */
   weight?: Tensor
+  /** Over whose sum that loss is; by default of weight. */
+  counted?: Tensor
   /** Whether the gradients' norms are asked for: they cost another look at every gradient. */
   norms?: boolean
 } & Partial<Economy>
@@ -89,7 +91,7 @@ export function pix2pixStep(
   { unet, critic: criticOptions, lambdaL1 }: Pix2pixOptions,
   ct: Tensor,
   mr: Tensor,
-  { generator: random, lr, weight, norms = false, accumulate = 1, recompute = false }: Pix2pixStep,
+  { generator: random, lr, weight, counted = weight, norms = false, accumulate = 1, recompute = false }: Pix2pixStep,
 ): Pix2pixLosses & Pix2pixWatched {
   return scope(() => {
     const twice = accumulate > 1 || recompute
@@ -136,7 +138,7 @@ export function pix2pixStep(
     adamStep(adamD, critic, dPhase.grads, lr)
 
     if (twice) setGeneratorState(random, before) // the same dropout again
-    const total = weight && totalWeight(weight)
+    const total = counted && totalWeight(counted)
     const gPhase = lossGradients(
       generator,
       inParts({ ct, mr, ...(weight ? { weight } : {}) }, accumulate),

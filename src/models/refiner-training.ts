@@ -68,9 +68,11 @@ export type RefinerBatch = {
   mr: Tensor
   /** [N, T, H, W]: what each pixel counts. */
   weight: Tensor
+  /** Over whose sum the losses are; by default of weight. */
+  counted?: Tensor
 }
 
-type Part = Pick<DenoisingCase, 'clean' | 'noisy' | 'condition' | 'weight'>
+type Part = Pick<DenoisingCase, 'clean' | 'noisy' | 'condition' | 'weight'> & { counted: Tensor }
 
 /** Where structure counts it is named, too, and `loss` is what was lowered. */
 export type RefinerLosses = { denoising: number; structure?: number; loss?: number; gradientNorm: number }
@@ -94,7 +96,7 @@ export function refinerStep(
   state: Refiner,
   options: RefinerOptions,
   noise: NoiseOptions,
-  { ct, stage1, mr, weight }: RefinerBatch,
+  { ct, stage1, mr, weight, counted = weight }: RefinerBatch,
   { generator, lr, lambdaSsim = 0, cropOf, accumulate = 1, recompute = false }: RefinerStep,
 ): RefinerLosses {
   return scope(() => {
@@ -103,8 +105,8 @@ export function refinerStep(
     const sigmas = drawSigmas(ct.shape[0]!, noise, generator)
     const noisy = add(clean, mul(normalLike(clean, generator), perImage(sigmas, clean)))
     const { sigmaData } = noise
-    const parts = inParts({ clean, noisy, condition, weight }, accumulate, cropOf)
-    const total = totalWeight(...parts.map((part) => part.weight))
+    const parts = inParts({ clean, noisy, condition, weight, counted }, accumulate, cropOf)
+    const total = totalWeight(...parts.map((part) => part.counted))
     let first = 0
     const caseOf = (part: Part): DenoisingCase => {
       const ofPart = sigmas.slice(first, (first += part.clean.shape[0]!))

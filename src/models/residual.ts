@@ -112,7 +112,7 @@ export type ResidualStep = {
   cropOf?: CropOf | undefined
 } & Partial<Economy>
 
-type ResidualBatch = { ct: Tensor; mr: Tensor; weight: Tensor; off?: Tensor }
+type ResidualBatch = { ct: Tensor; mr: Tensor; weight: Tensor; counted: Tensor; off?: Tensor }
 
 /** Where structure counts it is named, too, and `loss` is what was lowered. */
 export type ResidualLosses = { l1: number; structure?: number; loss?: number; gradientNorm: number }
@@ -122,22 +122,23 @@ const MAX_GRADIENT_NORM = 5
 
 /**
  * One step: L1 where the weight counts and the loss of structure beside it, Adam, average.
- * ct [N, C, H, W], mr and weight (what each pixel counts) [N, T, H, W]. Changes all of `state` in place.
+ * ct [N, C, H, W], mr and weight (what each pixel counts) [N, T, H, W]; the losses are over the sum of `counted`, by default of
+ * weight. Changes all of `state` in place.
  */
 export function residualStep(
   state: Residual,
   options: ResidualOptions,
-  { ct, mr, weight }: { ct: Tensor; mr: Tensor; weight: Tensor },
+  { ct, mr, weight, counted = weight }: { ct: Tensor; mr: Tensor; weight: Tensor; counted?: Tensor },
   { lr, lambdaSsim = 0, align, cropOf, accumulate = 1, recompute = false }: ResidualStep = {},
 ): ResidualLosses {
   return scope(() => {
-    const parts: ResidualBatch[] = inParts({ ct, mr, weight }, accumulate, cropOf)
+    const parts: ResidualBatch[] = inParts({ ct, mr, weight, counted }, accumulate, cropOf)
     if (align)
       for (const part of parts) {
         const base = residualBase(state.network, options, part.ct)
         part.off = displacementBetween(base, part.mr, part.weight, align)
       }
-    const total = totalWeight(...parts.map((part) => part.weight))
+    const total = totalWeight(...parts.map((part) => part.counted))
     const l1Of = (part: ResidualBatch): { l1: Tensor; image: Tensor } => {
       const made = residual(state.network, options, part.ct)
       const image = part.off ? warped(made, part.off) : made

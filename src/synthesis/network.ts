@@ -1,7 +1,7 @@
 /**
  * One ONNX graph in ONNX Runtime: named float32 arrays in, named float32 arrays out. The only file that knows the runtime.
  */
-import { InferenceSession, Tensor } from 'onnxruntime-node'
+import type { InferenceSession } from 'onnxruntime-node'
 import { LarmorError } from '../errors.ts'
 
 export type Array4 = { values: Float32Array; shape: readonly number[] }
@@ -17,10 +17,20 @@ export type Network = {
 }
 
 /**
+ * The runtime, loaded at first use: it reads when it loads whether it may count what it is used for and send that to its maker.
+ * It may not.
+ */
+async function runtime(): Promise<typeof import('onnxruntime-node')> {
+  process.env['ORT_DISABLE_TELEMETRY'] = '1'
+  return import('onnxruntime-node')
+}
+
+/**
  * @param threads  how many the runtime may use within one operator
  * @throws model.damaged  the runtime cannot read the file
  */
 export async function openNetwork(file: string, threads: number): Promise<Network> {
+  const { InferenceSession, Tensor } = await runtime()
   const session = await InferenceSession.create(file, {
     executionProviders: ['cpu'],
     intraOpNumThreads: threads,

@@ -67,7 +67,7 @@ export type AtenName =
   // resizing and warping
   | 'affine_grid_generator' | 'constant_pad_nd' | 'grid_sampler' | 'grid_sampler_2d' | 'grid_sampler_3d' | 'pad'
   | 'reflection_pad1d' | 'reflection_pad2d' | 'reflection_pad3d' | 'replication_pad2d' | 'replication_pad3d'
-  | '_upsample_bicubic2d_aa' | 'upsample_bicubic2d' | 'upsample_bilinear2d' | 'upsample_bilinear2d.vec' | 'upsample_linear1d'
+  | '_upsample_bicubic2d_aa' | '_upsample_nearest_exact2d' | 'upsample_bicubic2d' | 'upsample_bilinear2d' | 'upsample_bilinear2d.vec' | 'upsample_linear1d'
   | 'upsample_nearest2d' | 'upsample_nearest2d.vec' | 'upsample_nearest3d' | 'upsample_nearest3d.vec'
   | 'upsample_trilinear3d' | 'upsample_trilinear3d.vec'
   // losses

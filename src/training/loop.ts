@@ -103,7 +103,7 @@ function takeStep(loop: Loop, training: readonly SliceRef[], state: LoopState, s
   const rate = learningRate(config, state, share, training.length)
   const step = state.step + 1
   const said = oneStep(loop, training, state.step, { learningRate: rate, watched: step % config.logEvery === 0 })
-  checkFinite(said.losses, state.step)
+  checkFinite({ ...said.losses, ...said.watched }, state.step)
   clock.stepTook(clock.elapsed() - begun)
   const pending = added(state.pending, said.losses)
   const next = { ...state, step, score: null, elapsedSeconds: clock.elapsed(), pending }
@@ -178,7 +178,7 @@ function checkFinite(losses: Record<string, number>, step: number): void {
   if (!bad) return
   throw new LarmorError({
     kind: 'train.notFinite',
-    message: 'A loss is no longer a finite number.',
+    message: 'A loss or gradient is no longer a finite number.',
     where: `Step ${step}, ${bad[0]}`,
     found: String(bad[1]),
     expected: 'a finite number',

@@ -1,7 +1,7 @@
 /** What the loop needs of a stage: take a step, predict, and hand over what a checkpoint holds. */
 import type { Batch } from '../dataset/index.ts'
 import { LarmorError } from '../errors.ts'
-import { add, copyInto, mul, noGrad, scope, sub, type Generator, type Tensor } from '../tensor/index.ts'
+import { add, copyInto, greater, mul, noGrad, scope, sub, to, type Generator, type Tensor } from '../tensor/index.ts'
 
 /** Named tensors; the loop writes each group as one safetensors file. */
 export type StageTensors = {
@@ -45,11 +45,17 @@ export type Restored = { tensors: StageTensors; counters: Record<string, number>
 const AIR_WEIGHT = 0.1
 
 /**
- * [N, targets, h, w]: the slice's weight in the body where the MR has data, a tenth of it in the air around, 0 in the body where
- * the MR has none.
+ * What each pixel counts, [N, targets, h, w]: `counted` is 1 in the body where the MR has data, a tenth in the air around, 0 in the body
+ * where the MR has none, or the patient has no such MR; `weight` is that times what the slice's pair is worth. A loss is Σ weight · error / Σ counted: over
+ * Σ weight a batch of one slice, or of poor pairs alone, would count as much as one of good ones.
  */
-export function lossWeight({ body, mask, weight }: Batch): Tensor {
-  return noGrad(() => scope(() => mul(add(mask, mul(sub(1, body), AIR_WEIGHT)), weight)))
+export function lossWeights({ body, mask, weight }: Batch): { weight: Tensor; counted: Tensor } {
+  return noGrad(() =>
+    scope(() => {
+      const counted = mul(add(mask, mul(sub(1, body), AIR_WEIGHT)), to(greater(weight, 0), { dtype: 'float32' }))
+      return { weight: mul(counted, weight), counted }
+    }),
+  )
 }
 
 /** Values of an image tensor, clipped to [−1, 1], −1 outside the body: the targets of one slice, or slices of one target. */

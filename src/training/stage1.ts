@@ -10,7 +10,7 @@ import { partsOf, predictInBoxes } from './body-box.ts'
 import { alignOptions, boxRuleOf, pix2pixOptions, residualOptions } from './networks.ts'
 import type { ResidualConfig, UnetConfig } from './settings.ts'
 import { tissueTables } from './tissue-table.ts'
-import { insideBody, lossWeight, prefixed, restoreTensors, withPrefix, type Restored, type Stage } from './stage.ts'
+import { insideBody, lossWeights, prefixed, restoreTensors, withPrefix, type Restored, type Stage } from './stage.ts'
 
 /** Weights that predict, and how: [N, C, h, w] → [N, targets, h, w]. No dropout, running statistics: a picture has one answer. */
 export function predictorOf(config: UnetConfig | ResidualConfig, plan: Plan): (params: Params, ct: Tensor) => Tensor {
@@ -47,7 +47,7 @@ function createUnet(config: UnetConfig, plan: Plan, device: string, restored: Re
   return {
     parameters: countTrained(state.generator) + countTrained(state.critic),
     step(batch, { learningRate: lr, generator, watched: norms }) {
-      const weight = config.maskLoss ? { weight: lossWeight(batch) } : {}
+      const weights = config.maskLoss ? lossWeights(batch) : {}
       const { accumulate, recompute } = config
       const said = pix2pixStep(state, options, batch.ct, batch.mr, {
         generator,
@@ -55,7 +55,7 @@ function createUnet(config: UnetConfig, plan: Plan, device: string, restored: Re
         norms,
         accumulate,
         recompute,
-        ...weight,
+        ...weights,
       })
       const { dFake, dReal, d, gGan, gL1, g, ...watched } = said
       return { losses: { dFake, dReal, d, gGan, gL1, g }, watched }
@@ -102,7 +102,7 @@ function createResidual(config: ResidualConfig, store: Store, device: string, re
       const { ct, mr } = batch
       const { lambdaSsim, recompute } = config
       return scope(() => {
-        const images = { ct, mr, weight: lossWeight(batch) }
+        const images = { ct, mr, ...lossWeights(batch) }
         const how = { lr: learningRate, lambdaSsim, align, recompute, ...partsOf(config, rule, ct) }
         const { gradientNorm, ...losses } = residualStep(state, options, images, how)
         return { losses, watched: { gradientNorm } }

@@ -22,7 +22,7 @@ import { checkSamePlan } from './run-folder.ts'
 import { boxRuleOf, refinerOptions, sigmaRange } from './networks.ts'
 import { predictorOf } from './stage1.ts'
 import type { RefinerConfig, ResidualConfig, UnetConfig } from './settings.ts'
-import { insideBody, lossWeight, prefixed, restoreTensors, withPrefix, type Restored, type Stage } from './stage.ts'
+import { insideBody, lossWeights, prefixed, restoreTensors, withPrefix, type Restored, type Stage } from './stage.ts'
 
 /** A first stage: where it was opened, its config, the weights that predict, and where they came from. */
 export type Stage1 = {
@@ -81,7 +81,7 @@ export function createStage2(
     step(batch, { learningRate, generator }) {
       return scope(() => {
         const { ct, mr } = batch
-        const images = { ct, mr, stage1: base(ct), weight: lossWeight(batch) }
+        const images = { ct, mr, stage1: base(ct), ...lossWeights(batch) }
         const { lambdaSsim, recompute } = config
         const how = { generator, lr: learningRate, lambdaSsim, recompute, ...partsOf(config, rule, ct) }
         const { gradientNorm, ...losses } = refinerStep(state, options, noise, images, how)

@@ -1,7 +1,7 @@
 /** What the command line answers to words that it does not understand, and which stream gets what. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -104,6 +104,17 @@ test('results go to standard output and progress to standard error, which --quie
   assert.match(json.stderr, /synthesis: 12\/12 slices/)
   assert.equal(json.stdout.trimEnd().split('\n').length, 1)
   assert.equal((JSON.parse(json.stdout) as { done: unknown[] }).done.length, 1)
+})
+
+test('the runtime keeps no account of its use: nothing appears in the home folder', async () => {
+  const [home, ct] = [join(folder, 'home'), join(folder, 'private.nii.gz')]
+  await mkdir(home)
+  await writeImage(ct, sampledCt(centredGrid([48, 44, 4], [1.6, 1.6, 4], identityDirection, [12, -18, 30])))
+  const model = modelFolder({ stage1: weightedChannels([0, 1, 0]), size: [48, 48] })
+  const words = ['synthesize', ct, '--model', model, '--output', join(folder, 'private')]
+  const env = { HOME: home, XDG_CACHE_HOME: join(home, 'cache'), XDG_DATA_HOME: join(home, 'data') }
+  assert.equal((await larmor(words, { env })).code, 0)
+  assert.deepEqual(await readdir(home), [])
 })
 
 test.skipIf(process.platform !== 'linux')('a result that cannot be written is no success', () => {

@@ -7,7 +7,7 @@ import { movedTo } from '../../src/dataset/open-store.ts'
 import { MR_STEPS } from '../../src/dataset/slices.ts'
 import type { Plan } from '../../src/plan/index.ts'
 import { stream } from '../../src/random.ts'
-import { liveTensors, scope, tensor } from '../../src/tensor/index.ts'
+import { liveTensors, mul, scope, sub, tensor, type Tensor } from '../../src/tensor/index.ts'
 import { mapCt } from '../../src/volume/index.ts'
 
 const [slices, h, w] = [5, 64, 32]
@@ -95,6 +95,33 @@ test("the enlargement is Pillow's, as in the reference: Keys' cubic with a = −
     return Math.max(...columns.map((x) => Math.abs(off(x))))
   })
   assert.ok(Math.min(...errors) < 1e-6, `off by ${Math.min(...errors)}`)
+})
+
+test('jitter moves masks as it moves images: a disc and its mask keep one middle', () => {
+  const side = 64
+  const disc = tensor(
+    Float32Array.from({ length: side * side }, (_, n) =>
+      Number(Math.hypot((n % side) - 30, Math.floor(n / side) - 33) < 20),
+    ),
+    [1, side, side],
+  )
+  const sample = {
+    ctHu: mul(sub(disc, 1), 1000),
+    ctBody: disc,
+    mr: sub(mul(disc, 2), 1),
+    body: disc,
+    mask: disc,
+    weights: [1],
+  }
+  const middle = (t: Tensor, from: number): [number, number] => {
+    const values = t.values('float32').map((value) => value - from)
+    const all = values.reduce((a, b) => a + b, 0)
+    const of = (at: (n: number) => number): number => values.reduce((sum, value, n) => sum + value * at(n), 0) / all
+    return [of((n) => n % side), of((n) => Math.floor(n / side))]
+  }
+  const moved = jittered(sample, stream(1, 'jitter'), -1000)
+  const [ofMr, ofMask] = [middle(moved.mr, -1), middle(moved.mask, 0)]
+  assert.ok(Math.hypot(ofMr[0] - ofMask[0], ofMr[1] - ofMask[1]) < 0.2, `${ofMr} and ${ofMask}`)
 })
 
 test('half of the samples are flipped, and a flip is its own inverse', () => {

@@ -61,6 +61,28 @@ test('a smooth displacement of 2 pixels is found within a quarter of its length,
   }
 })
 
+test('the border of the images is no edge: a dim body in air that reaches near it is found as well as one far from it', () => {
+  const body = (moved: number, margin: number): Tensor => {
+    const side = 32 + 2 * margin
+    const values = Float32Array.from({ length: side * side }, (_, n) => {
+      const [x, y] = [(n % side) - side / 2 + 0.5 + moved, Math.floor(n / side) - side / 2 + 0.5]
+      const inside = 1 / (1 + Math.exp((Math.hypot(x, y) - 14) * 1.5))
+      return -1 + inside * (0.3 + 0.08 * Math.sin(x / 2.5) * Math.cos(y / 3))
+    })
+    return tensor(values, [1, 1, side, side])
+  }
+  const error = (margin: number): number => {
+    const [from, to] = [body(0, margin), body(2, margin)]
+    const side = from.shape[3]!
+    const u = displacementBetween(from, to, ones([1, 1, side, side]), how).values('float32')
+    const errors: number[] = []
+    for (let y = margin + 6; y < side - margin - 6; y++)
+      for (let x = margin + 6; x < side - margin - 6; x++) errors.push(Math.abs(u[y * side + x]! - 2))
+    return errors.reduce((a, b) => a + b) / errors.length
+  }
+  for (const margin of [8, 24]) assert.ok(error(margin) < 0.05, `off by ${error(margin)} px, ${margin} from the border`)
+})
+
 test('of two sequences each has the displacement that it has alone, and is moved by its own', () => {
   scope(() => {
     const both = (a: Tensor, b: Tensor): Tensor => cat([a, b], 1)

@@ -174,3 +174,14 @@ test('the default is made of operators that ONNX has, takes any multiple of its 
   const macs = flopsOf(() => residual(params, options, uniform([1, 3, 192, 192], 1))) / 2
   assert.ok(macs < 6e9, `${macs / 1e9} GMAC`)
 })
+
+test('a pair of poor quality counts less, also alone in its batch', () => {
+  const said = (worth: number) => {
+    const state = initResidualTraining(OPTIONS, { lr: 0, emaDecay: 0.9 }, generator(1))
+    const { ct, mr, weight: counted } = batch(3)
+    return residualStep(state, OPTIONS, { ct, mr, weight: mul(counted, worth), counted }, { lambdaSsim: 0.5 })
+  }
+  const [whole, poor] = [said(1), said(0.1)]
+  for (const name of ['l1', 'structure', 'gradientNorm'] as const)
+    assert.ok(Math.abs(poor[name]! / whole[name]! - 0.1) < 1e-4, `${name}: ${poor[name]} of ${whole[name]}`)
+})
