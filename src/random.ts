@@ -50,7 +50,7 @@ export function stream(seed: number, ...names: readonly (string | number)[]): Ra
   }
 }
 
-/** One number below 2⁴⁸ for a generator of another library (libtorch's takes a seed). */
+/** One number below 2⁴⁸ for a generator of another library (libtorch's takes a seed, of which its CPU generator heeds 32 bits). */
 export function seedOf(seed: number, ...names: readonly (string | number)[]): number {
   const [low, high] = keyOf(seed, names)
   return (high & 0xffff) * 2 ** 32 + low

@@ -1,7 +1,8 @@
 /** `larmor plan`: from a registered cohort to a plan and its slice store. */
 import { z } from 'zod'
 import { buildStore, describeStore } from '../dataset/index.ts'
-import { makePlan, readPlan, readTestList } from '../plan/index.ts'
+import { checkEdited, makePlan, readPlan, readTestList, type Plan } from '../plan/index.ts'
+import type { Report } from '../progress.ts'
 import { command } from './command.ts'
 import { trainingMemory } from './training-memory.ts'
 import { writePreview } from './plan-preview.ts'
@@ -67,7 +68,7 @@ export const planCommand = command({
     const { splitSlices: trainSlices, target: targets } = wishes
     const testList = list === undefined ? undefined : await readTestList(list)
     const plan = edited
-      ? await readPlan(edited)
+      ? await editedPlan(edited, report)
       : await makePlan(cohort, {
           ...wishes,
           testList,
@@ -89,3 +90,11 @@ export const planCommand = command({
     }
   },
 })
+
+/** @throws config.refused, json.refused, input.notFound */
+async function editedPlan(path: string, report: Report): Promise<Plan> {
+  const plan = await readPlan(path)
+  const message = checkEdited(plan, path)
+  if (message !== undefined) report({ at: 'note', message })
+  return plan
+}

@@ -1,4 +1,4 @@
-/** A reconstructed field of view that cuts the body: outside its circle the CT knows nothing, and a loss may not look. */
+/** A reconstructed field of view that cuts the body: outside its circle the CT knows nothing, and what is asked for there is air. */
 import type { Random } from '../random.ts'
 import { add, fullLike, less, mul, square, to, where, type Tensor } from '../tensor/index.ts'
 import type { Sample } from './batch.ts'

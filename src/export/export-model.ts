@@ -2,11 +2,11 @@
  * From a run to a model package: trace, write, open in ONNX Runtime, compare with libtorch, and only then give the
  * folder its name.
  */
-import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { LarmorError, throwIfAborted } from '../errors.ts'
-import { sha256OfFile, version, writeChunksAtomic, writeFileAtomic, writeJson } from '../files.ts'
+import { throwIfAborted } from '../errors.ts'
+import { refuseFilled, sha256OfFile, version, writeChunksAtomic, writeFileAtomic, writeJson } from '../files.ts'
 import { planSha256, targetsOf } from '../plan/index.ts'
 import type { Report } from '../progress.ts'
 import { INTENDED_USE, openNetwork, type ModelCard, type Network, type SamplerSettings } from '../synthesis/index.ts'
@@ -41,11 +41,11 @@ const STEPS = 4
  * @returns the card, as written
  * @throws export.parity      a graph differs from libtorch by more than 1e-3: nothing is written
  * @throws run.mismatch       the first stage has been trained on since, or the store is another plan's
- * @throws usage.outputExists the folder is not empty
+ * @throws usage.outputExists the folder is not empty, or a file
  * @throws run.damaged, store.damaged, input.notFound, machine.diskFull, interrupted
  */
 export async function exportModel(runDir: string, outputDir: string, options: ExportOptions): Promise<ModelCard> {
-  await requireEmpty(outputDir)
+  await refuseFilled(outputDir)
   setThreads(options.threads)
   const sources = await openSources(runDir)
   tellUnfinished(sources, options.report)
@@ -230,17 +230,4 @@ function tellUnfinished({ stage1, refiner }: Sources, report: Report): void {
     const message = `${dir} is not finished (${record.state}): these are its best weights so far, of step ${each.predictor.state.step}.`
     report({ at: 'note', message })
   }
-}
-
-async function requireEmpty(outputDir: string): Promise<void> {
-  const inside = await readdir(outputDir).catch(() => [])
-  if (inside.length === 0) return
-  throw new LarmorError({
-    kind: 'usage.outputExists',
-    message: 'The output folder is not empty.',
-    where: outputDir,
-    found: `${inside.length} files or folders`,
-    expected: 'an empty folder, or none',
-    fix: 'Choose another --output; a model package is never overwritten.',
-  })
 }

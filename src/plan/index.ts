@@ -1,5 +1,6 @@
 /** What other rooms use of plan/. */
 export type { DeviceMemory } from './batch-choice.ts'
+export { checkEdited } from './edited.ts'
 export { makePlan, type PlanOptions } from './make-plan.ts'
 export { ctRoleOf, planSha256, readPlan, rolesOf, splitOf, targetsOf, weightsOf, writePlan } from './plan.ts'
 export type { Plan, Split, SplitName, Target } from './plan.ts'

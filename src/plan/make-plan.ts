@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises'
 import { openCohort } from '../cohort/index.ts'
 import { LarmorError } from '../errors.ts'
 import { chooseBatch, type DeviceMemory } from './batch-choice.ts'
+import { learntFromOf } from './edited.ts'
 import { chooseFrame, type FrameWishes } from './frame-choice.ts'
 import { huToMrTable } from './hu-to-mr.ts'
 import { fingerprintOf, type PatientFingerprint } from './fingerprint.ts'
@@ -88,7 +89,7 @@ export async function makePlan(cohortDir: string, options: PlanOptions): Promise
   })
   const fingerprints = surveys.map((survey) => fingerprintWith(survey, [first!, ...further]))
   const frame = chooseFrame(fingerprints, options)
-  return {
+  const plan: Omit<Plan, 'learntFrom'> = {
     schema: 'larmor/plan@2',
     seed,
     ...first!,
@@ -102,6 +103,7 @@ export async function makePlan(cohortDir: string, options: PlanOptions): Promise
     leftOut,
     fingerprint: fingerprintOf(fingerprints),
   }
+  return { ...plan, learntFrom: learntFromOf(plan) }
 }
 
 /** The mapping with what is learnt from the training patients alone: the standard of the landmarks. */
@@ -128,7 +130,7 @@ function fingerprintWith({ fingerprint, targets }: Survey, planned: readonly Tar
   return { ...fingerprint, ...first!, ...(further.length > 0 ? { furtherMr: further } : {}) }
 }
 
-/** The MR sequence that all patients have; where several could be meant, the person who plans must say which. */
+/** The cohort's MR sequence; where it has several, the person who plans must say which. */
 async function chooseTargets(
   cohortDir: string,
   ids: readonly string[],
@@ -138,9 +140,7 @@ async function chooseTargets(
   for (const id of ids)
     for (const role of await registeredRoles(cohortDir, id)) having.set(role, (having.get(role) ?? 0) + 1)
   const found = [...having].map(([role, count]) => `${role} (${count} of ${ids.length})`).join(', ')
-  const complete = [...having.keys()].filter((role) => having.get(role) === ids.length)
-  const only = complete.length === 1 ? complete : having.size === 1 ? [...having.keys()] : undefined
-  const targets = wished ?? only ?? []
+  const targets = wished ?? (having.size === 1 ? [...having.keys()] : [])
   const lacking = targets.find((role) => !having.has(role))
   if (having.size === 0 || lacking !== undefined) throw noMr(cohortDir, lacking, found)
   const twice = targets.find((role, n) => targets.indexOf(role) !== n)

@@ -85,6 +85,8 @@ const PlanSchema = z
       .strictObject({ device: z.enum(['cpu', 'cuda']), foundBytes: z.int().min(0), stepBytes: z.int().min(0) })
       .optional(),
     split: Split,
+    /** What the tables were learnt with (edited.ts); plans of before do not say. */
+    learntFrom: z.string().length(64).optional(),
     leftOut: z.array(z.strictObject({ id: z.string(), kind: z.string(), reason: z.string() })),
     fingerprint: Fingerprint,
   })

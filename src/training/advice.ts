@@ -3,7 +3,7 @@ import { LarmorError } from '../errors.ts'
 import type { RunConfig } from './settings.ts'
 
 export const LESS_MEMORY =
-  '--set recompute=true (the same result in more time) or accumulate=<parts of the batch> (not on a CPU with bodyBox, which ' +
+  '--set recompute=true (the same result in more time) or accumulate=<parts of the batch> (not with bodyBox, which ' +
   'takes image by image), which --resume takes, too; or a new run with a smaller batch or width'
 
 /** Of an error in a run of these settings: about memory it says what to lower and what that is now, about the disk how to go on. */

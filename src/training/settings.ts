@@ -29,8 +29,8 @@ const common = {
   minutes: z.number().positive().nullable(),
   batch: z.int().positive().max(256),
   /**
-   * In how many parts a batch goes through the networks: less memory, the same gradients (nn/loss-gradients.ts). With `bodyBox` a part
-   * is cut to one rectangle about its images' bodies; a CPU then takes image by image, each with its own.
+   * In how many parts a batch goes through the networks: less memory, the same gradients (nn/loss-gradients.ts). With `bodyBox` it is
+   * image by image anyway, each in its own rectangle.
    */
   accumulate: z.int().positive().max(256).default(1),
   /** Activation checkpointing: less memory for about a third more time, the same gradients (nn/recompute.ts). */

@@ -121,7 +121,7 @@ test('jitter moves masks as it moves images: a disc and its mask keep one middle
   }
   const moved = jittered(sample, stream(1, 'jitter'), -1000)
   const [ofMr, ofMask] = [middle(moved.mr, -1), middle(moved.mask, 0)]
-  assert.ok(Math.hypot(ofMr[0] - ofMask[0], ofMr[1] - ofMask[1]) < 0.2, `${ofMr} and ${ofMask}`)
+  assert.ok(Math.hypot(ofMr[0] - ofMask[0], ofMr[1] - ofMask[1]) < 0.2, `${ofMr.join()} and ${ofMask.join()}`)
 })
 
 test('half of the samples are flipped, and a flip is its own inverse', () => {

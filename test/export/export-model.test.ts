@@ -179,6 +179,8 @@ test('a store of another plan, a full output folder and a folder without a run a
   await assert.rejects(exportModel(at('residual'), at('wrong-store'), elsewhere), refusedAs('run.mismatch'))
   await other.remove()
   await assert.rejects(exportModel(at('residual'), at('two-stages'), options), refusedAs('usage.outputExists'))
+  writeFileSync(at('a-file'), '')
+  await assert.rejects(exportModel(at('residual'), at('a-file'), options), refusedAs('usage.outputExists'))
   await assert.rejects(exportModel(at('nowhere'), at('out'), options), refusedAs('input.notFound'))
   assert.deepEqual(
     readdirSync(store.dir).filter((name) => name.includes('.tmp-')),
