@@ -27,7 +27,7 @@ import type { HuShares } from './gate/require-ct.ts'
 import { targetsOf, type ModelCard } from './card.ts'
 import type { Model } from './model.ts'
 import { roiUncertainties, type RoiUncertainty } from './roi-uncertainty.ts'
-import type { StructureSetFile } from './structures.ts'
+import type { GoodStructureSet } from './structures.ts'
 import type { Synthesis } from './synthesize.ts'
 
 export type Format = 'dicom' | 'nifti' | 'mha'
@@ -47,7 +47,7 @@ export type Made = {
   /** What was allowed when the CT was read. */
   resampling: Resampling
   /** Drawn on this CT; to be copied onto the synthetic MR. DICOM only. */
-  structureSets: readonly StructureSetFile[]
+  structureSets: readonly GoodStructureSet[]
   /** DICOM as one enhanced multi-frame file instead of a file a slice. */
   enhanced: boolean
   signal: AbortSignal | undefined

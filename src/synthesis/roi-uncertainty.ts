@@ -2,7 +2,7 @@
 import { LarmorError } from '../errors.ts'
 import { hasMask, rasterise, readStructureSet } from '../formats/index.ts'
 import { percentileOfSorted, type Volume } from '../volume/index.ts'
-import type { StructureSetFile } from './structures.ts'
+import type { GoodStructureSet } from './structures.ts'
 
 export type RoiUncertainty = {
   roi: string
@@ -18,7 +18,7 @@ export type RoiUncertainty = {
  * @param scale        black to white, in its units
  */
 export function roiUncertainties(
-  sets: readonly StructureSetFile[],
+  sets: readonly GoodStructureSet[],
   { grid, values }: Volume<Float32Array>,
   scale: number,
 ): RoiUncertainty[] {

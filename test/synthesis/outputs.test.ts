@@ -5,10 +5,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { LarmorError } from '../../src/errors.ts'
-import { findSeries, imageOf, rasterise, readImage, readStructureSet, writeImage } from '../../src/formats/index.ts'
+import {
+  findSeries,
+  imageOf,
+  rasterise,
+  readImage,
+  readStructureSet,
+  writeImage,
+  type DicomSeries,
+} from '../../src/formats/index.ts'
 import { silent, type Event } from '../../src/progress.ts'
 import { openModel, synthesizeCases, type CasesOptions } from '../../src/synthesis/index.ts'
 import { gridDistanceMm, identityDirection, type Mat3 } from '../../src/volume/index.ts'
+import { fileBytes, put } from '../formats/dicom-made.ts'
 import { ctSeries, structuresOn } from '../formats/synthetic-made.ts'
 import { centredGrid, sampledCt } from './phantom.ts'
 import { gaussianRefiner, modelFolder, weightedChannels } from './small-models.ts'
@@ -177,6 +186,44 @@ test('a set that belongs to none of the CTs is said; alone with one CT it ends t
     [1, ['input.noReferencedImage']],
   )
 })
+
+test('a structure set that cannot be read is named before anything is computed, and takes no CT with it', async () => {
+  const sources = [await dicomCt('whole'), await dicomCt('badly-drawn')]
+  const [whole, other] = (await findSeries(sources, silent)).series.toSorted((a) => (inFolder(a, 'whole') ? -1 : 1))
+  const sets = join(root, 'some-bad')
+  mkdirSync(sets)
+  await structuresOn(join(sets, 'good.dcm'), whole!)
+  const miscounted = await structuresOn(join(sets, 'miscounted.dcm'), other!)
+  const bytes = readFileSync(miscounted)
+  bytes.write('9', bytes.indexOf(Buffer.from('\x06\x30\x46\x00IS', 'latin1')) + 8, 'latin1') // Number of Contour Points
+  writeFileSync(miscounted, bytes)
+  const empty = put(join(sets, 'empty.dcm'), fileBytes([[0x0008_0016, 'UI', '1.2.840.10008.5.1.4.1.1.481.3']]))
+  const cut = put(join(sets, 'cut.dcm'), bytes.subarray(0, 2000))
+  const events: Event[] = []
+  const options = { mode: 'single', samples: undefined, report: (event: Event) => events.push(event) } as const
+  const { done, refused } = await run(sources, { ...options, rtstruct: sets })
+  assert.deepEqual(
+    done.map(({ structures }) => structures),
+    [1, 0],
+  )
+  assert.deepEqual(refused.map((each) => each.fault.where).toSorted(), [cut, empty, miscounted])
+  const said = events.slice(
+    0,
+    events.findIndex(({ at }) => at === 'stage'),
+  )
+  for (const [path, kind] of [
+    [miscounted, 'input.badValue'],
+    [empty, 'input.missingAttribute'],
+    [cut, 'input.truncated'],
+  ] as const)
+    assert.ok(
+      said.some((event) => event.at === 'note' && event.message.includes(path) && event.message.includes(kind)),
+      path,
+    )
+  await assert.rejects(run([sources[1]!], { ...options, rtstruct: miscounted }), fault('input.badValue'))
+})
+
+const inFolder = ({ files }: DicomSeries, name: string): boolean => files[0]!.path.startsWith(join(root, name))
 
 test('what only DICOM has is refused in other formats', async () => {
   const source = await dicomCt('only')
