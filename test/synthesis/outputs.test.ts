@@ -33,8 +33,8 @@ const oblique: Mat3 = [
 const ct = sampledCt(centredGrid([48, 44, 9], [1.6, 1.6, 4], identityDirection, [12, -18, 30]))
 let runs = 0
 
-async function run(paths: string[], options: Partial<CasesOptions> = {}) {
-  const model = await openModel(packageDir, { threads: 1 })
+async function run(paths: string[], options: Partial<CasesOptions> = {}, folder = packageDir) {
+  const model = await openModel(folder, { threads: 1 })
   const outputDir = join(root, `out${++runs}`)
   try {
     const asked = {
@@ -87,6 +87,50 @@ test('in DICOM the uncertainty is a second series in a folder beside the image, 
     samples: 2,
     output: { seriesUid: image.dicom!.seriesUid, uncertainty: { folder: 'smri_001_uncertainty', regions: [] } },
   })
+})
+
+// samples.ts: squares around the mean of mirrored pairs are divided by n. A coverage holds for as many samples as it was measured with.
+test('the uncertainty says by what it was divided, and a coverage only where as many samples were drawn as in calibration', async () => {
+  const perLevel = (half: number, more: number, most: number) => ({ '50': half, '80': more, '90': most })
+  const calibrated = {
+    samples: 2,
+    scale: 1,
+    floor: 0,
+    factors: perLevel(0.7, 1.3, 1.7),
+    coverage: perLevel(51, 79, 90),
+  }
+  const folder = modelFolder(
+    { stage1: weightedChannels([0, 1, 0]), refiner: gaussianRefiner(0), size: [48, 48] },
+    (card) => {
+      const { refiner } = card
+      const sampler = { ...refiner!.sampler, noise: 'mirrored' }
+      return {
+        ...card,
+        refiner: { ...refiner, sampler, uncertainty: { ...calibrated, heldOut: 'patients', bins: [] } },
+      }
+    },
+  )
+  const source = await dicomCt('calibrated')
+  const said = async (samples: number) => {
+    const { outputDir } = await run([source], { samples }, folder)
+    const spread = join(outputDir, 'smri_001_uncertainty')
+    const about = jsonIn(join(spread, 'uncertainty.json')) as unknown as { definition: string; calibration: object }
+    const { path } = (await readImage(spread)).dicom!.files[0]!
+    return { ...about, text: readFileSync(path, 'latin1') }
+  }
+  const same = await said(2)
+  assert.match(same.definition, /^calibrated standard deviation.*divided by n: .*as often as stated$/)
+  assert.match(same.text, /Calibrated.*\(divided by n\).*within 0\.70 of it in 50 % and 1\.70 of it in 90 %/)
+  const { factors, coverage } = calibrated
+  assert.deepEqual(same.calibration, { samples: 2, factors, coverage, heldOut: 'patients', sameSamples: true })
+  const other = await said(3)
+  assert.match(
+    other.definition,
+    /^calibrated standard deviation.*divided by n - 1\/n: .*measured with 2 samples alone$/,
+  )
+  assert.match(other.text, /Calibrated.*\(divided by n - 1\/n\).*calibrated with 2 samples; .* was not measured/)
+  assert.doesNotMatch(other.text, /In validation|50 %/)
+  assert.deepEqual(other.calibration, { samples: 2, heldOut: 'patients', sameSamples: false })
 })
 
 test('stored in DICOM is the uncertainty of NIfTI and MetaImage, rounded; without it, there is one folder', async () => {
