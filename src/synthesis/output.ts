@@ -160,7 +160,7 @@ async function writeUncertainty(folder: string, format: Format, made: Made, crea
     ...(calibration ? { calibration } : {}),
     unit: `units of the synthetic MR, which is black at ${low} and white at ${high}`,
   }
-  const regions = roiUncertainties(made.structureSets, synthesis.uncertainty!, high - low)
+  const regions = await roiUncertainties(made.structureSets, synthesis.uncertainty!, high - low, made.signal)
   let seriesUid: string | null = null
   await writeFolderWhole(folder, async (temporary) => {
     seriesUid = (await writeVolume(temporary, format, made, createdAt, 'uncertainty'))?.seriesUid ?? null
