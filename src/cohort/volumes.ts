@@ -1,10 +1,9 @@
 /** What a cohort's files hold: CT as int16 HU, MR as int16 or float32, structures as uint8 labels on the CT's grid. */
 import { LarmorError } from '../errors.ts'
 import type { FaultKind } from '../errors.ts'
-import { gridDistanceMm, ontoWhole, volume } from '../volume/index.ts'
+import { gridDistanceMm, LOWEST_HU, ontoWhole, volume } from '../volume/index.ts'
 import type { CtVolume, Grid, Mask, MrVolume, Volume } from '../volume/index.ts'
 
-const LOWEST_HU = -1024
 const INT16 = { lowest: -32768, highest: 32767 }
 /** NIfTI keeps its matrix in float32; further apart than this, two grids are two grids. */
 const SAME_GRID_MM = 0.05

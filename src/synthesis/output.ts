@@ -27,7 +27,8 @@ import type { HuShares } from './gate/require-ct.ts'
 import { targetsOf, type ModelCard } from './card.ts'
 import type { Model } from './model.ts'
 import { roiUncertainties, type RoiUncertainty } from './roi-uncertainty.ts'
-import type { StructureSetFile } from './structures.ts'
+import { divisorOf } from './samples.ts'
+import type { GoodStructureSet } from './structures.ts'
 import type { Synthesis } from './synthesize.ts'
 
 export type Format = 'dicom' | 'nifti' | 'mha'
@@ -47,7 +48,7 @@ export type Made = {
   /** What was allowed when the CT was read. */
   resampling: Resampling
   /** Drawn on this CT; to be copied onto the synthetic MR. DICOM only. */
-  structureSets: readonly StructureSetFile[]
+  structureSets: readonly GoodStructureSet[]
   /** DICOM as one enhanced multi-frame file instead of a file a slice. */
   enhanced: boolean
   signal: AbortSignal | undefined
@@ -119,38 +120,47 @@ export async function writeSynthesis(folder: string, format: Format, made: Made)
 }
 
 type Calibrated = NonNullable<NonNullable<ModelCard['refiner']>['uncertainty']>
-type AboutCalibration = Pick<Calibrated, 'samples' | 'factors' | 'coverage' | 'heldOut'>
+/** `sameSamples`: as many were drawn as in calibration; of another number no coverage was measured, and none is said. */
+type AboutCalibration = Pick<Calibrated, 'samples' | 'heldOut'> &
+  ((Pick<Calibrated, 'factors' | 'coverage'> & { sameSamples: true }) | { sameSamples: false })
 type Spread = {
   folder: string
   samples: number
   definition: string
-  /** `sameSamples`: as many were drawn as in calibration; with others the intervals are not what was measured. */
-  calibration?: AboutCalibration & { sameSamples: boolean }
+  calibration?: AboutCalibration
   unit: string
   seriesUid: string | null
   /** Inside each region of the structure sets that were drawn on this CT. */
   regions: RoiUncertainty[]
 }
 
-function aboutCalibration({ samples, factors, coverage, heldOut }: Calibrated): AboutCalibration {
-  return { samples, factors, coverage, heldOut }
+function aboutCalibration({ samples, factors, coverage, heldOut }: Calibrated, drawn: number): AboutCalibration {
+  if (samples !== drawn) return { samples, heldOut, sameSamples: false }
+  return { samples, factors, coverage, heldOut, sameSamples: true }
+}
+
+/** What the numbers of the map are. */
+function definitionOf(divisor: string, calibration: AboutCalibration | undefined): string {
+  const plain = `standard deviation of the samples in each voxel, divided by ${divisor}`
+  if (!calibration) return plain
+  const meaning = calibration.sameSamples
+    ? 'the mean ± factor times it holds the MR as often as stated'
+    : `how often it holds the MR was measured with ${calibration.samples} samples alone`
+  return `calibrated ${plain}: ${meaning}`
 }
 
 async function writeUncertainty(folder: string, format: Format, made: Made, createdAt: Date): Promise<Spread> {
   const { synthesis, model, seed } = made
   const { low, high } = model.card.mr.nominal
-  const calibration = model.card.refiner?.uncertainty
+  const { uncertainty: calibrated, sampler } = model.card.refiner ?? {}
+  const calibration = calibrated && aboutCalibration(calibrated, synthesis.samples)
   const about = {
     samples: synthesis.samples,
-    definition: calibration
-      ? 'calibrated standard deviation of the samples in each voxel: the mean ± factor times it holds the MR as often as stated'
-      : 'standard deviation of the samples in each voxel, divided by n - 1',
-    ...(calibration
-      ? { calibration: { ...aboutCalibration(calibration), sameSamples: calibration.samples === synthesis.samples } }
-      : {}),
+    definition: definitionOf(divisorOf(synthesis.samples, sampler?.noise), calibration),
+    ...(calibration ? { calibration } : {}),
     unit: `units of the synthetic MR, which is black at ${low} and white at ${high}`,
   }
-  const regions = roiUncertainties(made.structureSets, synthesis.uncertainty!, high - low)
+  const regions = await roiUncertainties(made.structureSets, synthesis.uncertainty!, high - low, made.signal)
   let seriesUid: string | null = null
   await writeFolderWhole(folder, async (temporary) => {
     seriesUid = (await writeVolume(temporary, format, made, createdAt, 'uncertainty'))?.seriesUid ?? null
@@ -197,8 +207,9 @@ async function writeVolume(
       ? {
           uncertainty: {
             samples: synthesis.samples,
+            divisor: divisorOf(synthesis.samples, model.card.refiner?.sampler.noise),
             nominal: mr.nominal,
-            factors: model.card.refiner?.uncertainty?.factors,
+            calibration: model.card.refiner?.uncertainty,
           },
         }
       : {}),

@@ -23,11 +23,22 @@ export function spreadOf(samples: readonly Float32Array[], noise: SamplerSetting
   return spread
 }
 
+const FREEDOM = {
+  'n - 1': (n: number) => n - 1,
+  n: (n: number) => n,
+  'n - 1/n': (n: number) => n - 1 / n,
+}
+
 /**
  * By what the sum of squares around the mean of n samples is divided: n − 1 where each is drawn by itself, since the mean is
  * their own. The mean of mirrored pairs holds nothing of them: n; with an odd one left over, whose share of it is 1 / n, n − 1 / n.
  */
 export function freedomOf(n: number, noise: SamplerSettings['noise']): number {
-  if (noise !== 'mirrored') return n - 1
-  return n % 2 === 0 ? n : n - 1 / n
+  return FREEDOM[divisorOf(n, noise)](n)
+}
+
+/** The same as outputs say it. */
+export function divisorOf(n: number, noise: SamplerSettings['noise']): keyof typeof FREEDOM {
+  if (noise !== 'mirrored') return 'n - 1'
+  return n % 2 === 0 ? 'n' : 'n - 1/n'
 }

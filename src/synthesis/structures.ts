@@ -1,18 +1,40 @@
-/** Structure sets that are to be copied onto the synthetic MR: found before anything is computed, each for its own CT. */
-import { LarmorError } from '../errors.ts'
-import { findSeries, imageOf, readStructureSet, type DicomSeries, type FoundSeries } from '../formats/index.ts'
+/**
+ * Structure sets that are to be copied onto the synthetic MR: found before anything is computed, each for its own CT.
+ *
+ * Read once  each is parsed here and checked, and keeps what tells its CT; its points, which for the patients of a whole batch
+ *            would fill the memory, are read again for the one CT that it was drawn on.
+ * Bad ones   belong to no CT: what is wrong with one patient's set is no reason to refuse another patient.
+ */
+import { inOneLine, LarmorError, type Fault } from '../errors.ts'
+import {
+  findSeries,
+  imageOf,
+  readStructureSet,
+  type DicomSeries,
+  type FoundSeries,
+  type StructureSet,
+} from '../formats/index.ts'
 import type { Report } from '../progress.ts'
 
-export type StructureSetFile = FoundSeries['structureSets'][number]
+/** `drawn` is the set without its points. */
+export type GoodStructureSet = FoundSeries['structureSets'][number] & { drawn: StructureSet }
+/** Why it could not be read. */
+type BadStructureSet = { path: string; fault: Fault }
+export type StructureSetFile = GoodStructureSet | BadStructureSet
 
 /**
  * @param path  a structure set, or a folder of them
- * @throws input.notFound, input.empty (no structure set there), and the fault of a file that is damaged
+ * @returns those that can be read, and the files that cannot, with their faults; one or more structure sets are among them
+ * @throws input.notFound, input.empty (no structure set there), and the fault of a damaged file where it lies alone
  */
 export async function openStructureSets(path: string, report: Report): Promise<StructureSetFile[]> {
   const { structureSets, refused } = await findSeries([path], report)
-  if (refused[0]) throw new LarmorError(refused[0])
-  if (structureSets.length > 0) return structureSets
+  if (structureSets.length === 0 && refused[0]) throw new LarmorError(refused[0])
+  const damaged = refused.map((fault): BadStructureSet => ({ path: fault.where, fault }))
+  const sets = [...structureSets.map(opened), ...damaged]
+  for (const set of sets)
+    if ('fault' in set) report({ at: 'note', message: `This file is left out. ${inOneLine(set.fault)}` })
+  if (sets.length > 0) return sets
   throw new LarmorError({
     kind: 'input.empty',
     message: 'There is no structure set here.',
@@ -23,18 +45,37 @@ export async function openStructureSets(path: string, report: Report): Promise<S
   })
 }
 
+function opened(file: FoundSeries['structureSets'][number]): StructureSetFile {
+  try {
+    return { ...file, drawn: withoutPoints(readStructureSet(file)) }
+  } catch (error) {
+    if (error instanceof LarmorError) return { path: file.path, fault: error.fault }
+    throw error
+  }
+}
+
+function withoutPoints(set: StructureSet): StructureSet {
+  const rois = set.rois.map((roi) => ({ ...roi, contours: roi.contours.map((one) => ({ ...one, pointsMm: [] })) }))
+  return { ...set, rois }
+}
+
 /**
  * Those that were drawn on this CT.
  * @param only  there is no other CT that they could belong to
  * @throws input.noReferencedImage  none belongs to this CT, and it is the only one
  * @throws input.unsupported        the CT's slices were resampled to other places: a contour would lie between them
+ * @throws the fault of a set that could not be read, where none belongs to this CT, and it is the only one
  */
 export function drawnOn(
   { series, gapsFilled, only }: { series: DicomSeries; gapsFilled: boolean; only: boolean },
   sets: readonly StructureSetFile[],
-): StructureSetFile[] {
-  const own = sets.filter((file) => belongs(file, series))
-  if (only && own.length === 0 && sets[0]) imageOf(readStructureSet(sets[0]), [series])
+): GoodStructureSet[] {
+  const good = sets.filter((set) => 'drawn' in set)
+  const own = good.filter(({ drawn }) => belongs(drawn, series))
+  if (only && own.length === 0) {
+    for (const set of sets) if ('fault' in set) throw new LarmorError(set.fault) // it may have been this CT's
+    if (good[0]) imageOf(good[0].drawn, [series])
+  }
   if (own.length > 0 && gapsFilled)
     throw new LarmorError({
       kind: 'input.unsupported',
@@ -47,9 +88,9 @@ export function drawnOn(
   return own
 }
 
-function belongs(file: StructureSetFile, series: DicomSeries): boolean {
+function belongs(set: StructureSet, series: DicomSeries): boolean {
   try {
-    imageOf(readStructureSet(file), [series])
+    imageOf(set, [series])
     return true
   } catch (error) {
     if (error instanceof LarmorError && error.fault.kind === 'input.noReferencedImage') return false

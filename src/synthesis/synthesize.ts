@@ -12,6 +12,7 @@ import {
   orientToLps,
   voxelCount,
   volume,
+  withoutPadding,
   type FrameShape,
   type Volume,
 } from '../volume/index.ts'
@@ -79,11 +80,11 @@ const SLAB = 8
 const SAMPLES_OF_MEAN = 4
 
 /**
- * The CT oriented to LPS, its body, and the frame that networks see it in.
+ * The CT oriented to LPS and clipped as the CTs of training were, its body, and the frame that networks see it in.
  * @throws input.badValue  no body; interrupted
  */
 export async function prepareCt(ct: Volume, card: { input: FrameShape }, signal?: AbortSignal): Promise<Patient> {
-  const oriented = orientToLps(ct)
+  const oriented = withoutPadding(orientToLps(ct))
   const body = await listening(bodyMaskInSteps(oriented), 'Finding the body', signal)
   return patientOf(oriented, body, card)
 }

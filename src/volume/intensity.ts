@@ -7,7 +7,10 @@
  */
 import { LarmorError } from '../errors.ts'
 import { alongPieces, type Knots, type LandmarkStandard } from './landmarks.ts'
-import type { Mask, Volume, VoxelArray } from './volume.ts'
+import { sameKind, type Mask, type Volume, type VoxelArray } from './volume.ts'
+
+/** Air: no CT is darker in any room. What is stored below is padding, outside the scanner's reconstruction circle. */
+export const LOWEST_HU = -1024
 
 export type CtMapping = { readonly kind: 'hu-window'; readonly lowHu: number; readonly highHu: number }
 /** How a volume's scale is found from its values inside a mask. Percentiles are 0 … 100. */
@@ -18,6 +21,21 @@ export type MrMapping =
   | ({ readonly kind: 'landmarks' } & LandmarkStandard)
 /** The scanner values of one MR volume that become −1 and 1; straight between them, or in pieces where it has knots. */
 export type MrScale = { readonly low: number; readonly high: number; readonly knots?: Knots | undefined }
+
+/**
+ * A CT in which what lies below `LOWEST_HU` is raised to it: the same volume where nothing does, else another one.
+ * A window comes too late for it: padding of −3024 at the body's edge is by then averaged with tissue.
+ */
+export function withoutPadding<A extends VoxelArray>(ct: Volume<A>): Volume<A> {
+  const { grid, values } = ct
+  let at = 0
+  while (at < values.length && !(values[at]! < LOWEST_HU)) at++
+  if (at === values.length) return ct
+  const raised = sameKind(values, values.length)
+  raised.set(values)
+  for (; at < raised.length; at++) if (raised[at]! < LOWEST_HU) raised[at] = LOWEST_HU
+  return { grid, values: raised }
+}
 
 /** HU → [−1, 1]; beyond the window it is clipped. */
 export function mapCt(valuesHu: VoxelArray, { lowHu, highHu }: CtMapping): Float32Array {

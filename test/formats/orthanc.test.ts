@@ -88,7 +88,7 @@ async function everyKind(): Promise<string[]> {
   const { source, sets } = await ctWithStructures()
   const made = await madeOf(source)
   const series = await writeSyntheticMr(join(root, 'smri'), made)
-  await writeSyntheticMr(join(root, 'uncertainty'), { ...made, uncertainty: { samples: 4, nominal } })
+  await writeSyntheticMr(join(root, 'uncertainty'), { ...made, uncertainty: { samples: 4, divisor: 'n - 1', nominal } })
   await writeEnhancedMr(join(root, 'enhanced.dcm'), { ...made, seed: 2 })
   const paths = [...filesIn('smri'), ...filesIn('uncertainty'), join(root, 'enhanced.dcm')]
   for (const file of sets) {

@@ -103,7 +103,7 @@ test('the uncertainty is a series of its own, on the same slices, and says its n
   const made = await madeOf(source)
   await writeSyntheticMr(at('spread-smri'), made)
   const window = { low: 0, high: 1000 }
-  await writeSyntheticMr(at('spread'), { ...made, window, uncertainty: { samples: 6, nominal } })
+  await writeSyntheticMr(at('spread'), { ...made, window, uncertainty: { samples: 6, divisor: 'n - 1', nominal } })
   const [image, spread] = ['spread-smri/smri-0003.dcm', 'spread/uncertainty-0003.dcm'].map((name) =>
     readWithDcmjs(readFileSync(at(name))),
   )
@@ -164,7 +164,7 @@ test.skipIf(!installed('dciodvfy'))(
       ),
     ]
     for (const [n, source] of cts.entries())
-      for (const uncertainty of [undefined, { samples: 4, nominal }]) {
+      for (const uncertainty of [undefined, { samples: 4, divisor: 'n - 1', nominal } as const]) {
         const made = { ...(await madeOf(source)), ...(uncertainty ? { uncertainty } : {}) }
         const name = `valid-${n}-${uncertainty ? 'spread' : 'image'}`
         await writeSyntheticMr(at(name), made)

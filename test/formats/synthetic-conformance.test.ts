@@ -59,7 +59,7 @@ test('a synthetic MR, its uncertainty and its enhanced form have the attributes 
     ClinicalTrialSubjectID: 'X',
     RequestingService: 'RT',
   })
-  for (const uncertainty of [undefined, { samples: 2, nominal: { low: 0, high: 1 } }]) {
+  for (const uncertainty of [undefined, { samples: 2, divisor: 'n - 1', nominal: { low: 0, high: 1 } } as const]) {
     const made = { ...(await madeOf(source)), ...(uncertainty ? { uncertainty } : {}) }
     const name = uncertainty ? 'uncertainty' : 'smri'
     await writeSyntheticMr(join(root, name), made)

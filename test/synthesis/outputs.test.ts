@@ -5,10 +5,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { LarmorError } from '../../src/errors.ts'
-import { findSeries, imageOf, rasterise, readImage, readStructureSet, writeImage } from '../../src/formats/index.ts'
+import {
+  findSeries,
+  imageOf,
+  rasterise,
+  readImage,
+  readStructureSet,
+  writeImage,
+  type DicomSeries,
+} from '../../src/formats/index.ts'
 import { silent, type Event } from '../../src/progress.ts'
 import { openModel, synthesizeCases, type CasesOptions } from '../../src/synthesis/index.ts'
 import { gridDistanceMm, identityDirection, type Mat3 } from '../../src/volume/index.ts'
+import { fileBytes, put } from '../formats/dicom-made.ts'
 import { ctSeries, structuresOn } from '../formats/synthetic-made.ts'
 import { centredGrid, sampledCt } from './phantom.ts'
 import { gaussianRefiner, modelFolder, weightedChannels } from './small-models.ts'
@@ -24,8 +33,8 @@ const oblique: Mat3 = [
 const ct = sampledCt(centredGrid([48, 44, 9], [1.6, 1.6, 4], identityDirection, [12, -18, 30]))
 let runs = 0
 
-async function run(paths: string[], options: Partial<CasesOptions> = {}) {
-  const model = await openModel(packageDir, { threads: 1 })
+async function run(paths: string[], options: Partial<CasesOptions> = {}, folder = packageDir) {
+  const model = await openModel(folder, { threads: 1 })
   const outputDir = join(root, `out${++runs}`)
   try {
     const asked = {
@@ -78,6 +87,50 @@ test('in DICOM the uncertainty is a second series in a folder beside the image, 
     samples: 2,
     output: { seriesUid: image.dicom!.seriesUid, uncertainty: { folder: 'smri_001_uncertainty', regions: [] } },
   })
+})
+
+// samples.ts: squares around the mean of mirrored pairs are divided by n. A coverage holds for as many samples as it was measured with.
+test('the uncertainty says by what it was divided, and a coverage only where as many samples were drawn as in calibration', async () => {
+  const perLevel = (half: number, more: number, most: number) => ({ '50': half, '80': more, '90': most })
+  const calibrated = {
+    samples: 2,
+    scale: 1,
+    floor: 0,
+    factors: perLevel(0.7, 1.3, 1.7),
+    coverage: perLevel(51, 79, 90),
+  }
+  const folder = modelFolder(
+    { stage1: weightedChannels([0, 1, 0]), refiner: gaussianRefiner(0), size: [48, 48] },
+    (card) => {
+      const { refiner } = card
+      const sampler = { ...refiner!.sampler, noise: 'mirrored' }
+      return {
+        ...card,
+        refiner: { ...refiner, sampler, uncertainty: { ...calibrated, heldOut: 'patients', bins: [] } },
+      }
+    },
+  )
+  const source = await dicomCt('calibrated')
+  const said = async (samples: number) => {
+    const { outputDir } = await run([source], { samples }, folder)
+    const spread = join(outputDir, 'smri_001_uncertainty')
+    const about = jsonIn(join(spread, 'uncertainty.json')) as unknown as { definition: string; calibration: object }
+    const { path } = (await readImage(spread)).dicom!.files[0]!
+    return { ...about, text: readFileSync(path, 'latin1') }
+  }
+  const same = await said(2)
+  assert.match(same.definition, /^calibrated standard deviation.*divided by n: .*as often as stated$/)
+  assert.match(same.text, /Calibrated.*\(divided by n\).*within 0\.70 of it in 50 % and 1\.70 of it in 90 %/)
+  const { factors, coverage } = calibrated
+  assert.deepEqual(same.calibration, { samples: 2, factors, coverage, heldOut: 'patients', sameSamples: true })
+  const other = await said(3)
+  assert.match(
+    other.definition,
+    /^calibrated standard deviation.*divided by n - 1\/n: .*measured with 2 samples alone$/,
+  )
+  assert.match(other.text, /Calibrated.*\(divided by n - 1\/n\).*calibrated with 2 samples; .* was not measured/)
+  assert.doesNotMatch(other.text, /In validation|50 %/)
+  assert.deepEqual(other.calibration, { samples: 2, heldOut: 'patients', sameSamples: false })
 })
 
 test('stored in DICOM is the uncertainty of NIfTI and MetaImage, rounded; without it, there is one folder', async () => {
@@ -177,6 +230,44 @@ test('a set that belongs to none of the CTs is said; alone with one CT it ends t
     [1, ['input.noReferencedImage']],
   )
 })
+
+test('a structure set that cannot be read is named before anything is computed, and takes no CT with it', async () => {
+  const sources = [await dicomCt('whole'), await dicomCt('badly-drawn')]
+  const [whole, other] = (await findSeries(sources, silent)).series.toSorted((a) => (inFolder(a, 'whole') ? -1 : 1))
+  const sets = join(root, 'some-bad')
+  mkdirSync(sets)
+  await structuresOn(join(sets, 'good.dcm'), whole!)
+  const miscounted = await structuresOn(join(sets, 'miscounted.dcm'), other!)
+  const bytes = readFileSync(miscounted)
+  bytes.write('9', bytes.indexOf(Buffer.from('\x06\x30\x46\x00IS', 'latin1')) + 8, 'latin1') // Number of Contour Points
+  writeFileSync(miscounted, bytes)
+  const empty = put(join(sets, 'empty.dcm'), fileBytes([[0x0008_0016, 'UI', '1.2.840.10008.5.1.4.1.1.481.3']]))
+  const cut = put(join(sets, 'cut.dcm'), bytes.subarray(0, 2000))
+  const events: Event[] = []
+  const options = { mode: 'single', samples: undefined, report: (event: Event) => events.push(event) } as const
+  const { done, refused } = await run(sources, { ...options, rtstruct: sets })
+  assert.deepEqual(
+    done.map(({ structures }) => structures),
+    [1, 0],
+  )
+  assert.deepEqual(refused.map((each) => each.fault.where).toSorted(), [cut, empty, miscounted])
+  const said = events.slice(
+    0,
+    events.findIndex(({ at }) => at === 'stage'),
+  )
+  for (const [path, kind] of [
+    [miscounted, 'input.badValue'],
+    [empty, 'input.missingAttribute'],
+    [cut, 'input.truncated'],
+  ] as const)
+    assert.ok(
+      said.some((event) => event.at === 'note' && event.message.includes(path) && event.message.includes(kind)),
+      path,
+    )
+  await assert.rejects(run([sources[1]!], { ...options, rtstruct: miscounted }), fault('input.badValue'))
+})
+
+const inFolder = ({ files }: DicomSeries, name: string): boolean => files[0]!.path.startsWith(join(root, name))
 
 test('what only DICOM has is refused in other formats', async () => {
   const source = await dicomCt('only')

@@ -105,6 +105,20 @@ test('where the network’s pixels are the CT’s, the MR equals the mapped CT i
   await model.close()
 })
 
+// NIfTI and MetaImage keep what scanners store outside their field of view; import and the DICOM reader raise it to −1024.
+test('padding of −2000 or −3024 HU round the body makes the MR that −1024 makes, to the bit, and the CT keeps its values', async () => {
+  const model = await open({ stage1: middle, size: [48, 48], spacingMm: [1.5, 1.5] })
+  const padded = (hu: number): Volume<Int16Array> => sampledCt(plain, (p) => (huAt(p) === -1000 ? hu : huAt(p)))
+  const [{ mr: expected }] = await synthesizeMri(model, padded(-1024), { seed: 1 })
+  for (const hu of [-2000, -3024])
+    for (const ct of [padded(hu), { grid: plain, values: Float32Array.from(padded(hu).values) }]) {
+      const [{ mr }] = await synthesizeMri(model, ct, { seed: 1 })
+      assert.deepEqual(mr.values, expected.values, `${hu} HU`)
+      assert.ok(ct.values.includes(hu))
+    }
+  await model.close()
+})
+
 test('neighbouring slices reach the network in order, the last one repeated at the ends', async () => {
   const ramp = sampledCt(plain, (p) => (huAt(p) < -500 ? -1000 : 10 * p[2]))
   const at = (mr: Volume, k: number): number => mr.values[24 + 48 * (22 + 44 * k)]!

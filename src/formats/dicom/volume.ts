@@ -1,5 +1,5 @@
 /** A series as a volume: CT in HU as int16, MR as float32, every slice with its own rescale. */
-import { volume } from '../../volume/index.ts'
+import { LOWEST_HU, volume } from '../../volume/index.ts'
 import type { CtVolume, MrVolume } from '../../volume/index.ts'
 import { LarmorError } from '../../errors.ts'
 import { dicomFault } from './fault.ts'
@@ -12,9 +12,6 @@ import { seriesLabel } from './series.ts'
 import type { DicomSeries } from './series.ts'
 import { readSlice } from './slice.ts'
 import type { Slice } from './slice.ts'
-
-/** Air: what lies outside the reconstruction circle is set to this, and nothing is darker. */
-const CT_LOWEST_HU = -1024
 
 /** No signal: what MR pixels outside the image are set to. */
 const MR_NO_SIGNAL = 0
@@ -38,7 +35,7 @@ export async function readDicomVolume(series: DicomSeries, allow: Resampling = {
     else fillRescaled(part, stored, slice)
   })
   if (stack.resampled.length > 0) {
-    const outside = values instanceof Int16Array ? CT_LOWEST_HU : MR_NO_SIGNAL
+    const outside = values instanceof Int16Array ? LOWEST_HU : MR_NO_SIGNAL
     const { grid, values: resampled } = resampleStack(stack, values, outside)
     return values instanceof Int16Array ? volume(grid, rounded(resampled)) : volume(grid, resampled)
   }
@@ -71,7 +68,7 @@ function fillHu(hu: Int16Array, stored: Stored, { slope, intercept, padding, fra
   for (let n = 0; n < hu.length; n++) {
     const value = stored[n]!
     const rounded = Math.floor(value * slope + intercept + 0.5) // as Math.round, in two thirds of its time
-    const outside = (value >= first && value <= last) || rounded < CT_LOWEST_HU
+    const outside = (value >= first && value <= last) || rounded < LOWEST_HU
     if (rounded > 32767 && !outside)
       throw dicomFault(
         'input.badValue',
@@ -80,7 +77,7 @@ function fillHu(hu: Int16Array, stored: Stored, { slope, intercept, padding, fra
         `${rounded} HU`,
         '32767 HU at most',
       )
-    hu[n] = outside ? CT_LOWEST_HU : rounded
+    hu[n] = outside ? LOWEST_HU : rounded
   }
 }
 

@@ -29,9 +29,14 @@ export type SyntheticMr = {
    */
   uncertainty?: {
     samples: number
+    /** By what the sum of squares around the mean of n samples was divided. */
+    divisor: 'n - 1' | 'n' | 'n - 1/n'
     nominal: { low: number; high: number }
-    /** Of a calibrated SD: the mean ± so many of it held the acquired MR in 50, 80 and 90 % of validation's voxels. */
-    factors?: { '50': number; '80': number; '90': number } | undefined
+    /**
+     * Of a calibrated SD: with so many samples as these the mean ± so many of it held the acquired MR in 50, 80 and 90 % of
+     * validation's voxels. Of another number of samples that says nothing.
+     */
+    calibration?: { samples: number; factors: { '50': number; '80': number; '90': number } } | undefined
   }
   model: { name: string; version: string; sha256: string }
   /** What follows 'sMRI SYNTHETIC' in the series description: the target sequence, for instance. */
@@ -100,7 +105,8 @@ function seriesDescription({ uncertainty, description }: SyntheticMr): string {
 
 function derivationText({ model, seed, uncertainty, cautions = [] }: SyntheticMr, resampled: boolean): string {
   const what = uncertainty
-    ? `${uncertainty.factors ? 'Calibrated standard' : 'Standard'} deviation of ${uncertainty.samples} samples of a synthetic MR, voxel by voxel (n - 1), in the units of the ` +
+    ? `${uncertainty.calibration ? 'Calibrated standard' : 'Standard'} deviation of ${uncertainty.samples} samples of a synthetic MR, ` +
+      `voxel by voxel (divided by ${uncertainty.divisor}), in the units of the ` +
       `synthetic MR, which is black at ${uncertainty.nominal.low} and white at ${uncertainty.nominal.high}; rounded. ` +
       spreadMeaning(uncertainty)
     : ''
@@ -113,9 +119,12 @@ function derivationText({ model, seed, uncertainty, cautions = [] }: SyntheticMr
   return ascii(text, 1024)
 }
 
-function spreadMeaning({ factors }: NonNullable<SyntheticMr['uncertainty']>): string {
-  if (!factors) return 'It says how much the samples of the network differ, not how far they are from an acquired MR. '
-  const [half, most] = [factors['50'].toFixed(2), factors['90'].toFixed(2)]
+function spreadMeaning({ samples, calibration }: NonNullable<SyntheticMr['uncertainty']>): string {
+  if (!calibration)
+    return 'It says how much the samples of the network differ, not how far they are from an acquired MR. '
+  if (calibration.samples !== samples)
+    return `It was calibrated with ${calibration.samples} samples; how often it holds the acquired MR with ${samples} was not measured. `
+  const [half, most] = [calibration.factors['50'].toFixed(2), calibration.factors['90'].toFixed(2)]
   return `In validation the acquired MR lay within ${half} of it in 50 % and ${most} of it in 90 % of the voxels. `
 }
 

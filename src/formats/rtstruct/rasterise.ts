@@ -34,10 +34,11 @@ type Flat = { k: number; points: Float64Array }
 
 /**
  * The mask of a region on the image that it was drawn on, or any other with slices at the same places.
+ * @returns also the indices of the slices that it has contours on: the mask is 0 on all others
  * @throws geometry.inconsistent  a contour lies between, across or beyond the slices: the mask would be incomplete
  * @throws input.badValue         contours that go to and fro across a slice without end
  */
-export function rasterise(roi: Roi, grid: Grid, where: string): Rasterised {
+export function rasterise(roi: Roi, grid: Grid, where: string): Rasterised & { slices: number[] } {
   const mask = volume(grid, new Uint8Array(voxelCount(grid)))
   const notes: string[] = []
   const areas = withoutRepeats(roi.contours.filter(hasArea), notes)
@@ -46,9 +47,10 @@ export function rasterise(roi: Roi, grid: Grid, where: string): Rasterised {
   const flat = areas.map((contour) => flattened(contour, grid, `${where}, ${roi.name}`))
   if (flat.some(({ points }) => leavesImage(points, grid))) notes.push('clipped at the border of the image')
   const perSlice = grid.size[0] * grid.size[1]
-  for (const [k, contours] of Map.groupBy(flat, (one) => one.k))
+  const bySlice = Map.groupBy(flat, (one) => one.k)
+  for (const [k, contours] of bySlice)
     fillSlice(mask.values.subarray(k * perSlice, (k + 1) * perSlice), grid, contours, `${where}, ${roi.name}`)
-  return { mask, notes }
+  return { mask, notes, slices: [...bySlice.keys()] }
 }
 
 /**
