@@ -97,11 +97,14 @@ export async function writeSynthesis(folder: string, format: Format, made: Made)
   const createdAt = new Date()
   const beside = made.synthesis.uncertainty ? uncertaintyFolder(folder) : undefined
   if (beside !== undefined) await requireFree(beside)
+  let besideIsOurs = false
   try {
-    const uncertainty = beside === undefined ? undefined : await writeUncertainty(beside, format, made, createdAt)
     await writeFolderWhole(folder, async (temporary) => {
       const series = await writeVolume(temporary, format, made, createdAt)
       const structures = series ? await writeStructures(temporary, made, series, createdAt) : []
+      // Late, so that a process that is killed hardly ever leaves an uncertainty without its image.
+      const uncertainty = beside === undefined ? undefined : await writeUncertainty(beside, format, made, createdAt)
+      besideIsOurs = beside !== undefined
       const output = {
         format,
         files: series?.files ?? 1,
@@ -113,7 +116,8 @@ export async function writeSynthesis(folder: string, format: Format, made: Made)
       throwIfAborted(made.signal, `Writing ${folder}`)
     })
   } catch (error) {
-    if (beside !== undefined) await rm(beside, { recursive: true, force: true }).catch(() => {}) // the first error is the one to tell
+    // Another process may write the same folders: what it has finished stays. The first error is the one to tell.
+    if (beside !== undefined && besideIsOurs) await rm(beside, { recursive: true, force: true }).catch(() => {})
     throw error
   }
 }
