@@ -212,17 +212,25 @@ function isRefusal(error: unknown): error is LarmorError {
 /**
  * How the outputs are named: by the cohort's own id where the CT lies in one (patients/p001/ct.nii.gz); for NIfTI and
  * MetaImage by the file's stem, or by its folder where several have the same stem (pt_1/ct.nii.gz, pt_2/ct.nii.gz); and
- * by number for DICOM, whose folders are often named after patients.
+ * by number for DICOM, whose folders are often named after patients. No two are the same, nor is one the other's
+ * uncertainty: a name that is taken gets the first number that makes it no name of another.
  */
 export function caseIds(paths: readonly string[]): string[] {
   const stems = paths.map((path) => stemOf(resolve(path)))
-  const taken = new Map<string, number>()
-  return stems.map((stem, n) => {
+  const names = stems.map((stem, n) => {
     const shared = stem !== undefined && stems.filter((other) => other === stem).length > 1
-    const name = shared ? basename(dirname(resolve(paths[n]!))) : (stem ?? `smri_${String(n + 1).padStart(3, '0')}`)
-    const before = taken.get(name) ?? 0
-    taken.set(name, before + 1)
-    return before === 0 ? name : `${name}_${before + 1}`
+    return shared ? basename(dirname(resolve(paths[n]!))) : (stem ?? `smri_${String(n + 1).padStart(3, '0')}`)
+  })
+  const taken = new Set<string>()
+  return names.map((name) => {
+    const isFree = (id: string): boolean => !taken.has(id) && !taken.has(uncertaintyFolder(id))
+    let id = name
+    for (let n = 2; !isFree(id); n++) {
+      const numbered = `${name}_${n}`
+      if (!names.includes(numbered)) id = numbered
+    }
+    taken.add(id).add(uncertaintyFolder(id))
+    return id
   })
 }
 

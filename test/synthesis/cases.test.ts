@@ -202,6 +202,13 @@ test('outputs are named by the cohort’s id or the file’s own stem, and DICOM
   assert.deepEqual(caseIds(['/a/pt_1/ct.nii.gz', '/a/pt_2/ct.nii.gz', '/b/pt_2/ct.nii']), ['pt_1', 'pt_2', 'pt_2_2'])
 })
 
+test('no two outputs have one name, and none has that of another’s uncertainty', () => {
+  assert.deepEqual(caseIds(['/a/s/ct.nii', '/b/s/ct.nii', '/c/s_2.nii']), ['s', 's_3', 's_2'])
+  assert.deepEqual(caseIds(['/c/smri_002.nii', '/export/CT']), ['smri_002', 'smri_002_2'])
+  assert.deepEqual(caseIds(['a.nii', 'a_uncertainty.nii']), ['a', 'a_uncertainty_2'])
+  assert.deepEqual(caseIds(['a_uncertainty.nii', 'a.nii']), ['a_uncertainty', 'a_2'])
+})
+
 test('a tilted, flipped CT in DICOM comes back on its own grid', async () => {
   const [c, s] = [Math.cos(0.2), Math.sin(0.2)]
   const tilted: Mat3 = [
