@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, test } from 'vitest'
 import { newUid, writeDicomSeries } from '../../src/formats/index.ts'
 import { identityDirection, type Volume } from '../../src/volume/index.ts'
+import { writeSmallCohort } from '../plan/small-cohort.ts'
 import { centredGrid, sampledCt } from '../synthesis/phantom.ts'
 import { modelFolder, weightedChannels } from '../synthesis/small-models.ts'
 import { smallStore, TINY, type SmallStore } from '../training/small-store.ts'
@@ -126,6 +127,16 @@ test('a second synthesis into the same folder is refused, and the first is left 
   const before = await readdir(join(newFolder('s4'), 'smri_001'))
   await refused(args, 2, 'usage.outputExists')
   assert.deepEqual(await readdir(join(newFolder('s4'), 'smri_001')), before)
+})
+
+test('a cohort without a patient to make anything of is refused, not done in no time', async () => {
+  const cohort = newFolder('excluded')
+  await writeSmallCohort(cohort, [{}])
+  const listed = JSON.parse(await readFile(join(cohort, 'cohort.json'), 'utf8')) as { patients: object[] }
+  const patients = listed.patients.map((patient) => ({ ...patient, excluded: { reason: 'test' } }))
+  await writeFile(join(cohort, 'cohort.json'), JSON.stringify({ ...listed, patients }))
+  await refused(['synthesize', cohort, '--model', model, '--output', newFolder('s5')], 3, 'cohort.noPatient')
+  await assert.rejects(readdir(newFolder('s5')))
 })
 
 test('CUDA where there is none ends with 4', async (context) => {
