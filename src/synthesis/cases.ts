@@ -68,8 +68,12 @@ export type Cases = {
 export async function synthesizeCases(model: Model, paths: readonly string[], options: CasesOptions): Promise<Cases> {
   const ids = caseIds(paths)
   const folders = ids.map((id) => foldersOf(model, options.outputDir, id))
-  requireMode(model, options)
-  for (const folder of folders.flat()) await requireFree(folder)
+  const { spread } = requireMode(model, options)
+  if (options.format !== undefined) requireMeaning(options.format, options)
+  for (const folder of folders.flat()) {
+    await requireFree(folder)
+    if (spread) await requireFree(uncertaintyFolder(folder))
+  }
   await requireWritableFolder(options.outputDir)
   const sets = options.rtstruct === undefined ? [] : await openStructureSets(options.rtstruct, options.report)
   const unused = new Set(sets)
@@ -168,8 +172,9 @@ async function synthesizeCase(model: Model, path: string, folders: readonly stri
     }
   } catch (error) {
     // All sequences of a CT or none: else a second run would be refused for what is there already.
-    for (const { folder } of made)
-      for (const written of [folder, uncertaintyFolder(folder)]) await rm(written, { recursive: true, force: true })
+    for (const { folder, uncertainty: spread } of made)
+      for (const written of spread === null ? [folder] : [folder, spread])
+        await rm(written, { recursive: true, force: true })
     throw error
   }
   return { used, made }
@@ -204,9 +209,14 @@ function requireMeaning(format: Format, { enhanced, rtstruct }: CasesOptions): v
   })
 }
 
-/** A refused input: the next CT may be a good one. Anything else would befall it as well. */
+/**
+ * A refused input, or what is asked for does not go with this CT (2; of all of them, it was told before the first): the
+ * next CT may be a good one. Anything else would befall it as well.
+ */
 function isRefusal(error: unknown): error is LarmorError {
-  return error instanceof LarmorError && FAULTS[error.fault.kind].exit === 3
+  if (!(error instanceof LarmorError)) return false
+  const { exit } = FAULTS[error.fault.kind]
+  return exit === 3 || exit === 2
 }
 
 /**
