@@ -42,7 +42,10 @@ export const synthesizeCommand = command({
   arguments: [['<ct...>', 'planning CTs: DICOM folders, .nii, .nii.gz or .mha files; or a cohort, for all its CTs']],
   flags: [
     ['--model <model>', 'the model package that larmor export wrote'],
-    ['--output <dir>', 'where a folder for each CT goes: the images and qa.json'],
+    [
+      '--output <dir>',
+      'where a folder for each CT goes: the images and qa.json; what the same command has finished is kept',
+    ],
     ['--format <format>', 'dicom, nifti or mha; default: as the CT came'],
     [
       '--mode <mode>',

@@ -11,6 +11,7 @@ import { LarmorError, throwIfAborted } from '../errors.ts'
 import { exists, sha256OfFile, version, writeJson } from '../files.ts'
 import {
   isMetaImage,
+  readStructureSet,
   writeEnhancedMr,
   writeFolderWhole,
   writeImage,
@@ -22,6 +23,7 @@ import {
   type WrittenCopy,
   type WrittenSeries,
 } from '../formats/index.ts'
+import type { AfterFigures } from './after.ts'
 import { gateOf, namesOf, type Finding, type Gate } from './gate/findings.ts'
 import type { HuShares } from './gate/require-ct.ts'
 import { targetsOf, type ModelCard } from './card.ts'
@@ -53,8 +55,20 @@ export type Made = {
   signal: AbortSignal | undefined
 }
 
+/** One sequence of a CT, as it was written, now or by an earlier run of the same command. */
+export type CaseOutput = {
+  sequence: string
+  folder: string
+  format: Format
+  uncertainty: string | null
+  seconds: number
+  gate: Gate
+  after: readonly Finding[]
+  figures: AfterFigures
+}
+
 /** As the CT came, where nothing else was asked for. */
-export function formatOf({ dicom, source }: ReadImage, asked: Format | undefined): Format {
+export function formatOf({ dicom, source }: Pick<ReadImage, 'dicom' | 'source'>, asked: Format | undefined): Format {
   return asked ?? (dicom ? 'dicom' : isMetaImage(source) ? 'mha' : 'nifti')
 }
 
@@ -73,13 +87,16 @@ export function requireWritable(image: ReadImage, format: Format): void {
 
 /** @throws usage.outputExists  a synthesis, or anything else, is there already */
 export async function requireFree(folder: string): Promise<void> {
-  if (!(await exists(folder))) return
-  throw new LarmorError({
+  if (await exists(folder)) throw inTheWay(folder, 'a folder of this name')
+}
+
+export function inTheWay(folder: string, found: string): LarmorError {
+  return new LarmorError({
     kind: 'usage.outputExists',
     message: 'There is something in the output folder already.',
     where: folder,
-    found: 'a folder of this name',
-    expected: 'none: nothing is overwritten',
+    found,
+    expected: 'nothing, or what the same command has finished: nothing is overwritten',
     fix: 'Choose another --output, or move that folder away.',
   })
 }
@@ -107,6 +124,7 @@ export async function writeSynthesis(folder: string, format: Format, made: Made)
       besideIsOurs = beside !== undefined
       const output = {
         format,
+        enhanced: made.enhanced,
         files: series?.files ?? 1,
         seriesUid: series?.seriesUid ?? null,
         structures,
@@ -235,27 +253,32 @@ function nthOf({ synthesis, model }: Made): number {
   return targetsOf(model.card).indexOf(synthesis.target)
 }
 
+/** `copyOf`: the SOP Instance UID of the original. */
+type WrittenSet = WrittenCopy & { file: string; copyOf: string }
+
 async function writeStructures(
   folder: string,
   made: Made,
   series: WrittenSeries,
   createdAt: Date,
-): Promise<(WrittenCopy & { file: string })[]> {
-  const written: (WrittenCopy & { file: string })[] = []
+): Promise<WrittenSet[]> {
+  const written: WrittenSet[] = []
   for (const [n, set] of made.structureSets.entries()) {
     const file = made.structureSets.length === 1 ? 'rtstruct.dcm' : `rtstruct-${n + 1}.dcm`
     const seenOn = `sMRI SYNTHETIC ${sequenceOf(made)}`
     const copy = { file: set, source: made.image.dicom!, made: series, seenOn, nthSequence: nthOf(made), createdAt }
-    written.push({ file, ...(await writeStructureSetCopy(join(folder, file), copy)) })
+    const copyOf = readStructureSet(set).sopInstanceUid
+    written.push({ file, copyOf, ...(await writeStructureSetCopy(join(folder, file), copy)) })
   }
   return written
 }
 
 type Output = {
   format: Format
+  enhanced: boolean
   files: number
   seriesUid: string | null
-  structures: readonly (WrittenCopy & { file: string })[]
+  structures: readonly WrittenSet[]
   uncertainty: Spread | undefined
 }
 

@@ -1,6 +1,6 @@
 /** What `larmor synthesize` leaves beside the image: uncertainty, multi-frame files, structure sets; in every format. */
 import assert from 'node:assert/strict'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -206,6 +206,30 @@ test('an uncertainty that is there is told before the first CT is read, and with
   await assert.rejects(run(missing, { outputDir }), fault('usage.outputExists'))
   const { refused } = await run(missing, { ...single, outputDir })
   assert.deepEqual([refused.length, readdirSync(outputDir)], [2, ['gone-2_uncertainty']])
+})
+
+test('the same command again passes over multi-frame files, uncertainty and structure sets; with others of these it refuses', async () => {
+  const source = await dicomCt('all-of-it')
+  const here = (await findSeries([source], silent)).series[0]!
+  const rtstruct = await structuresOn(join(root, 'all-of-it.dcm'), here)
+  const first = await run([source], { enhanced: true, rtstruct })
+  const asked = { enhanced: true, rtstruct, outputDir: first.outputDir }
+  assert.deepEqual(await run([source], asked), first)
+  const changes: [Partial<CasesOptions>, string][] = [
+    [{ enhanced: false }, '--enhanced'],
+    [{ rtstruct: undefined }, '--rtstruct'],
+    [{ uncertainty: false }, '--no-uncertainty'],
+    [{ steps: 3 }, 'number of steps'],
+    [{ samples: 4 }, 'number of samples, number of steps'],
+  ]
+  for (const [change, what] of changes)
+    await assert.rejects(run([source], { ...asked, ...change }), (error) => {
+      assert.ok(fault('usage.outputExists')(error), String(error))
+      assert.equal((error as LarmorError).fault.found, `a synthetic MRI of another ${what}`)
+      return true
+    })
+  rmSync(join(first.outputDir, 'smri_001_uncertainty'), { recursive: true })
+  await assert.rejects(run([source], asked), fault('usage.outputExists'))
 })
 
 test('interrupted while it writes, it leaves neither image nor uncertainty nor a temporary folder', async () => {
