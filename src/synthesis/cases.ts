@@ -38,6 +38,8 @@ export type CasesOptions = Pick<SynthesisOptions, 'mode' | 'steps' | 'samples' |
   fillGaps?: boolean | undefined
   /** Synthesise what the gate refuses; every output says so. */
   force?: boolean | undefined
+  /** What becomes of a CT that is refused and is the only one: thrown, where left out; 'kept' among the refused, as one of many. */
+  loneRefusal?: 'kept' | undefined
   report: Report
   signal?: AbortSignal | undefined
 }
@@ -54,7 +56,7 @@ export type Cases = {
  * command has finished is passed over, and counts as done.
  * @param paths  DICOM folders, .nii, .nii.gz or .mha files
  * @throws usage.outputExists, usage.wrong, model.mismatch, machine.noPermission  before the first is read
- * @throws a refusal itself where there is one CT alone; machine.* and interrupted end the loop: what was finished is kept
+ * @throws a refusal itself where there is one CT alone (but see `loneRefusal`); machine.* and interrupted end the loop: what was finished is kept
  */
 export async function synthesizeCases(model: Model, paths: readonly string[], options: CasesOptions): Promise<Cases> {
   const { report, format } = options
@@ -82,7 +84,7 @@ export async function synthesizeCases(model: Model, paths: readonly string[], op
         report(there[k] ? alreadyThere(output) : { at: 'case.done', caseId, message: doneIn(output) })
       }
     } catch (error) {
-      if (asked.only || !isRefusal(error)) throw error
+      if ((asked.only && options.loneRefusal !== 'kept') || !isRefusal(error)) throw error
       refuse(cases, caseId, error.fault, report)
     }
   }
