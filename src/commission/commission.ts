@@ -3,7 +3,7 @@
  * written down beside what the card says. Again after an update, it says what changed.
  */
 import { join } from 'node:path'
-import { openCohort, patientImage } from '../cohort/index.ts'
+import { openCohort, patientImage, type Patient } from '../cohort/index.ts'
 import { LarmorError, throwIfAborted } from '../errors.ts'
 import { cohortCases, evaluateCases, type PatientScores } from '../evaluation/index.ts'
 import { exists, readJson, sha256, sha256OfFile, version, writeFileAtomic, writeJson } from '../files.ts'
@@ -32,20 +32,42 @@ export async function commission(
   outputDir: string,
   options: CommissionOptions,
 ): Promise<Commission> {
-  const { seed, report, signal } = options
+  const { seed, report } = options
   const before = (await exists(join(outputDir, RECORD))) ? await readJson(join(outputDir, RECORD), Commission) : null
   const patients = (await openCohort(cohortDir)).patients.filter(
     ({ excluded, images }) => !excluded && images.some(({ role }) => role === 'ct'),
   )
   if (patients.length === 0) throw noPatients(cohortDir)
-  const started = new Date()
-  const createdAt = started.toISOString()
+  const createdAt = new Date()
   const cohortSha256 = await sha256OfFile(join(cohortDir, 'cohort.json'))
   const begun = { larmor: version(), modelSha256: model.sha256, cohortSha256, seed }
-  const { name: images, on } = await runFolder(outputDir, begun, started)
-  const folder = join(outputDir, images)
-  if (on) report({ at: 'note', message: `Going on with ${folder}, which was interrupted` })
+  const { name: images, on, lock } = await runFolder(outputDir, begun, createdAt)
+  if (on) report({ at: 'note', message: `Going on with ${join(outputDir, images)}, which was interrupted` })
+  try {
+    const run = { cohortDir, outputDir, images, patients, cohortSha256, createdAt: createdAt.toISOString() }
+    return await commissionIn(run, model, before, options)
+  } finally {
+    await lock.release()
+  }
+}
 
+type CommissionRun = {
+  cohortDir: string
+  outputDir: string
+  images: string
+  patients: readonly Patient[]
+  cohortSha256: string
+  createdAt: string
+}
+
+async function commissionIn(
+  { cohortDir, outputDir, images, patients, cohortSha256, createdAt }: CommissionRun,
+  model: Model,
+  before: Commission | null,
+  options: CommissionOptions,
+): Promise<Commission> {
+  const { seed, report, signal } = options
+  const folder = join(outputDir, images)
   const paths = patients.map((patient) => patientImage(cohortDir, patient, 'ct'))
   // One patient who is refused is a line of the record, too.
   const how = { outputDir: folder, format: 'nifti', seed, report, signal, loneRefusal: 'kept' } as const

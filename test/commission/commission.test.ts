@@ -158,17 +158,26 @@ test('interrupted after one patient, the same command goes on in the same folder
   assert.equal(runsIn('stopped').length, 2)
 })
 
-test('what was interrupted is left alone by a run of another seed', async () => {
-  const names = []
-  for (const [n, seed] of [1, 1, 2].entries()) {
-    const begun = { larmor: '0', modelSha256: 'm', cohortSha256: 'c', seed }
-    names.push(await runFolder(at('seeds'), begun, new Date(Date.UTC(2026, 0, n + 1))))
-  }
-  assert.deepEqual(names, [
-    { name: '20260101T000000000Z', on: false },
-    { name: '20260101T000000000Z', on: true },
-    { name: '20260103T000000000Z', on: false },
-  ])
+test('what was interrupted is left alone by a run of another seed, and while another process is at work in it', async () => {
+  const begun = { larmor: '0', modelSha256: 'm', cohortSha256: 'c', seed: 1 }
+  const day = (n: number): Date => new Date(Date.UTC(2026, 0, n))
+  const first = await runFolder(at('seeds'), begun, day(1))
+  const beside = await runFolder(at('seeds'), begun, day(2))
+  await first.lock.release()
+  await beside.lock.release()
+  const on = await runFolder(at('seeds'), begun, day(3))
+  await on.lock.release()
+  const other = await runFolder(at('seeds'), { ...begun, seed: 2 }, day(4))
+  await other.lock.release()
+  assert.deepEqual(
+    [first, beside, on, other].map(({ name, on }) => [name.slice(0, 8), on]),
+    [
+      ['20260101', false],
+      ['20260102', false],
+      ['20260102', true],
+      ['20260104', false],
+    ],
+  )
 })
 
 test('one patient whose CT is refused is a record that says so, as with several', async () => {
