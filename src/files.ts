@@ -163,7 +163,7 @@ export async function sha256OfFile(path: string): Promise<string> {
 
 /**
  * The rule of every command that makes something new: it never writes over what is there. Those that go on with their
- * own work (import, register, plan, train --resume, phantom) pass over what is finished instead.
+ * own work (import, register, plan, train --resume, phantom, synthesize) pass over what is finished instead.
  * @throws usage.outputExists  the folder is there and not empty; and as `requireWritableFolder`
  */
 export async function refuseFilled(folder: string): Promise<void> {

@@ -2,12 +2,15 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { openCohort, patientImage } from '../cohort/index.ts'
-import { inOneLine } from '../errors.ts'
+import { inOneLine, LarmorError } from '../errors.ts'
 import { exists } from '../files.ts'
 import { openModel, synthesizeCases } from '../synthesis/index.ts'
 import { command } from './command.ts'
 
-/** A cohort's folder stands for the CT of each of its patients who is not excluded. */
+/**
+ * A cohort's folder stands for the CT of each of its patients who is not excluded.
+ * @throws cohort.noPatient  it has none
+ */
 async function withoutCohorts(paths: readonly string[]): Promise<string[]> {
   const found: string[] = []
   for (const path of paths) {
@@ -15,10 +18,22 @@ async function withoutCohorts(paths: readonly string[]): Promise<string[]> {
     else {
       const { patients } = await openCohort(path)
       const withCt = patients.filter(({ excluded, images }) => !excluded && images.some(({ role }) => role === 'ct'))
+      if (withCt.length === 0) throw noCt(path, patients.length)
       found.push(...withCt.map((patient) => patientImage(path, patient, 'ct')))
     }
   }
   return found
+}
+
+function noCt(cohortDir: string, patients: number): LarmorError {
+  return new LarmorError({
+    kind: 'cohort.noPatient',
+    message: 'There is no patient in this cohort to make a synthetic MRI of.',
+    where: cohortDir,
+    found: `${patients} patients, each of them excluded or without a CT`,
+    expected: 'a patient with a CT who is not excluded',
+    fix: `Run: larmor cohort ${cohortDir}, which lists them; larmor import adds CTs.`,
+  })
 }
 
 export const synthesizeCommand = command({
@@ -27,7 +42,10 @@ export const synthesizeCommand = command({
   arguments: [['<ct...>', 'planning CTs: DICOM folders, .nii, .nii.gz or .mha files; or a cohort, for all its CTs']],
   flags: [
     ['--model <model>', 'the model package that larmor export wrote'],
-    ['--output <dir>', 'where a folder for each CT goes: the images and qa.json'],
+    [
+      '--output <dir>',
+      'where a folder for each CT goes: the images and qa.json; what the same command has finished is kept',
+    ],
     ['--format <format>', 'dicom, nifti or mha; default: as the CT came'],
     [
       '--mode <mode>',

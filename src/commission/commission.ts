@@ -2,22 +2,21 @@
  * A model on a site's own patients: synthesised, held against gate and geometry, scored where there is a registered MR, and
  * written down beside what the card says. Again after an update, it says what changed.
  */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openCohort, patientImage } from '../cohort/index.ts'
+import { openCohort, patientImage, type Patient } from '../cohort/index.ts'
 import { LarmorError, throwIfAborted } from '../errors.ts'
 import { cohortCases, evaluateCases, type PatientScores } from '../evaluation/index.ts'
 import { exists, readJson, sha256, sha256OfFile, version, writeFileAtomic, writeJson } from '../files.ts'
 import { readNifti } from '../formats/index.ts'
 import type { Report } from '../progress.ts'
 import { synthesizeCases, type Cases, type Model, type ModelCard } from '../synthesis/index.ts'
+import { RECORD, runFolder } from './begun.ts'
 import { againstCard, changesSince, isOf, standsOut } from './compare.ts'
 import { commissionPage } from './page.ts'
 import { Commission, type CommissionPatient, type CommissionScore } from './record.ts'
 
 export type CommissionOptions = { seed: number; report: Report; signal?: AbortSignal | undefined }
 
-const RECORD = 'commission.json'
 const PAGE = 'commission.html'
 const METRICS = ['ms_ssim_2d', 'mae'] as const
 
@@ -25,7 +24,7 @@ const METRICS = ['ms_ssim_2d', 'mae'] as const
  * Writes `<outputDir>/commission.json` and `.html`; the images and a copy of the record lie in a folder of this run.
  * @throws cohort.noPatient   no patient with a CT
  * @throws json.refused       an earlier record there that cannot be read
- * @throws interrupted: the record of before stays as it was
+ * @throws interrupted: the record of before stays as it was, and the next run of the same goes on
  */
 export async function commission(
   model: Model,
@@ -33,19 +32,46 @@ export async function commission(
   outputDir: string,
   options: CommissionOptions,
 ): Promise<Commission> {
-  const { seed, report, signal } = options
+  const { seed, report } = options
   const before = (await exists(join(outputDir, RECORD))) ? await readJson(join(outputDir, RECORD), Commission) : null
   const patients = (await openCohort(cohortDir)).patients.filter(
     ({ excluded, images }) => !excluded && images.some(({ role }) => role === 'ct'),
   )
   if (patients.length === 0) throw noPatients(cohortDir)
-  const createdAt = new Date().toISOString()
-  const images = createdAt.replaceAll(/[-:.]/g, '')
-  const folder = join(outputDir, images)
-  await mkdir(folder, { recursive: true })
+  const createdAt = new Date()
+  const cohortSha256 = await sha256OfFile(join(cohortDir, 'cohort.json'))
+  const begun = { larmor: version(), modelSha256: model.sha256, cohortSha256, seed }
+  const { name: images, on, lock } = await runFolder(outputDir, begun, createdAt)
+  if (on) report({ at: 'note', message: `Going on with ${join(outputDir, images)}, which was interrupted` })
+  try {
+    const run = { cohortDir, outputDir, images, patients, cohortSha256, createdAt: createdAt.toISOString() }
+    return await commissionIn(run, model, before, options)
+  } finally {
+    await lock.release()
+  }
+}
 
+type CommissionRun = {
+  cohortDir: string
+  outputDir: string
+  images: string
+  patients: readonly Patient[]
+  cohortSha256: string
+  createdAt: string
+}
+
+async function commissionIn(
+  { cohortDir, outputDir, images, patients, cohortSha256, createdAt }: CommissionRun,
+  model: Model,
+  before: Commission | null,
+  options: CommissionOptions,
+): Promise<Commission> {
+  const { seed, report, signal } = options
+  const folder = join(outputDir, images)
   const paths = patients.map((patient) => patientImage(cohortDir, patient, 'ct'))
-  const made = await synthesizeCases(model, paths, { outputDir: folder, format: 'nifti', seed, report, signal })
+  // One patient who is refused is a line of the record, too.
+  const how = { outputDir: folder, format: 'nifti', seed, report, signal, loneRefusal: 'kept' } as const
+  const made = await synthesizeCases(model, paths, how)
   const mode = model.card.refiner?.defaultMode ?? 'stage-1'
   const scores: CommissionScore[] = []
   const rows: CommissionPatient[] = []
@@ -69,7 +95,7 @@ export async function commission(
     larmor: version(),
     intendedUse: model.card.intendedUse,
     model: { name: model.card.name, version: model.card.version, sha256: model.sha256 },
-    cohort: { sha256: await sha256OfFile(join(cohortDir, 'cohort.json')), patients: patients.length },
+    cohort: { sha256: cohortSha256, patients: patients.length },
     mode,
     seed,
     images,

@@ -1,23 +1,24 @@
 /** The loop over CTs: each is read, let through, synthesised and written; one that is refused does not stop the others. */
 import { rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { FAULTS, LarmorError, type Fault } from '../errors.ts'
+import { FAULTS, LarmorError, throwIfAborted, type Fault } from '../errors.ts'
 import { requireWritableFolder } from '../files.ts'
 import { isMetaImage, isNifti, readImage, type Resampling } from '../formats/index.ts'
-import type { Report } from '../progress.ts'
-import { findingsAfter, type AfterFigures } from './after.ts'
+import type { Event, Report } from '../progress.ts'
+import { findingsAfter } from './after.ts'
 import { targetsOf } from './card.ts'
-import { inWords, type Finding, type Gate } from './gate/findings.ts'
+import { finishedIn, type Asked, type Finished } from './finished.ts'
+import { inWords } from './gate/findings.ts'
 import { knownOf, type Known } from './gate/facts.ts'
 import { holdAgainst, requirePassed } from './gate/gate.ts'
 import { requireCt } from './gate/require-ct.ts'
 import type { Model } from './model.ts'
 import {
   formatOf,
-  requireFree,
   requireWritable,
   uncertaintyFolder,
   writeSynthesis,
+  type CaseOutput,
   type Format,
   type GateRecord,
 } from './output.ts'
@@ -37,72 +38,105 @@ export type CasesOptions = Pick<SynthesisOptions, 'mode' | 'steps' | 'samples' |
   fillGaps?: boolean | undefined
   /** Synthesise what the gate refuses; every output says so. */
   force?: boolean | undefined
+  /** What becomes of a CT that is refused and is the only one: thrown, where left out; 'kept' among the refused, as one of many. */
+  loneRefusal?: 'kept' | undefined
   report: Report
   signal?: AbortSignal | undefined
 }
 
 export type Cases = {
   /** One for each sequence of each CT. */
-  done: {
-    caseId: string
-    sequence: string
-    folder: string
-    format: Format
-    uncertainty: string | null
-    structures: number
-    seconds: number
-    gate: Gate
-    after: readonly Finding[]
-    figures: AfterFigures
-  }[]
+  done: (CaseOutput & { caseId: string; structures: number })[]
   refused: { caseId: string; fault: Fault }[]
 }
 
 /**
  * Writes `<outputDir>/<case id>/` for every CT; where the model has several sequences, `<outputDir>/<sequence>/<case id>/` for
- * each, so that each of these folders is what a model of that sequence alone would leave.
+ * each, so that each of these folders is what a model of that sequence alone would leave. What an earlier run of the same
+ * command has finished is passed over, and counts as done.
  * @param paths  DICOM folders, .nii, .nii.gz or .mha files
  * @throws usage.outputExists, usage.wrong, model.mismatch, machine.noPermission  before the first is read
- * @throws a refusal itself where there is one CT alone; machine.* and interrupted end the loop: what was finished is kept
+ * @throws a refusal itself where there is one CT alone (but see `loneRefusal`); machine.* and interrupted end the loop: what was finished is kept
  */
 export async function synthesizeCases(model: Model, paths: readonly string[], options: CasesOptions): Promise<Cases> {
+  const { report, format } = options
   const ids = caseIds(paths)
   const folders = ids.map((id) => foldersOf(model, options.outputDir, id))
-  requireMode(model, options)
-  for (const folder of folders.flat()) await requireFree(folder)
+  const run = requireMode(model, options)
+  if (format !== undefined) requireMeaning(format, options)
   await requireWritableFolder(options.outputDir)
-  const sets = options.rtstruct === undefined ? [] : await openStructureSets(options.rtstruct, options.report)
+  const sets = options.rtstruct === undefined ? [] : await openStructureSets(options.rtstruct, report)
+  const asked = askedOf(options, { model, run, sets, only: paths.length === 1 })
+  const finished = await finishedBefore(folders, paths, asked)
   const unused = new Set(sets)
   const cases: Cases = { done: [], refused: [] }
   for (const [n, path] of paths.entries()) {
     const caseId = ids[n]!
-    options.report({ at: 'stage', name: `${caseId} (${n + 1} of ${paths.length})` })
+    report({ at: 'stage', name: `${caseId} (${n + 1} of ${paths.length})` })
     try {
-      const { used, made } = await synthesizeCase(model, path, folders[n]!, {
-        ...options,
-        sets,
-        only: paths.length === 1,
-      })
+      // Looked for again: another process that works on the same output may have made it meanwhile.
+      const before = finished[n]!
+      const there = isWhole(before) ? before : await finishedOf(folders[n]!, path, asked)
+      const { used, made } = isWhole(there) ? asMade(there) : await synthesizeCase(path, folders[n]!, there, asked)
       for (const set of used) unused.delete(set)
-      for (const each of made) {
-        cases.done.push({ caseId, ...each, structures: used.length })
-        options.report({ at: 'case.done', caseId, message: `${each.folder} after ${each.seconds.toFixed(1)} s` })
+      for (const [k, output] of made.entries()) {
+        cases.done.push({ caseId, ...output, structures: used.length })
+        report(there[k] ? alreadyThere(output) : { at: 'case.done', caseId, message: doneIn(output) })
       }
     } catch (error) {
-      if (paths.length === 1 || !isRefusal(error)) throw withoutThose(error, cases)
-      refuse(cases, caseId, error.fault, options.report)
+      if ((asked.only && options.loneRefusal !== 'kept') || !isRefusal(error)) throw error
+      refuse(cases, caseId, error.fault, report)
     }
   }
-  for (const set of unused) refuse(cases, 'structure set', drawnOnNone(set), options.report)
+  for (const set of unused) refuse(cases, 'structure set', 'fault' in set ? set.fault : drawnOnNone(set), report)
   return cases
 }
 
-/** What was interrupted goes on with the CTs that are left: those that are done would be refused as there already. */
-function withoutThose(error: unknown, { done }: Cases): unknown {
-  if (done.length === 0 || !(error instanceof LarmorError) || error.fault.kind !== 'interrupted') return error
-  const ids = [...new Set(done.map(({ caseId }) => caseId))]
-  const fix = `Run the same command again without the ${ids.length} that are done: ${ids.join(', ')}.`
-  return new LarmorError({ ...error.fault, fix }, error)
+type AskedCases = Asked &
+  Pick<CasesOptions, 'rtstruct' | 'mode' | 'steps' | 'samples' | 'uncertainty' | 'report' | 'signal'>
+
+function askedOf(options: CasesOptions, found: Pick<Asked, 'model' | 'run' | 'sets' | 'only'>): AskedCases {
+  const { format, enhanced = false, force = false, correctTilt = false, fillGaps = false } = options
+  return { ...options, ...found, format, enhanced, force, correctTilt, fillGaps }
+}
+
+/** Of each folder of a CT what is there; undefined where it is still to be made. */
+type There = readonly (Finished | undefined)[]
+
+/** @throws usage.outputExists, interrupted */
+async function finishedBefore(
+  folders: readonly (readonly string[])[],
+  paths: readonly string[],
+  asked: AskedCases,
+): Promise<There[]> {
+  const found: There[] = []
+  for (const [n, path] of paths.entries()) {
+    throwIfAborted(asked.signal, 'Looking for what is finished')
+    found.push(await finishedOf(folders[n]!, path, asked))
+  }
+  return found
+}
+
+async function finishedOf(folders: readonly string[], path: string, asked: Asked): Promise<There> {
+  const found: (Finished | undefined)[] = []
+  for (const folder of folders) found.push(await finishedIn(folder, path, asked))
+  return found
+}
+
+function isWhole(there: There): there is readonly Finished[] {
+  return there.every((each) => each !== undefined)
+}
+
+function asMade(there: readonly Finished[]) {
+  return { used: there[0]!.used, made: there.map(({ output }) => output) }
+}
+
+function alreadyThere({ folder }: CaseOutput): Event {
+  return { at: 'note', message: `${folder} is there already, made by the same model from the same CT` }
+}
+
+function doneIn({ folder, seconds }: CaseOutput): string {
+  return `${folder} after ${seconds.toFixed(1)} s`
 }
 
 function foldersOf({ card }: Model, outputDir: string, id: string): string[] {
@@ -126,24 +160,20 @@ function drawnOnNone({ path }: StructureSetFile): Fault {
   }
 }
 
-type CaseOptions = CasesOptions & { sets: readonly StructureSetFile[]; only: boolean }
-
-async function synthesizeCase(model: Model, path: string, folders: readonly string[], options: CaseOptions) {
-  const { format: asked, mode, steps, samples, uncertainty, seed, report, signal, sets, only } = options
-  const resampling: Resampling = {
-    correctTilt: options.correctTilt === true,
-    fillGaps: options.fillGaps === true,
-  }
+/** Makes and writes the sequences of a CT that are not there yet. */
+async function synthesizeCase(path: string, folders: readonly string[], there: There, asked: AskedCases) {
+  const { model, format: wanted, enhanced, mode, steps, samples, uncertainty, seed, report, signal } = asked
+  const resampling: Resampling = { correctTilt: asked.correctTilt, fillGaps: asked.fillGaps }
   const image = await readImage(path, { report, ...resampling })
-  const format = formatOf(image, asked)
+  const format = formatOf(image, wanted)
   requireWritable(image, format)
-  requireMeaning(format, options)
+  requireMeaning(format, asked)
   const gapsFilled = image.resampled.includes('gaps')
-  const used = image.dicom ? drawnOn({ series: image.dicom, gapsFilled, only }, sets) : []
+  const used = image.dicom ? drawnOn({ series: image.dicom, gapsFilled, only: asked.only }, asked.sets) : []
   const known = await knownOf(image)
   const shares = requireCt(image.volume, known.modality, path)
   const patient = await prepareCt(image.volume, model.card, signal)
-  const gate = await passed(patient, { facts: known.facts, source: image.source }, model, options)
+  const gate = await passed(patient, { facts: known.facts, source: image.source }, asked)
   const syntheses = await synthesizeMri(model, image.volume, {
     patient,
     mode,
@@ -154,22 +184,25 @@ async function synthesizeCase(model: Model, path: string, folders: readonly stri
     report,
     ...(signal ? { signal } : {}),
   })
-  const common = { image, model, shares, gate, seed, resampling, structureSets: used, signal }
-  const made: Omit<Cases['done'][number], 'caseId' | 'structures'>[] = []
+  const common = { image, model, shares, gate, seed, resampling, structureSets: used, enhanced, signal }
+  const made: CaseOutput[] = []
   try {
     for (const [n, synthesis] of syntheses.entries()) {
       const { target: sequence, seconds, after: figures } = synthesis
+      const before = there[n]?.output
+      const folder = folders[n]!
       const after = findingsAfter(figures, voxelMmOf(patient.ct, model.card), model.card)
       for (const finding of after) if (finding.verdict === 'caution') report({ at: 'note', message: inWords(finding) })
-      const folder = folders[n]!
-      await writeSynthesis(folder, format, { ...common, synthesis, after, enhanced: options.enhanced === true })
+      if (!before) await writeSynthesis(folder, format, { ...common, synthesis, after })
       const spread = synthesis.uncertainty ? uncertaintyFolder(folder) : null
-      made.push({ sequence, folder, format, uncertainty: spread, seconds, gate: gate.gate, after, figures })
+      const own = { sequence, folder, format, uncertainty: spread, seconds, gate: gate.gate, after, figures }
+      made.push(before ?? own)
     }
   } catch (error) {
-    // All sequences of a CT or none: else a second run would be refused for what is there already.
-    for (const { folder } of made)
-      for (const written of [folder, uncertaintyFolder(folder)]) await rm(written, { recursive: true, force: true })
+    // All sequences of a CT or none; what an earlier run left of it stays.
+    for (const [n, { folder, uncertainty: spread }] of made.entries())
+      for (const written of there[n] ? [] : spread === null ? [folder] : [folder, spread])
+        await rm(written, { recursive: true, force: true })
     throw error
   }
   return { used, made }
@@ -179,8 +212,7 @@ async function synthesizeCase(model: Model, path: string, folders: readonly stri
 async function passed(
   patient: Patient,
   { facts, source }: { facts: Known['facts']; source: string },
-  { card }: Model,
-  { force = false, report, signal }: CaseOptions,
+  { model: { card }, force, report, signal }: AskedCases,
 ): Promise<GateRecord> {
   const { spacingMm, gate: print } = card.fingerprint
   const pixelMm = { low: Math.min(...spacingMm.low.slice(0, 2)), high: Math.max(...spacingMm.high.slice(0, 2)) }
@@ -191,7 +223,7 @@ async function passed(
 }
 
 /** @throws usage.wrong  what only DICOM has, asked for in another format */
-function requireMeaning(format: Format, { enhanced, rtstruct }: CasesOptions): void {
+function requireMeaning(format: Format, { enhanced, rtstruct }: Pick<CasesOptions, 'enhanced' | 'rtstruct'>): void {
   const flag = enhanced === true ? '--enhanced' : rtstruct === undefined ? undefined : '--rtstruct'
   if (format === 'dicom' || flag === undefined) return
   throw new LarmorError({
@@ -204,25 +236,38 @@ function requireMeaning(format: Format, { enhanced, rtstruct }: CasesOptions): v
   })
 }
 
-/** A refused input: the next CT may be a good one. Anything else would befall it as well. */
+/**
+ * A refused input, or what is asked for does not go with this CT (2; of all of them, it was told before the first): the
+ * next CT may be a good one. Anything else would befall it as well.
+ */
 function isRefusal(error: unknown): error is LarmorError {
-  return error instanceof LarmorError && FAULTS[error.fault.kind].exit === 3
+  if (!(error instanceof LarmorError)) return false
+  const { exit } = FAULTS[error.fault.kind]
+  return exit === 3 || exit === 2
 }
 
 /**
  * How the outputs are named: by the cohort's own id where the CT lies in one (patients/p001/ct.nii.gz); for NIfTI and
  * MetaImage by the file's stem, or by its folder where several have the same stem (pt_1/ct.nii.gz, pt_2/ct.nii.gz); and
- * by number for DICOM, whose folders are often named after patients.
+ * by number for DICOM, whose folders are often named after patients. No two are the same, nor is one the other's
+ * uncertainty: a name that is taken gets the first number that makes it no name of another.
  */
 export function caseIds(paths: readonly string[]): string[] {
   const stems = paths.map((path) => stemOf(resolve(path)))
-  const taken = new Map<string, number>()
-  return stems.map((stem, n) => {
+  const names = stems.map((stem, n) => {
     const shared = stem !== undefined && stems.filter((other) => other === stem).length > 1
-    const name = shared ? basename(dirname(resolve(paths[n]!))) : (stem ?? `smri_${String(n + 1).padStart(3, '0')}`)
-    const before = taken.get(name) ?? 0
-    taken.set(name, before + 1)
-    return before === 0 ? name : `${name}_${before + 1}`
+    return shared ? basename(dirname(resolve(paths[n]!))) : (stem ?? `smri_${String(n + 1).padStart(3, '0')}`)
+  })
+  const taken = new Set<string>()
+  return names.map((name) => {
+    const isFree = (id: string): boolean => !taken.has(id) && !taken.has(uncertaintyFolder(id))
+    let id = name
+    for (let n = 2; !isFree(id); n++) {
+      const numbered = `${name}_${n}`
+      if (!names.includes(numbered)) id = numbered
+    }
+    taken.add(id).add(uncertaintyFolder(id))
+    return id
   })
 }
 

@@ -11,6 +11,7 @@ import { LarmorError, throwIfAborted } from '../errors.ts'
 import { exists, sha256OfFile, version, writeJson } from '../files.ts'
 import {
   isMetaImage,
+  readStructureSet,
   writeEnhancedMr,
   writeFolderWhole,
   writeImage,
@@ -22,6 +23,7 @@ import {
   type WrittenCopy,
   type WrittenSeries,
 } from '../formats/index.ts'
+import type { AfterFigures } from './after.ts'
 import { gateOf, namesOf, type Finding, type Gate } from './gate/findings.ts'
 import type { HuShares } from './gate/require-ct.ts'
 import { targetsOf, type ModelCard } from './card.ts'
@@ -54,8 +56,20 @@ export type Made = {
   signal: AbortSignal | undefined
 }
 
+/** One sequence of a CT, as it was written, now or by an earlier run of the same command. */
+export type CaseOutput = {
+  sequence: string
+  folder: string
+  format: Format
+  uncertainty: string | null
+  seconds: number
+  gate: Gate
+  after: readonly Finding[]
+  figures: AfterFigures
+}
+
 /** As the CT came, where nothing else was asked for. */
-export function formatOf({ dicom, source }: ReadImage, asked: Format | undefined): Format {
+export function formatOf({ dicom, source }: Pick<ReadImage, 'dicom' | 'source'>, asked: Format | undefined): Format {
   return asked ?? (dicom ? 'dicom' : isMetaImage(source) ? 'mha' : 'nifti')
 }
 
@@ -74,13 +88,16 @@ export function requireWritable(image: ReadImage, format: Format): void {
 
 /** @throws usage.outputExists  a synthesis, or anything else, is there already */
 export async function requireFree(folder: string): Promise<void> {
-  if (!(await exists(folder))) return
-  throw new LarmorError({
+  if (await exists(folder)) throw inTheWay(folder, 'a folder of this name')
+}
+
+export function inTheWay(folder: string, found: string): LarmorError {
+  return new LarmorError({
     kind: 'usage.outputExists',
     message: 'There is something in the output folder already.',
     where: folder,
-    found: 'a folder of this name',
-    expected: 'none: nothing is overwritten',
+    found,
+    expected: 'nothing, or what the same command has finished: nothing is overwritten',
     fix: 'Choose another --output, or move that folder away.',
   })
 }
@@ -98,13 +115,17 @@ export async function writeSynthesis(folder: string, format: Format, made: Made)
   const createdAt = new Date()
   const beside = made.synthesis.uncertainty ? uncertaintyFolder(folder) : undefined
   if (beside !== undefined) await requireFree(beside)
+  let besideIsOurs = false
   try {
-    const uncertainty = beside === undefined ? undefined : await writeUncertainty(beside, format, made, createdAt)
     await writeFolderWhole(folder, async (temporary) => {
       const series = await writeVolume(temporary, format, made, createdAt)
       const structures = series ? await writeStructures(temporary, made, series, createdAt) : []
+      // Late, so that a process that is killed hardly ever leaves an uncertainty without its image.
+      const uncertainty = beside === undefined ? undefined : await writeUncertainty(beside, format, made, createdAt)
+      besideIsOurs = beside !== undefined
       const output = {
         format,
+        enhanced: made.enhanced,
         files: series?.files ?? 1,
         seriesUid: series?.seriesUid ?? null,
         structures,
@@ -114,7 +135,8 @@ export async function writeSynthesis(folder: string, format: Format, made: Made)
       throwIfAborted(made.signal, `Writing ${folder}`)
     })
   } catch (error) {
-    if (beside !== undefined) await rm(beside, { recursive: true, force: true }).catch(() => {}) // the first error is the one to tell
+    // Another process may write the same folders: what it has finished stays. The first error is the one to tell.
+    if (beside !== undefined && besideIsOurs) await rm(beside, { recursive: true, force: true }).catch(() => {})
     throw error
   }
 }
@@ -242,27 +264,32 @@ function nthOf({ synthesis, model }: Made): number {
   return targetsOf(model.card).indexOf(synthesis.target)
 }
 
+/** `copyOf`: the SOP Instance UID of the original. */
+type WrittenSet = WrittenCopy & { file: string; copyOf: string }
+
 async function writeStructures(
   folder: string,
   made: Made,
   series: WrittenSeries,
   createdAt: Date,
-): Promise<(WrittenCopy & { file: string })[]> {
-  const written: (WrittenCopy & { file: string })[] = []
+): Promise<WrittenSet[]> {
+  const written: WrittenSet[] = []
   for (const [n, set] of made.structureSets.entries()) {
     const file = made.structureSets.length === 1 ? 'rtstruct.dcm' : `rtstruct-${n + 1}.dcm`
     const seenOn = `sMRI SYNTHETIC ${sequenceOf(made)}`
     const copy = { file: set, source: made.image.dicom!, made: series, seenOn, nthSequence: nthOf(made), createdAt }
-    written.push({ file, ...(await writeStructureSetCopy(join(folder, file), copy)) })
+    const copyOf = readStructureSet(set).sopInstanceUid
+    written.push({ file, copyOf, ...(await writeStructureSetCopy(join(folder, file), copy)) })
   }
   return written
 }
 
 type Output = {
   format: Format
+  enhanced: boolean
   files: number
   seriesUid: string | null
-  structures: readonly (WrittenCopy & { file: string })[]
+  structures: readonly WrittenSet[]
   uncertainty: Spread | undefined
 }
 

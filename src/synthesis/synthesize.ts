@@ -150,7 +150,8 @@ export async function synthesizeMri(
   return [one!, ...further]
 }
 
-type Run = {
+/** What the options and the card come to. */
+export type Run = {
   mode: Mode | 'stage-1'
   samples: number
   spread: boolean
@@ -159,8 +160,8 @@ type Run = {
 }
 
 /** @throws usage.wrong, model.mismatch  what `synthesizeMri` would say of these options, before a CT is read */
-export function requireMode(model: Model, options: Asked): void {
-  planOf(model, options)
+export function requireMode(model: Model, options: Asked): Run {
+  return planOf(model, options)
 }
 
 type Asked = Pick<SynthesisOptions, 'mode' | 'steps' | 'samples' | 'uncertainty'>

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, test } from 'vitest'
 import { newUid, writeDicomSeries } from '../../src/formats/index.ts'
 import { identityDirection, type Volume } from '../../src/volume/index.ts'
+import { writeSmallCohort } from '../plan/small-cohort.ts'
 import { centredGrid, sampledCt } from '../synthesis/phantom.ts'
 import { modelFolder, weightedChannels } from '../synthesis/small-models.ts'
 import { smallStore, TINY, type SmallStore } from '../training/small-store.ts'
@@ -120,12 +121,26 @@ test('an MR in the place of the CT, and a model of another input size than its c
   await assert.rejects(readdir(newFolder('s3')))
 })
 
-test('a second synthesis into the same folder is refused, and the first is left as it is', async () => {
+test('a second synthesis into the same folder is refused, the same one passed over; the first is left as it is', async () => {
   const args = ['synthesize', await series('again', 'R'), '--model', model, '--output', newFolder('s4')]
   assert.equal((await larmor(args)).code, 0)
-  const before = await readdir(join(newFolder('s4'), 'smri_001'))
-  await refused(args, 2, 'usage.outputExists')
-  assert.deepEqual(await readdir(join(newFolder('s4'), 'smri_001')), before)
+  const qa = (): Promise<string> => readFile(join(newFolder('s4'), 'smri_001', 'qa.json'), 'utf8')
+  const before = await qa()
+  await refused([...args, '--seed', '77'], 2, 'usage.outputExists')
+  const again = await larmor(args)
+  assert.equal(again.code, 0)
+  assert.match(again.stderr, /is there already, made by the same model from the same CT/)
+  assert.equal(await qa(), before)
+})
+
+test('a cohort without a patient to make anything of is refused, not done in no time', async () => {
+  const cohort = newFolder('excluded')
+  await writeSmallCohort(cohort, [{}])
+  const listed = JSON.parse(await readFile(join(cohort, 'cohort.json'), 'utf8')) as { patients: object[] }
+  const patients = listed.patients.map((patient) => ({ ...patient, excluded: { reason: 'test' } }))
+  await writeFile(join(cohort, 'cohort.json'), JSON.stringify({ ...listed, patients }))
+  await refused(['synthesize', cohort, '--model', model, '--output', newFolder('s5')], 3, 'cohort.noPatient')
+  await assert.rejects(readdir(newFolder('s5')))
 })
 
 test('CUDA where there is none ends with 4', async (context) => {

@@ -4,7 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { againstCard, standsOut } from '../../src/commission/compare.ts'
-import { commission } from '../../src/commission/index.ts'
+import { runFolder } from '../../src/commission/begun.ts'
+import { commission, type CommissionOptions } from '../../src/commission/index.ts'
+import { LarmorError } from '../../src/errors.ts'
 import { Commission } from '../../src/commission/record.ts'
 import { cohortCases, evaluateCases } from '../../src/evaluation/index.ts'
 import { silent } from '../../src/progress.ts'
@@ -127,6 +129,68 @@ test('several sequences: each is scored by the mapping that it was trained by, a
   await model.close()
   expect(again.changes).toMatchObject({ images: { same: 4, different: 0 } })
   assert.match(readFileSync(at('record-of-both', 'commission.html'), 'utf8'), /Sequence/)
+})
+
+const runsIn = (record: string): string[] => readdirSync(at(record)).filter((name) => /^\d{8}T\d{9}Z$/.test(name))
+
+test('interrupted after one patient, the same command goes on in the same folder, and its record is that of a run in one piece', async () => {
+  const package_ = modelFolder({ stage1: weightedChannels([0, 1, 0]), size: [64, 64] }, (card) => ({
+    ...card,
+    mr: { ...card.mr, target: 'mr_t2' },
+  }))
+  const model = await openModel(package_, { threads: 1 })
+  const made = (options: Partial<CommissionOptions>) =>
+    commission(model, at('cohort'), at('stopped'), { seed: 1, report: silent, ...options })
+  const stop = new AbortController()
+  const stopping = made({ report: (event) => event.at === 'case.done' && stop.abort(), signal: stop.signal })
+  await assert.rejects(stopping, (error) => {
+    assert.ok(error instanceof LarmorError && error.fault.kind === 'interrupted')
+    return /^Run the same command again: what was finished is kept\.$/.test(error.fault.fix)
+  })
+  const [begun] = runsIn('stopped')
+  const cases: string[] = []
+  const record = await made({ report: (event) => event.at === 'case.done' && cases.push(event.caseId) })
+  assert.deepEqual([cases, record.images, runsIn('stopped')], [['p002'], begun, [begun]])
+  // What was passed over is told as if it had been made now.
+  const whole = await made({})
+  await model.close()
+  assert.deepEqual([whole.patients, whole.scores], [record.patients, record.scores])
+  assert.equal(runsIn('stopped').length, 2)
+})
+
+test('what was interrupted is left alone by a run of another seed, and while another process is at work in it', async () => {
+  const begun = { larmor: '0', modelSha256: 'm', cohortSha256: 'c', seed: 1 }
+  const day = (n: number): Date => new Date(Date.UTC(2026, 0, n))
+  const first = await runFolder(at('seeds'), begun, day(1))
+  const beside = await runFolder(at('seeds'), begun, day(2))
+  await first.lock.release()
+  await beside.lock.release()
+  const on = await runFolder(at('seeds'), begun, day(3))
+  await on.lock.release()
+  const other = await runFolder(at('seeds'), { ...begun, seed: 2 }, day(4))
+  await other.lock.release()
+  assert.deepEqual(
+    [first, beside, on, other].map(({ name, on }) => [name.slice(0, 8), on]),
+    [
+      ['20260101', false],
+      ['20260102', false],
+      ['20260102', true],
+      ['20260104', false],
+    ],
+  )
+})
+
+test('one patient whose CT is refused is a record that says so, as with several', async () => {
+  await writeSmallCohort(at('one'), [{ change: (ct) => ct.fill(0) }])
+  const model = await openModel(modelFolder({ stage1: weightedChannels([0, 1, 0]), size: [64, 64] }), { threads: 1 })
+  const record = await commission(model, at('one'), at('record-of-one'), { seed: 1, report: silent })
+  await model.close()
+  assert.deepEqual(
+    record.patients.map(({ id, gate, voxelsSha256 }) => [id, gate, voxelsSha256]),
+    [['p001', 'refused', null]],
+  )
+  assert.equal(record.patients[0]!.notes.length, 1)
+  assert.ok(record.lookAt.includes('nothing was made for p001'))
 })
 
 test('scores agree where intervals meet, and are worse or better by what is good for the metric', () => {

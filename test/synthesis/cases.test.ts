@@ -1,7 +1,7 @@
 /** From files to files, as `larmor synthesize` does it. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,12 +15,14 @@ import { centredGrid, centreOfGravityMm, sampledCt } from './phantom.ts'
 import { gaussianRefiner, modelFolder, weightedChannels, weightedSequences } from './small-models.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'larmor-cases-'))
-const packageDir = modelFolder({ stage1: weightedChannels([0, 1, 0]), refiner: gaussianRefiner(0), size: [48, 48] })
+const ownPackage = modelFolder({ stage1: weightedChannels([0, 1, 0]), refiner: gaussianRefiner(0), size: [48, 48] })
 const grid = centredGrid([48, 44, 12], [1.6, 1.6, 4], identityDirection, [12, -18, 30])
 const ct = sampledCt(grid)
 let outputs = 0
 
-async function run(paths: string[], options: Partial<CasesOptions> = {}) {
+type Changes = Partial<CasesOptions> & { packageDir?: string }
+
+async function run(paths: string[], { packageDir = ownPackage, ...options }: Changes = {}) {
   const model = await openModel(packageDir, { threads: 1 })
   const outputDir = options.outputDir ?? join(folder, `out${++outputs}`)
   try {
@@ -73,7 +75,7 @@ test('a DICOM CT gives a DICOM MR series on its grid, in its study, marked as sy
 test('qa.json says what was made from what, by which model, and for what use', async () => {
   const source = await dicomCt('dicom-qa', ct)
   const { outputDir } = await run([source], { mode: 'single', steps: 2, seed: 9 })
-  const model = await openModel(packageDir, { threads: 1 })
+  const model = await openModel(ownPackage, { threads: 1 })
   await model.close()
   const { bodyShare, seconds: _, ...qa } = qaIn(join(outputDir, 'smri_001')) as { bodyShare: number; seconds: unknown }
   assert.ok(bodyShare > 0.2 && bodyShare < 0.5)
@@ -117,6 +119,20 @@ test('two sequences of one CT are two series of its study, each with a number of
     ['9001', '9011'],
   )
   assert.equal(new Set(series.map(({ seriesUid }) => seriesUid)).size, 2)
+
+  // Killed between the two: the same command makes the one that is missing, and leaves the other as it is.
+  const qa = () => readFileSync(join(outputDir, 'mr_test', 'smri_001', 'qa.json'), 'utf8')
+  const before = qa()
+  rmSync(join(outputDir, 'mr_other'), { recursive: true })
+  const reopened = await openModel(both, { threads: 1 })
+  const { done } = await synthesizeCases(reopened, [source], { seed: 1, mode: 'stage-1', report: silent, outputDir })
+  await reopened.close()
+  assert.deepEqual(
+    done.map(({ sequence }) => sequence),
+    ['mr_test', 'mr_other'],
+  )
+  assert.equal(qa(), before)
+  assert.ok(existsSync(join(outputDir, 'mr_other', 'smri_001', 'qa.json')))
 })
 
 test('NIfTI in, NIfTI out; MetaImage in, MetaImage out; or as asked', async () => {
@@ -168,11 +184,42 @@ test('a single bad CT is the command’s own refusal', async () => {
   await assert.rejects(run([await dicomCt('mr-alone', positive(ct), 'MR')]), fault('input.wrongModality'))
 })
 
-test('nothing is overwritten, and that is said before the first CT is read', async () => {
+test('nothing is overwritten: what another seed, model, CT or program has left is refused before the first CT is read', async () => {
   const path = join(folder, 'twice.nii.gz')
   await writeImage(path, ct)
   const { outputDir } = await run([path])
-  await assert.rejects(run([path], { outputDir }), fault('usage.outputExists'))
+  const missing = join(folder, 'no-such-one.nii')
+  const isTaken = (what: RegExp) => (error: unknown) =>
+    fault('usage.outputExists')(error) && what.test((error as LarmorError).fault.found)
+  await assert.rejects(run([missing, path], { outputDir, seed: 2 }), isTaken(/another seed$/))
+  await assert.rejects(run([missing, path], { outputDir, format: 'mha' }), isTaken(/another format$/))
+  const other = modelFolder({ stage1: weightedChannels([0, 0.9, 0]), size: [48, 48] })
+  await assert.rejects(run([path], { outputDir, packageDir: other }), isTaken(/another model$/))
+  await writeImage(path, positive(ct))
+  await assert.rejects(run([path], { outputDir }), isTaken(/another CT$/))
+  writeFileSync(join(outputDir, 'twice', 'qa.json'), '{}')
+  await assert.rejects(run([path], { outputDir }), isTaken(/without a qa\.json/))
+})
+
+test('the same command again passes over what is finished, says so, and tells of it what the first told', async () => {
+  const source = await dicomCt('again', ct)
+  const file = join(folder, 'again.nii.gz')
+  await writeImage(file, ct)
+  const first = await run([source, file])
+  const before = readFileSync(join(first.outputDir, 'smri_001', 'qa.json'))
+  const events: Event[] = []
+  const report = (event: Event): void => void events.push(event)
+  const again = await run([source, file], { outputDir: first.outputDir, report })
+  assert.deepEqual(again, first)
+  assert.deepEqual(readFileSync(join(first.outputDir, 'smri_001', 'qa.json')), before)
+  const notes = events.flatMap((event) => (event.at === 'note' ? [event.message] : []))
+  assert.deepEqual(
+    notes,
+    ['smri_001', 'again'].map(
+      (id) => `${join(first.outputDir, id)} is there already, made by the same model from the same CT`,
+    ),
+  )
+  assert.ok(!events.some((event) => event.at === 'progress' && event.task === 'synthesis'))
 })
 
 test('interrupted, it leaves no half series', async () => {
@@ -184,22 +231,35 @@ test('interrupted, it leaves no half series', async () => {
   assert.ok(!existsSync(outputDir))
 })
 
-test('interrupted at the second CT, it names the first as done, for the same command would refuse it', async () => {
-  const [first, second] = [join(folder, 'first.nii'), join(folder, 'second.nii')]
-  await writeImage(first, ct)
-  await writeImage(second, ct)
+test('interrupted at the second CT, the same command goes on with it', async () => {
+  const paths = [await dicomCt('first-of-two', ct), await dicomCt('second-of-two', ct)]
+  const outputDir = join(folder, 'goes-on')
   const stop = new AbortController()
   const report = (event: Event): void => void (event.at === 'case.done' && stop.abort())
-  await assert.rejects(run([first, second], { report, signal: stop.signal }), (error) => {
+  await assert.rejects(run(paths, { outputDir, report, signal: stop.signal }), (error) => {
     assert.ok(fault('interrupted')(error))
-    return /without the 1 that are done: first\./.test((error as LarmorError).fault.fix)
+    return /^Run the same command again: what was finished is kept\.$/.test((error as LarmorError).fault.fix)
   })
+  assert.deepEqual(readdirSync(outputDir), ['smri_001'])
+  const made: string[] = []
+  const { done } = await run(paths, {
+    outputDir,
+    report: (event) => void (event.at === 'case.done' && made.push(event.caseId)),
+  })
+  assert.deepEqual([done.map(({ caseId }) => caseId), made], [['smri_001', 'smri_002'], ['smri_002']])
 })
 
 test('outputs are named by the cohort’s id or the file’s own stem, and DICOM ones by number, never by their folder', () => {
   const paths = ['/c/patients/p007/ct.nii.gz', 'study/x.mha', '/export/DOE^JANE/CT', 'other/y.nii']
   assert.deepEqual(caseIds(paths), ['p007', 'x', 'smri_003', 'y'])
   assert.deepEqual(caseIds(['/a/pt_1/ct.nii.gz', '/a/pt_2/ct.nii.gz', '/b/pt_2/ct.nii']), ['pt_1', 'pt_2', 'pt_2_2'])
+})
+
+test('no two outputs have one name, and none has that of another’s uncertainty', () => {
+  assert.deepEqual(caseIds(['/a/s/ct.nii', '/b/s/ct.nii', '/c/s_2.nii']), ['s', 's_3', 's_2'])
+  assert.deepEqual(caseIds(['/c/smri_002.nii', '/export/CT']), ['smri_002', 'smri_002_2'])
+  assert.deepEqual(caseIds(['a.nii', 'a_uncertainty.nii']), ['a', 'a_uncertainty_2'])
+  assert.deepEqual(caseIds(['a_uncertainty.nii', 'a.nii']), ['a_uncertainty', 'a_2'])
 })
 
 test('a tilted, flipped CT in DICOM comes back on its own grid', async () => {
@@ -231,7 +291,7 @@ test('the command synthesises without ever loading libtorch or the addon', async
     'synthesize',
     path,
     '--model',
-    packageDir,
+    ownPackage,
     '--output',
     join(folder, 'child-out'),
     '--json',

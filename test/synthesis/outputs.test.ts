@@ -1,6 +1,6 @@
 /** What `larmor synthesize` leaves beside the image: uncertainty, multi-frame files, structure sets; in every format. */
 import assert from 'node:assert/strict'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -35,7 +35,7 @@ let runs = 0
 
 async function run(paths: string[], options: Partial<CasesOptions> = {}, folder = packageDir) {
   const model = await openModel(folder, { threads: 1 })
-  const outputDir = join(root, `out${++runs}`)
+  const outputDir = options.outputDir ?? join(root, `out${++runs}`)
   try {
     const asked = {
       seed: 1,
@@ -57,6 +57,7 @@ async function dicomCt(name: string): Promise<string> {
   return join(root, name)
 }
 
+const single = { mode: 'single', samples: undefined } as const
 const jsonIn = (path: string) => JSON.parse(readFileSync(path, 'utf8')) as Record<string, never>
 const fault = (kind: string) => (error: unknown) => error instanceof LarmorError && error.fault.kind === kind
 
@@ -274,6 +275,52 @@ test('what only DICOM has is refused in other formats', async () => {
   const set = await structuresOn(join(root, 'only.dcm'), (await findSeries([source], silent)).series[0]!)
   await assert.rejects(run([source], { format: 'nifti', enhanced: true }), fault('usage.wrong'))
   await assert.rejects(run([source], { format: 'mha', rtstruct: set }), fault('usage.wrong'))
+})
+
+test('an option of DICOM among CTs of several formats is refused for those alone; with another --format, before any is read', async () => {
+  const [first, last] = [await dicomCt('format-first'), await dicomCt('format-last')]
+  const between = join(root, 'between.nii')
+  await writeImage(between, ct)
+  const { done, refused } = await run([first, between, last], { ...single, enhanced: true })
+  assert.deepEqual(
+    [done.map(({ caseId }) => caseId), refused.map(({ caseId, fault }) => [caseId, fault.kind])],
+    [['smri_001', 'smri_003'], [['between', 'usage.wrong']]],
+  )
+  const missing = [join(root, 'none-1.nii'), join(root, 'none-2.nii')]
+  await assert.rejects(run(missing, { format: 'mha', enhanced: true }), fault('usage.wrong'))
+})
+
+test('an uncertainty that is there is told before the first CT is read, and without one it is left alone', async () => {
+  const missing = [join(root, 'gone-1.nii'), join(root, 'gone-2.nii')]
+  const outputDir = join(root, 'theirs')
+  mkdirSync(join(outputDir, 'gone-2_uncertainty'), { recursive: true })
+  await assert.rejects(run(missing, { outputDir }), fault('usage.outputExists'))
+  const { refused } = await run(missing, { ...single, outputDir })
+  assert.deepEqual([refused.length, readdirSync(outputDir)], [2, ['gone-2_uncertainty']])
+})
+
+test('the same command again passes over multi-frame files, uncertainty and structure sets; with others of these it refuses', async () => {
+  const source = await dicomCt('all-of-it')
+  const here = (await findSeries([source], silent)).series[0]!
+  const rtstruct = await structuresOn(join(root, 'all-of-it.dcm'), here)
+  const first = await run([source], { enhanced: true, rtstruct })
+  const asked = { enhanced: true, rtstruct, outputDir: first.outputDir }
+  assert.deepEqual(await run([source], asked), first)
+  const changes: [Partial<CasesOptions>, string][] = [
+    [{ enhanced: false }, '--enhanced'],
+    [{ rtstruct: undefined }, '--rtstruct'],
+    [{ uncertainty: false }, '--no-uncertainty'],
+    [{ steps: 3 }, 'number of steps'],
+    [{ samples: 4 }, 'number of samples, number of steps'],
+  ]
+  for (const [change, what] of changes)
+    await assert.rejects(run([source], { ...asked, ...change }), (error) => {
+      assert.ok(fault('usage.outputExists')(error), String(error))
+      assert.equal((error as LarmorError).fault.found, `a synthetic MRI of another ${what}`)
+      return true
+    })
+  rmSync(join(first.outputDir, 'smri_001_uncertainty'), { recursive: true })
+  await assert.rejects(run([source], asked), fault('usage.outputExists'))
 })
 
 test('interrupted while it writes, it leaves neither image nor uncertainty nor a temporary folder', async () => {
