@@ -2,7 +2,7 @@
  * Files: atomic writes, hashes, JSON with a schema.
  *
  * A file is written under a temporary name in its own folder, flushed to the disk, then renamed:
- * a reader sees the old content or the new one, never a part.
+ * a reader sees the old content or the new one, never a part. So is a folder that must be whole.
  */
 import { createHash } from 'node:crypto'
 import { createReadStream, readFileSync } from 'node:fs'
@@ -177,6 +177,48 @@ export async function refuseFilled(folder: string): Promise<void> {
     expected: 'a folder that is empty or not there',
     fix: 'Choose another output folder, or move this one away.',
   })
+}
+
+/**
+ * Calls `write` with an empty temporary folder beside `folder` and renames that to `folder` when it is done.
+ * Whatever `write` throws, nothing of it is left behind.
+ * @returns what `write` does
+ * @throws usage.outputExists  the folder is there and not empty, or another process put it there meanwhile
+ * @throws machine.diskFull, machine.noPermission
+ */
+export async function writeFolderWhole<T>(folder: string, write: (temporary: string) => Promise<T>): Promise<T> {
+  const target = resolve(folder)
+  await refuseFilled(target)
+  const temporary = join(dirname(target), `.${basename(target)}.tmp-${process.pid}-${++writes}`)
+  try {
+    await mkdir(temporary, { recursive: true })
+    const written = await write(temporary)
+    await rename(temporary, target).catch((error: unknown) => {
+      throw asTaken(error, target)
+    })
+    return written
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true }).catch(() => {}) // the first error is the one to tell
+    throw asDiskFault(error, target)
+  }
+}
+
+/** What a rename says where something stands in its way; any other error is returned as it is. */
+const IN_THE_WAY = new Set<unknown>(['ENOTEMPTY', 'EEXIST', 'ENOTDIR'])
+function asTaken(error: unknown, folder: string): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (!IN_THE_WAY.has(code)) return error
+  return new LarmorError(
+    {
+      kind: 'usage.outputExists',
+      message: 'Something has appeared in the output folder meanwhile.',
+      where: folder,
+      found: code === 'ENOTDIR' ? 'a file of this name' : 'a folder of this name, with files in it',
+      expected: 'none, as at the start: nothing is overwritten',
+      fix: 'Look whether another larmor writes the same output; if so, let it finish, or choose another output folder.',
+    },
+    error,
+  )
 }
 
 /**

@@ -2,11 +2,10 @@
  * From a run to a model package: trace, write, open in ONNX Runtime, compare with libtorch, and only then give the
  * folder its name.
  */
-import { mkdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { throwIfAborted } from '../errors.ts'
-import { refuseFilled, sha256OfFile, version, writeChunksAtomic, writeFileAtomic, writeJson } from '../files.ts'
+import { sha256OfFile, version, writeChunksAtomic, writeFileAtomic, writeFolderWhole, writeJson } from '../files.ts'
 import { planSha256, targetsOf } from '../plan/index.ts'
 import type { Report } from '../progress.ts'
 import { INTENDED_USE, openNetwork, type ModelCard, type Network, type SamplerSettings } from '../synthesis/index.ts'
@@ -45,23 +44,16 @@ const STEPS = 4
  * @throws run.damaged, store.damaged, input.notFound, machine.diskFull, interrupted
  */
 export async function exportModel(runDir: string, outputDir: string, options: ExportOptions): Promise<ModelCard> {
-  await refuseFilled(outputDir)
   setThreads(options.threads)
   const sources = await openSources(runDir)
   tellUnfinished(sources, options.report)
-  const output = resolve(outputDir)
-  await mkdir(dirname(output), { recursive: true })
-  const temporary = join(dirname(output), `.${basename(output)}.tmp-${process.pid}`)
-  await rm(temporary, { recursive: true, force: true })
-  await mkdir(temporary)
+  const name = options.name ?? basename(resolve(outputDir))
   try {
-    const card = await writePackage(sources, temporary, { ...options, name: options.name ?? basename(output) })
-    throwIfAborted(options.signal, `Writing ${output}`)
-    await rename(temporary, output)
-    return card
-  } catch (error) {
-    await rm(temporary, { recursive: true, force: true })
-    throw error
+    return await writeFolderWhole(outputDir, async (temporary) => {
+      const card = await writePackage(sources, temporary, { ...options, name })
+      throwIfAborted(options.signal, `Writing ${outputDir}`)
+      return card
+    })
   } finally {
     sources.dispose()
   }

@@ -8,12 +8,10 @@
 import { rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { LarmorError, throwIfAborted } from '../errors.ts'
-import { exists, sha256OfFile, version, writeJson } from '../files.ts'
+import { exists, sha256OfFile, version, writeFolderWhole, writeJson } from '../files.ts'
 import {
   isMetaImage,
-  readStructureSet,
   writeEnhancedMr,
-  writeFolderWhole,
   writeImage,
   writeStructureSetCopy,
   writeSyntheticMr,
@@ -278,8 +276,7 @@ async function writeStructures(
     const file = made.structureSets.length === 1 ? 'rtstruct.dcm' : `rtstruct-${n + 1}.dcm`
     const seenOn = `sMRI SYNTHETIC ${sequenceOf(made)}`
     const copy = { file: set, source: made.image.dicom!, made: series, seenOn, nthSequence: nthOf(made), createdAt }
-    const copyOf = readStructureSet(set).sopInstanceUid
-    written.push({ file, copyOf, ...(await writeStructureSetCopy(join(folder, file), copy)) })
+    written.push({ file, copyOf: set.drawn.sopInstanceUid, ...(await writeStructureSetCopy(join(folder, file), copy)) })
   }
   return written
 }

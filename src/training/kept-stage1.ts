@@ -2,10 +2,10 @@
  * The first stage inside the run of its refiner: `stage1/`, a run folder with what predicts and no more. So the refiner goes on
  * and is exported as it was trained, whatever becomes of the other run: trained further, moved, deleted.
  */
-import { copyFile, mkdir, rename, rm } from 'node:fs/promises'
+import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LarmorError } from '../errors.ts'
-import { asDiskFault, exists, sha256OfFile } from '../files.ts'
+import { exists, sha256OfFile, writeFolderWhole } from '../files.ts'
 import { copyAveraged, readingCheckpoint } from './checkpoint.ts'
 import { RUN_FILES } from './run-folder.ts'
 import type { Stage1 } from './stage2.ts'
@@ -23,19 +23,12 @@ export async function keptStage1(runDir: string): Promise<string | undefined> {
  */
 export async function keepStage1(runDir: string, { dir, origin }: Stage1): Promise<void> {
   if (await keptStage1(runDir)) return
-  const [fresh, kept] = [join(runDir, '.stage1.new'), join(runDir, 'stage1')]
-  try {
-    await rm(fresh, { recursive: true, force: true })
-    await mkdir(fresh, { recursive: true })
+  await writeFolderWhole(join(runDir, 'stage1'), async (temporary) => {
     for (const name of [RUN_FILES.config, RUN_FILES.plan, RUN_FILES.record])
-      await copyFile(join(dir, name), join(fresh, name))
-    const averaged = await readingCheckpoint(dir, 'best', (from) => copyAveraged(from, fresh, 'best'))
+      await copyFile(join(dir, name), join(temporary, name))
+    const averaged = await readingCheckpoint(dir, 'best', (from) => copyAveraged(from, temporary, 'best'))
     if (averaged === undefined || (await sha256OfFile(averaged)) !== origin.weightsSha256) throw overtaken(dir)
-    await rename(fresh, kept)
-  } catch (error) {
-    await rm(fresh, { recursive: true, force: true })
-    throw asDiskFault(error, kept)
-  }
+  })
 }
 
 function overtaken(dir: string): LarmorError {

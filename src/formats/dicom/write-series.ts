@@ -4,13 +4,13 @@
  * CT Image Storage (PS3.3 A.3) or MR Image Storage (PS3.3 A.4), explicit VR little endian, 16 bit unsigned.
  */
 import { join } from 'node:path'
-import { writeChunksAtomic } from '../../files.ts'
+import { writeChunksAtomic, writeFolderWhole } from '../../files.ts'
 import { add, mmFromIndex, multiply, scale } from '../../volume/index.ts'
 import type { Grid, Volume } from '../../volume/index.ts'
 import { bytesOf } from '../voxels.ts'
 import { elementsFrom, encodeFile } from './encode.ts'
 import type { Attributes } from './encode.ts'
-import { writeFolderWhole, writeTogether } from './folder.ts'
+import { writeTogether } from './folder.ts'
 import { storedUnsigned } from './stored.ts'
 import { SOP_CLASS } from './tags.ts'
 import { newUid } from './uid.ts'

@@ -6,11 +6,11 @@
  */
 import { join } from 'node:path'
 import { throwIfAborted } from '../../errors.ts'
-import { writeChunksAtomic } from '../../files.ts'
+import { writeChunksAtomic, writeFolderWhole } from '../../files.ts'
 import { bytesOf } from '../voxels.ts'
 import { elementsFrom, encodeFile } from './encode.ts'
 import type { Attributes } from './encode.ts'
-import { writeFolderWhole, writeTogether } from './folder.ts'
+import { writeTogether } from './folder.ts'
 import { storedUnsigned } from './stored.ts'
 import { SOP_CLASS } from './tags.ts'
 import { newUid } from './uid.ts'
